@@ -1,0 +1,117 @@
+/**
+ * The plan: who runs where, with what, wired to whom. Pure data, made from a fleet by `planFleet`, the same for the same
+ * fleet file on any machine and in any order of input. Twin, manifests, inventory and console are functions of it.
+ */
+
+export type RoleKind =
+  | "global-querier"
+  | "regional-querier"
+  | "query-frontend"
+  | "store-gateway"
+  | "compactor"
+  | "ruler"
+  | "alertmanager"
+  | "grafana"
+  | "object-store"
+  | "object-store-console"
+  | "monitoring-agent";
+
+export type Tier = 1 | 2 | 3;
+
+export interface PlannedRole {
+  readonly id: string; // kind, region where there is one, replica: `regional-querier-a1-0`
+  readonly kind: RoleKind;
+  readonly region: string | undefined; // undefined = serves all
+  readonly replica: number; // from 0, within kind and region
+  readonly node: string;
+  readonly cpuMillicores: number;
+  readonly memoryBytes: number;
+  /** Ports on loopback when the plan runs as a twin; undefined where the role does not listen in that way. */
+  readonly httpPort: number | undefined;
+  readonly grpcPort: number | undefined;
+}
+
+export interface PlannedNode {
+  readonly name: string;
+  readonly tier: Tier;
+  readonly labels: Readonly<Record<string, string>>; // `role`, `tier`: as requirements have them
+  readonly cpuMillicores: number; // what the node has
+  readonly memoryBytes: number;
+  readonly diskBytes: number;
+  readonly cpuMillicoresUsed: number; // sum over its roles
+  readonly memoryBytesUsed: number;
+  readonly roles: readonly string[]; // role ids, in the order of the plan
+}
+
+export interface PlannedTarget {
+  readonly job: string;
+  readonly url: string;
+}
+
+export interface PlannedCluster {
+  readonly name: string;
+  readonly number: number; // from 1, in the order of the fleet file's groups
+  readonly group: string;
+  readonly region: string;
+  readonly externalLabels: Readonly<Record<string, string>>; // cluster, cluster_group, region, replica
+  readonly series: number; // expected in production
+  readonly twinSeries: number; // made up by the twin; 0 when the cluster has only real targets
+  readonly scrapeIntervalMs: number;
+  readonly retentionMs: number; // kept by the agent itself
+  readonly targets: readonly PlannedTarget[]; // real ones, besides the made-up one
+  readonly exporterPort: number; // twin: made-up /metrics
+  readonly grpcPort: number; // twin: StoreAPI of its agent
+}
+
+export interface PlannedRegion {
+  readonly name: string;
+  readonly clusters: readonly string[];
+  readonly clustersMax: number;
+  readonly queriers: readonly string[]; // role ids
+}
+
+/** One arrow of the wiring. `to` names a role id or a cluster. Endpoints of one group are replicas: ask one of them. */
+export interface PlannedEdge {
+  readonly from: string;
+  readonly to: string;
+  readonly protocol: "grpc" | "http" | "s3";
+  readonly group: string | undefined;
+}
+
+export interface PlanTotals {
+  readonly clusters: number;
+  readonly series: number;
+  readonly cpuMillicores: number;
+  readonly cpuMillicoresUsed: number;
+  readonly memoryBytes: number;
+  readonly memoryBytesUsed: number;
+  readonly diskBytes: number;
+}
+
+export interface Plan {
+  readonly version: 1;
+  readonly fleet: string;
+  readonly replicaLabels: readonly string[]; // the same on every querier
+  readonly nodes: readonly PlannedNode[];
+  readonly roles: readonly PlannedRole[];
+  readonly regions: readonly PlannedRegion[];
+  readonly clusters: readonly PlannedCluster[];
+  readonly edges: readonly PlannedEdge[];
+  readonly totals: PlanTotals;
+  readonly twin: PlannedTwin;
+}
+
+/** How the plan runs on one machine. Ports are on loopback. */
+export interface PlannedTwin {
+  readonly consolePort: number;
+  readonly backfillMs: number;
+  readonly retentionMs: number;
+  /** App clusters share processes: each entry is one process and the clusters in it. */
+  readonly clusterProcesses: readonly PlannedClusterProcess[];
+}
+
+export interface PlannedClusterProcess {
+  readonly name: string; // `clusters-a1`
+  readonly clusters: readonly string[];
+  readonly httpPort: number; // /metrics and /-/ready of the process
+}

@@ -1,0 +1,57 @@
+export { Annotations } from "./annotations.ts";
+export { formatDuration, parseDuration } from "./durations.ts";
+export { fail, formatSourceFailure, ok, unreachable, type Result, type SourceFailure } from "./failures.ts";
+export { formatFloat, isStale, parseFloatText, setStale, staleHigh, staleLow } from "./floats.ts";
+export type { BucketSpan, FloatHistogram } from "./histograms.ts";
+export {
+  compareLabels,
+  emptyLabels,
+  formatLabelName,
+  formatLabels,
+  hashLabels,
+  isSortedLabels,
+  labelPairs,
+  labelsEqual,
+  labelsFromPairs,
+  labelsFromRecord,
+  labelsFromSorted,
+  labelsKey,
+  labelsToRecord,
+  labelValue,
+  metricNameLabel,
+  onlyLabels,
+  quoteText,
+  withLabels,
+  withoutLabels,
+  type Labels,
+} from "./labels.ts";
+export {
+  compileMatcher,
+  compileMatchers,
+  compileRegex,
+  formatMatcher,
+  formatMatchers,
+  literalAlternatives,
+  type Matcher,
+  type MatcherFailure,
+  type MatcherType,
+  type ValueTest,
+} from "./matchers.ts";
+export {
+  collectSeries,
+  cursorOf,
+  plainSelect,
+  xorEncoding,
+  type Aggregate,
+  type ChunkEncoding,
+  type EncodedChunk,
+  type LabelsAnswer,
+  type LabelsRequest,
+  type SelectHints,
+  type SelectRequest,
+  type SeriesCursor,
+  type SeriesSource,
+  type SourceChunk,
+  type SourceSeries,
+} from "./series-source.ts";
+export { compareText } from "./text-order.ts";

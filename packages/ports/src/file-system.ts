@@ -1,0 +1,57 @@
+export type FileErrorCode =
+  | "EACCES"
+  | "EEXIST"
+  | "EIO"
+  | "EMFILE"
+  | "ENOENT"
+  | "ENOSPC"
+  | "ENOTDIR"
+  | "EROFS"
+  | "EISDIR"
+  | "ENOTEMPTY";
+
+/** What a FileSystem throws. The message names operation and path. */
+export class FileError extends Error {
+  readonly code: FileErrorCode;
+  readonly operation: string;
+  readonly path: string;
+
+  constructor(code: FileErrorCode, operation: string, path: string) {
+    super(`${code}: ${operation} ${path}`);
+    this.name = "FileError";
+    this.code = code;
+    this.operation = operation;
+    this.path = path;
+  }
+}
+
+export interface File {
+  /** Appends all bytes; when it resolves they survive the death of this process (not of the machine: `datasync`). */
+  append(bytes: Uint8Array): Promise<void>;
+  /** Up to `length` bytes from `offset`; fewer only at the end of the file. The result belongs to the caller. */
+  read(offset: number, length: number): Promise<Uint8Array>;
+  datasync(): Promise<void>;
+  truncate(sizeBytes: number): Promise<void>;
+  size(): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** Files, by absolute path. Every method throws FileError. */
+export interface FileSystem {
+  /** `append` creates what is not there, `create-new` refuses what is; a file opened in any mode can be read. */
+  open(path: string, mode: "read" | "append" | "create-new"): Promise<File>;
+  readFile(path: string): Promise<Uint8Array>;
+  /** Replaces the file as a whole: temporary file, datasync, rename, directory sync. Readers see old or new, never half. */
+  writeFileAtomic(path: string, bytes: Uint8Array): Promise<void>;
+  rename(from: string, to: string): Promise<void>;
+  unlink(path: string): Promise<void>;
+  /** Names in a directory, sorted by UTF-16 unit. */
+  list(directory: string): Promise<readonly string[]>;
+  /** Creates the directory and its parents; fine if it is there. */
+  makeDirectory(path: string): Promise<void>;
+  /** Removes an empty directory. */
+  removeDirectory(path: string): Promise<void>;
+  syncDirectory(path: string): Promise<void>;
+  exists(path: string): Promise<boolean>;
+  freeBytes(path: string): Promise<number>;
+}

@@ -1,0 +1,28 @@
+export {
+  BucketError,
+  type Bucket,
+  type BucketErrorKind,
+  type ListOptions,
+  type ObjectAttributes,
+  type PutOptions,
+} from "./bucket.ts";
+export type { Clock, Milliseconds } from "./clock.ts";
+export { FileError, type File, type FileErrorCode, type FileSystem } from "./file-system.ts";
+export {
+  HttpError,
+  RpcError,
+  type CallOptions,
+  type HttpAnswer,
+  type HttpFetchOptions,
+  type HttpRequest,
+  type HttpResponse,
+  type Listener,
+  type Network,
+  type RpcClient,
+  type RpcCode,
+  type RpcContext,
+  type RpcHandler,
+} from "./network.ts";
+export type { Counter, Gauge, HistogramMetric, LogLevel, Observations } from "./observations.ts";
+export type { Ports, Service } from "./ports.ts";
+export { seededRandom, type Random } from "./random.ts";

@@ -1,0 +1,119 @@
+/** Remote calls as gRPC has them. A method is named in full: `/thanos.Store/Series`. Messages are encoded protobuf. */
+
+/** gRPC status codes by their names in the specification. */
+export type RpcCode =
+  | "CANCELLED"
+  | "UNKNOWN"
+  | "INVALID_ARGUMENT"
+  | "DEADLINE_EXCEEDED"
+  | "NOT_FOUND"
+  | "ALREADY_EXISTS"
+  | "PERMISSION_DENIED"
+  | "RESOURCE_EXHAUSTED"
+  | "FAILED_PRECONDITION"
+  | "ABORTED"
+  | "OUT_OF_RANGE"
+  | "UNIMPLEMENTED"
+  | "INTERNAL"
+  | "UNAVAILABLE"
+  | "DATA_LOSS"
+  | "UNAUTHENTICATED";
+
+/** What a call throws, and what a handler throws to choose the status of its answer. Any other error is INTERNAL. */
+export class RpcError extends Error {
+  readonly code: RpcCode;
+
+  constructor(code: RpcCode, message: string) {
+    super(message);
+    this.name = "RpcError";
+    this.code = code;
+  }
+}
+
+export interface CallOptions {
+  /** Its abort cancels the call at the peer; a deadline signal of the clock becomes DEADLINE_EXCEEDED. */
+  readonly signal: AbortSignal;
+  readonly timeoutMs: number; // sent to the peer as grpc-timeout
+  readonly messageBytesMax: number; // a longer answer message fails with RESOURCE_EXHAUSTED
+}
+
+export interface RpcClient {
+  /** One request, one answer. Throws RpcError. The answer belongs to the caller. */
+  call(method: string, request: Uint8Array, options: CallOptions): Promise<Uint8Array>;
+  /**
+   * One request, many answers. Each item holds the messages that arrived together, so that a thousand small ones cost
+   * one await. Messages belong to the caller. Throws RpcError from the iteration. Leaving the loop cancels the call.
+   */
+  stream(method: string, request: Uint8Array, options: CallOptions): AsyncIterable<readonly Uint8Array[]>;
+  close(): Promise<void>;
+}
+
+export interface RpcContext {
+  readonly signal: AbortSignal; // aborted when the caller cancels, goes away, or its deadline passes
+  readonly peer: string;
+  readonly metadata: ReadonlyMap<string, string>; // lower-case names
+}
+
+export type RpcHandler =
+  | { readonly kind: "unary"; handle(request: Uint8Array, context: RpcContext): Promise<Uint8Array> }
+  | {
+      readonly kind: "stream";
+      /** Each item holds messages to be sent together. The transport pulls no faster than the peer reads. */
+      handle(request: Uint8Array, context: RpcContext): AsyncIterable<readonly Uint8Array[]>;
+    };
+
+export interface Listener {
+  readonly address: string; // host:port as bound
+  /** Takes no new work, lets what runs end for up to `graceMs`, then cuts it. */
+  close(graceMs: number): Promise<void>;
+}
+
+export interface HttpRequest {
+  readonly method: string;
+  readonly path: string; // percent-encoding kept, without the query
+  readonly query: string; // without "?"
+  readonly headers: ReadonlyMap<string, string>; // lower-case names
+  readonly body: Uint8Array;
+  readonly signal: AbortSignal; // aborted when the client goes away
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array | string | AsyncIterable<Uint8Array>;
+}
+
+export interface HttpFetchOptions {
+  readonly method?: "GET" | "POST";
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array | string;
+  readonly signal: AbortSignal;
+  readonly bodyBytesMax: number; // of the answer, after decompression; over it: HttpError kind "too-large"
+}
+
+export class HttpError extends Error {
+  readonly kind: "unreachable" | "timeout" | "too-large" | "protocol" | "canceled";
+
+  constructor(kind: HttpError["kind"], message: string) {
+    super(message);
+    this.name = "HttpError";
+    this.kind = kind;
+  }
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly headers: ReadonlyMap<string, string>;
+  readonly body: Uint8Array;
+}
+
+/** The network: every connection, in and out. An address is `host:port`. */
+export interface Network {
+  /** A client of one peer. Connects when first used, again after a loss, with growing pauses; never throws here. */
+  rpcClient(address: string): RpcClient;
+  /** Rejects with an Error that names the address if it cannot be bound. Port 0 picks one. */
+  serveRpc(address: string, handlers: ReadonlyMap<string, RpcHandler>): Promise<Listener>;
+  serveHttp(address: string, handle: (request: HttpRequest) => Promise<HttpResponse>): Promise<Listener>;
+  /** Throws HttpError; an answer of any status is an answer. Follows no redirect. */
+  fetchHttp(url: string, options: HttpFetchOptions): Promise<HttpAnswer>;
+}

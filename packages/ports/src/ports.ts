@@ -1,0 +1,25 @@
+import type { Clock } from "./clock.ts";
+import type { FileSystem } from "./file-system.ts";
+import type { Network } from "./network.ts";
+import type { Observations } from "./observations.ts";
+import type { Random } from "./random.ts";
+
+/**
+ * The outside world, handed in. Below the worlds nothing reaches for time, chance, disk or network in any other way, so
+ * that a whole hierarchy can run in one deterministic simulation.
+ */
+export interface Ports {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly files: FileSystem;
+  readonly network: Network;
+  readonly observations: Observations;
+}
+
+/** A running role. */
+export interface Service {
+  readonly name: string;
+  ready(): { readonly ready: boolean; readonly reason?: string };
+  /** Ends within about `graceMs`; what was acknowledged is durable when it resolves. */
+  stop(graceMs: number): Promise<void>;
+}
