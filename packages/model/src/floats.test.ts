@@ -1,0 +1,58 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { formatFloat, isStale, parseFloatText, setStale } from "./floats.ts";
+
+describe("the text of a value", () => {
+  for (const [value, text] of [
+    [1, "1"],
+    [0.1, "0.1"],
+    [-0, "-0"],
+    [NaN, "NaN"],
+    [Infinity, "+Inf"],
+    [-Infinity, "-Inf"],
+    [1e21, "1e+21"],
+    [1e-7, "1e-7"],
+    [123456789012345680000, "123456789012345680000"],
+  ] as const) {
+    it(`${text}`, () => expect(formatFloat(value)).toBe(text));
+  }
+
+  it("reads back as the same number", () => {
+    fc.assert(
+      fc.property(fc.double(), (value) => {
+        expect(parseFloatText(formatFloat(value))).toBe(value);
+      }),
+    );
+  });
+});
+
+describe("reading a value as Go does", () => {
+  for (const [text, value] of [
+    ["+Inf", Infinity],
+    ["-inf", -Infinity],
+    ["nan", NaN],
+    ["0x1F", 31],
+    ["1.", 1],
+    [".5", 0.5],
+    ["1e-400", 0],
+    ["", undefined],
+    [" 1", undefined],
+    ["1_000", undefined],
+    ["0x1p-2", undefined],
+    ["1e400", undefined],
+    ["0b1", undefined],
+    ["Infinite", undefined],
+  ] as const) {
+    it(`${JSON.stringify(text)} is ${value}`, () => expect(parseFloatText(text)).toBe(value));
+  }
+});
+
+describe("the staleness marker", () => {
+  it("is told from every other NaN by its bits", () => {
+    const values = Float64Array.of(NaN, 1, NaN);
+    setStale(values, 2);
+    const words = new Uint32Array(values.buffer);
+    expect([0, 1, 2].map((i) => isStale(words, i))).toEqual([false, false, true]);
+    expect([...new Uint8Array(values.buffer, 16)]).toEqual([2, 0, 0, 0, 0, 0, 0xf0, 0x7f]);
+  });
+});
