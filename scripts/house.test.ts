@@ -1,0 +1,116 @@
+/** The rules of the house that no other tool checks: floors, declared edges, and the outside world kept outside. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+interface Package {
+  readonly folder: string;
+  readonly name: string;
+  readonly floor: number;
+  readonly dependencies: readonly string[]; // of this house
+  readonly sources: readonly { readonly path: string; readonly text: string; readonly isTest: boolean }[];
+}
+
+function sourcesBelow(folder: string): Package["sources"] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+    .filter((path) => /\.tsx?$/.test(path))
+    .map((path) => ({
+      path: `${folder}/${path}`,
+      text: readFileSync(join(root, folder, path), "utf8"),
+      isTest: /(\.test|\.bench)\.tsx?$|acceptance\.ts$|testing\.ts$/.test(path),
+    }));
+}
+
+const packages: readonly Package[] = ["packages", "roles", "apps"].flatMap((shelf) =>
+  readdirSync(join(root, shelf)).map((entry) => {
+    const folder = `${shelf}/${entry}`;
+    const manifest = JSON.parse(readFileSync(join(root, folder, "package.json"), "utf8")) as {
+      name: string;
+      pleiad: { floor: number };
+      dependencies?: Record<string, string>;
+    };
+    return {
+      folder,
+      name: manifest.name,
+      floor: manifest.pleiad.floor,
+      dependencies: Object.keys(manifest.dependencies ?? {}).filter((name) => name.startsWith("@pleiad/")),
+      sources: sourcesBelow(`${folder}/src`),
+    };
+  }),
+);
+const byName = new Map(packages.map((one) => [one.name, one]));
+
+/** Packages of this house that a source names in an import or export, types included. */
+function importedPackages(text: string): string[] {
+  return [...text.matchAll(/(?:from|import)\s*\(?\s*"(@pleiad\/[a-z-]+)(?:\/[a-z-]+)?"/g)].map(
+    ([, name]) => name as string,
+  );
+}
+
+describe("floors", () => {
+  it("has the packages that this test thinks it has", () => {
+    expect(packages.length).toBeGreaterThanOrEqual(20);
+    expect(packages.flatMap((one) => one.sources).length).toBeGreaterThan(50);
+  });
+
+  for (const one of packages) {
+    it(`${one.name} (floor ${one.floor}) imports only what it declares, and only from floors below`, () => {
+      const wrong: string[] = [];
+      for (const source of one.sources) {
+        for (const name of importedPackages(source.text)) {
+          const other = byName.get(name);
+          if (other === undefined) wrong.push(`${source.path}: ${name} does not exist`);
+          else if (name === one.name) continue;
+          else if (!one.dependencies.includes(name)) wrong.push(`${source.path}: ${name} is not in package.json`);
+          else if (other.floor >= one.floor) wrong.push(`${source.path}: ${name} is on floor ${other.floor}`);
+        }
+        if (/from "(?:\.\.\/)+(?:packages|roles|apps)\//.test(source.text)) {
+          wrong.push(`${source.path}: imports a file of another package`);
+        }
+      }
+      expect(wrong).toEqual([]);
+    });
+
+    it(`${one.name} has its declared edges in its tsconfig, so that its types are built in order`, () => {
+      const config = JSON.parse(readFileSync(join(root, one.folder, "tsconfig.json"), "utf8")) as {
+        references: { path: string }[];
+      };
+      const referenced = config.references.map(({ path }) => path.replace("../../", "")).sort();
+      expect(referenced).toEqual(one.dependencies.map((name) => byName.get(name)?.folder).sort());
+    });
+  }
+});
+
+describe("the outside world", () => {
+  const inside = packages.filter(
+    (one) => one.floor <= 4 && one.name !== "@pleiad/node-ports" && !one.name.startsWith("@pleiad/cli"),
+  );
+  for (const one of inside) {
+    it(`${one.name} takes time and chance from its ports`, () => {
+      const wrong = one.sources
+        .filter((source) => !source.isTest)
+        .filter(({ text }) => /\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\bperformance\.now\(/.test(text))
+        .map(({ path }) => path);
+      expect(wrong).toEqual([]);
+    });
+  }
+});
+
+describe("modules", () => {
+  it("no package re-exports everything of another module", () => {
+    const wrong = packages.flatMap((one) => one.sources).filter(({ text }) => /^export \* from/m.test(text));
+    expect(wrong.map(({ path }) => path)).toEqual([]);
+  });
+
+  it("no drawer for everything", () => {
+    const wrong = packages
+      .flatMap((one) => one.sources)
+      .filter(({ path }) =>
+        /(?:^|[/-])(?:utils?|helpers?|common|misc|manager)(?:[-.]|$)/.test(path.split("/").at(-1) ?? ""),
+      );
+    expect(wrong.map(({ path }) => path)).toEqual([]);
+  });
+});
