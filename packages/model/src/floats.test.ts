@@ -14,7 +14,7 @@ describe("the text of a value", () => {
     [1e-7, "1e-7"],
     [123456789012345680000, "123456789012345680000"],
   ] as const) {
-    it(`${text}`, () => expect(formatFloat(value)).toBe(text));
+    it(text, () => expect(formatFloat(value)).toBe(text));
   }
 
   it("reads back as the same number", () => {
