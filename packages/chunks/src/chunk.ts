@@ -1,0 +1,29 @@
+/** Chunks of any encoding: the door of this package for readers. */
+import type { ChunkEncoding } from "@pleiad/model";
+import type { ChunkFailure } from "./chunk-failure.ts";
+import type { SampleColumns } from "./sample-columns.ts";
+import { decodeXor } from "./xor-decoder.ts";
+
+const encodingNames: Readonly<Record<ChunkEncoding, string>> = {
+  1: "XOR",
+  2: "native histogram",
+  3: "native float histogram",
+  4: "XOR2",
+  5: "native histogram with start timestamps",
+  6: "native float histogram with start timestamps",
+};
+
+/**
+ * Appends the samples of a chunk to `out`, which grows as needed; on a failure `out` keeps what it had. That timestamps
+ * ascend is not checked: the checksum around the chunk is the guard against damage.
+ */
+export function decodeChunk(encoding: ChunkEncoding, data: Uint8Array, out: SampleColumns): ChunkFailure | undefined {
+  if (encoding === 1) return decodeXor(data, out);
+  const name: string | undefined = encodingNames[encoding];
+  return { kind: "unsupported-encoding", encoding, name: name ?? `unknown (${String(encoding)})` };
+}
+
+/** The number of samples that a chunk's first two bytes tell; 0 where there are none. For encodings 1 to 4. */
+export function chunkSampleCount(data: Uint8Array): number {
+  return data.length < 2 ? 0 : (data[0] << 8) | data[1];
+}

@@ -1,0 +1,234 @@
+/**
+ * Writing Gorilla XOR chunks of float samples, byte for byte as Prometheus does. Byte layout: docs/format/xor-chunk.md.
+ */
+import { staleHigh, staleLow } from "@pleiad/model";
+import { timestampMsMax } from "./xor-decoder.ts";
+
+/** The sample count of a chunk has 16 bits. */
+export const chunkSamplesMax = 65_535;
+
+/** One open chunk. Small, since there is one a series; `reset` makes it ready for the next chunk. */
+export interface XorAppender {
+  readonly count: number;
+  /** Of the first and of the last sample; NaN while there is none. */
+  readonly minTimeMs: number;
+  readonly maxTimeMs: number;
+  readonly byteLength: number;
+  /** The bits of the last value. */
+  readonly lastHigh: number;
+  readonly lastLow: number;
+  /** Adds a sample. The time must be whole and above the last one: the caller sorts and drops duplicates. */
+  append(timestampMs: number, value: number): void;
+  /** Adds a sample by the bits of its value: the only way that keeps every NaN as it is. */
+  appendBits(timestampMs: number, high: number, low: number): void;
+  /** Adds Prometheus's staleness marker. */
+  appendStale(timestampMs: number): void;
+  /** The encoded chunk: a copy that belongs to the caller. */
+  bytes(): Uint8Array;
+  /** Writes the encoded chunk into `target` at `offset`; there must be `byteLength` bytes of room. */
+  copyTo(target: Uint8Array, offset: number): void;
+  /** Empties the chunk; keeps the memory. */
+  reset(): void;
+}
+
+// V8 keeps arrays of up to 64 bytes inside its heap: most series of constant value never need more.
+const firstCapacity = 64;
+/** The most that one sample takes, and the tail that is written ahead of its completion. */
+const sampleBytesMax = 24;
+
+const scratchValue = new Float64Array(1);
+const scratchWords = new Uint32Array(scratchValue.buffer);
+
+/** An empty chunk, open for samples. */
+export function createXorAppender(): XorAppender {
+  return new Appender();
+}
+
+/** Samples [from, to) as one XOR chunk; at most `chunkSamplesMax`, times ascending. Values keep their bits. */
+export function encodeXor(timestampsMs: Float64Array, values: Float64Array, from: number, to: number): Uint8Array {
+  const words = new Uint32Array(values.buffer, values.byteOffset, values.length * 2);
+  bulk.reset();
+  for (let i = from; i < to; i++) bulk.appendBits(timestampsMs[i], words[2 * i + 1], words[2 * i]);
+  return bulk.bytes();
+}
+
+class Appender implements XorAppender {
+  count = 0;
+  minTimeMs = NaN;
+  maxTimeMs = NaN;
+  lastHigh = 0;
+  lastLow = 0;
+  #buffer = new Uint8Array(firstCapacity);
+  /** Whole bytes written; the two of the sample count are filled in when bytes are handed out. */
+  #at = 2;
+  /** Bits not yet written, at the low end of `#pending`; fewer than eight. */
+  #pending = 0;
+  #pendingBits = 0;
+  #deltaMs = 0;
+  #leading = -1;
+  #trailing = 0;
+
+  get byteLength(): number {
+    return this.#at + (this.#pendingBits > 0 ? 1 : 0);
+  }
+
+  append(timestampMs: number, value: number): void {
+    scratchValue[0] = value;
+    this.appendBits(timestampMs, scratchWords[1], scratchWords[0]);
+  }
+
+  appendStale(timestampMs: number): void {
+    this.appendBits(timestampMs, staleHigh, staleLow);
+  }
+
+  appendBits(timestampMs: number, high: number, low: number): void {
+    const count = this.count;
+    if (Math.floor(timestampMs) !== timestampMs || Math.abs(timestampMs) > timestampMsMax) {
+      throw new RangeError(`a sample's time must be whole milliseconds within ±${timestampMsMax}: ${timestampMs}`);
+    }
+    if (count > 0 && timestampMs <= this.maxTimeMs) {
+      throw new RangeError(`samples must ascend in time: ${timestampMs} after ${this.maxTimeMs}`);
+    }
+    if (count === chunkSamplesMax) throw new RangeError(`a chunk holds at most ${chunkSamplesMax} samples`);
+    if (this.#at + sampleBytesMax > this.#buffer.length) this.#grow();
+
+    if (count === 0) {
+      this.minTimeMs = timestampMs;
+      this.#writeVarint(timestampMs);
+      this.#write(high, 32);
+      this.#write(low, 32);
+    } else {
+      const deltaMs = timestampMs - this.maxTimeMs;
+      if (count === 1) this.#writeUvarint(deltaMs);
+      else this.#writeDeltaChange(deltaMs - this.#deltaMs);
+      this.#deltaMs = deltaMs;
+      this.#writeValue(high ^ this.lastHigh, low ^ this.lastLow);
+    }
+    this.maxTimeMs = timestampMs;
+    this.lastHigh = high | 0;
+    this.lastLow = low | 0;
+    this.count = count + 1;
+  }
+
+  bytes(): Uint8Array {
+    this.#finish();
+    return this.#buffer.slice(0, this.byteLength);
+  }
+
+  copyTo(target: Uint8Array, offset: number): void {
+    this.#finish();
+    const source = this.#buffer;
+    const length = this.byteLength;
+    for (let i = 0; i < length; i++) target[offset + i] = source[i];
+  }
+
+  reset(): void {
+    this.count = 0;
+    this.minTimeMs = NaN;
+    this.maxTimeMs = NaN;
+    this.#at = 2;
+    this.#pending = 0;
+    this.#pendingBits = 0;
+    this.#leading = -1;
+  }
+
+  #grow(): void {
+    const grown = new Uint8Array(this.#buffer.length * 2);
+    grown.set(this.#buffer);
+    this.#buffer = grown;
+  }
+
+  /** Fills in the sample count and the last, unfinished byte. */
+  #finish(): void {
+    const buffer = this.#buffer;
+    buffer[0] = this.count >>> 8;
+    buffer[1] = this.count;
+    buffer[this.#at] = this.#pending << (8 - this.#pendingBits);
+  }
+
+  #writeDeltaChange(change: number): void {
+    if (change === 0) this.#write(0, 1);
+    else if (change >= -0x1fff && change <= 0x2000) this.#write((0b10 << 14) | (change & 0x3fff), 16);
+    else if (change >= -0xffff && change <= 0x10000) this.#write((0b110 << 17) | (change & 0x1ffff), 20);
+    else if (change >= -0x7ffff && change <= 0x80000) this.#write((0b1110 << 20) | (change & 0xfffff), 24);
+    else {
+      const high = Math.floor(change / 0x100000000);
+      this.#write(0b1111, 4);
+      this.#write(high, 32);
+      this.#write(change - high * 0x100000000, 32);
+    }
+  }
+
+  #writeValue(high: number, low: number): void {
+    if ((high | low) === 0) {
+      this.#write(0, 1);
+      return;
+    }
+    // The count of leading zeros has five bits.
+    const leading = high === 0 ? 31 : Math.clz32(high);
+    const trailing = low === 0 ? 63 - Math.clz32(high & -high) : 31 - Math.clz32(low & -low);
+    if (this.#leading >= 0 && leading >= this.#leading && trailing >= this.#trailing) {
+      this.#write(0b10, 2);
+    } else {
+      this.#leading = leading;
+      this.#trailing = trailing;
+      // 64 significant bits are stored as 0.
+      this.#write((0b11 << 11) | (leading << 6) | ((64 - leading - trailing) & 63), 13);
+    }
+    const shift = this.#trailing;
+    const significantBits = 64 - this.#leading - shift;
+    if (shift >= 32) {
+      this.#write(high >>> (shift - 32), significantBits);
+      return;
+    }
+    // Two shifts: a shift by 32 is a shift by 0.
+    const lower = (low >>> shift) | ((high << 1) << (31 - shift));
+    if (significantBits > 32) {
+      this.#write(high >>> shift, significantBits - 32);
+      this.#write(lower, 32);
+    } else {
+      this.#write(lower, significantBits);
+    }
+  }
+
+  #writeVarint(value: number): void {
+    // Zigzag in two steps, since twice a timestamp may not be a whole number of a double.
+    const magnitude = value < 0 ? -value - 1 : value;
+    const first = ((magnitude % 64) << 1) | (value < 0 ? 1 : 0);
+    if (magnitude < 64) this.#write(first, 8);
+    else {
+      this.#write(first | 0x80, 8);
+      this.#writeUvarint(Math.floor(magnitude / 64));
+    }
+  }
+
+  #writeUvarint(value: number): void {
+    let rest = value;
+    for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) this.#write((rest % 0x80) | 0x80, 8);
+    this.#write(rest, 8);
+  }
+
+  /** Writes the low `bitCount` bits, 1 to 32, of `bits`; what is above them is ignored. */
+  #write(bits: number, bitCount: number): void {
+    const buffer = this.#buffer;
+    let at = this.#at;
+    let left = bitCount;
+    const room = 8 - this.#pendingBits;
+    if (left < room) {
+      this.#pending = (this.#pending << left) | (bits & ((1 << left) - 1));
+      this.#pendingBits += left;
+      return;
+    }
+    left -= room;
+    buffer[at++] = (this.#pending << room) | ((bits >>> left) & ((1 << room) - 1));
+    while (left >= 8) {
+      left -= 8;
+      buffer[at++] = bits >>> left;
+    }
+    this.#at = at;
+    this.#pending = bits & ((1 << left) - 1);
+    this.#pendingBits = left;
+  }
+}
+
+const bulk = new Appender();
