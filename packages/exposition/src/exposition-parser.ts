@@ -118,7 +118,8 @@ const openMetricsTypes: ReadonlyMap<string, MetricType> = new Map([
 ]);
 
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-const utf8 = new TextDecoder();
+// In names and messages a byte order mark is seen.
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** What a method gives instead of an index once `#failure` is set. */
 const failed = -1;
@@ -256,7 +257,7 @@ class PageReader {
     const quoted = byteAt(this.#page, nameStart) === quote ? 1 : 0;
     const name = utf8.decode(this.#page.subarray(nameStart + quoted, nameEnd - quoted));
     if (unit === "" || name.endsWith(`_${unit}`)) return true;
-    this.#fail(nameEnd + 1, `a unit that the metric name ${name} ends with`);
+    this.#fail(nameEnd + 1, `a unit that the metric name ${name} ends with`, "rest");
     return false;
   }
 
@@ -335,7 +336,7 @@ class PageReader {
     let end = lineEnd;
     while (!this.#openMetrics && end > start && isBlank(byteAt(this.#page, end - 1))) end--;
     const type = types.get(utf8.decode(this.#page.subarray(start, Math.min(end, start + 32))));
-    if (type === undefined) return this.#fail(start, `a metric type (${[...types.keys()].join(", ")})`);
+    if (type === undefined) return this.#fail(start, `a metric type (${[...types.keys()].join(", ")})`, "rest");
     this.#type = type;
     this.#families++;
     return lineEnd;
@@ -496,12 +497,19 @@ class PageReader {
     this.#failure = { kind: "limit", of, max, line };
   }
 
-  #fail(at: number, expected: string): typeof failed {
+  #fail(at: number, expected: string, found: "word" | "rest" = "word"): typeof failed {
     const page = this.#page;
     const lineStart = page.subarray(0, at).lastIndexOf(lineFeed) + 1;
     const column = Array.from(utf8.decode(page.subarray(lineStart, at))).length + 1;
     const line = lineOf(page, at);
-    this.#failure = { kind: "syntax", line, column, expected, found: foundAt(page, at), hint: hintFor(page, at) };
+    this.#failure = {
+      kind: "syntax",
+      line,
+      column,
+      expected,
+      found: foundAt(page, at, found),
+      hint: hintFor(page, at),
+    };
     return failed;
   }
 }
@@ -536,12 +544,12 @@ function lineOf(page: Uint8Array, at: number): number {
   return line;
 }
 
-/** The word at a place, quoted and cut to 32 characters. */
-function foundAt(page: Uint8Array, at: number): string {
+/** The word at a place (or the rest of the line), quoted and cut to 32 characters. */
+function foundAt(page: Uint8Array, at: number, of: "word" | "rest"): string {
   if (at >= page.length) return "end of page";
   if (page[at] === lineFeed) return "end of line";
   const rest = utf8.decode(page.subarray(at, Math.min(endOfLine(page, at), at + 128)));
-  const word = /^(?:[ \t]+|[^ \t]+)/.exec(rest)?.[0] ?? rest;
+  const word = of === "rest" ? rest : (/^(?:[ \t]+|[^ ]+)/.exec(rest)?.[0] ?? rest);
   const characters = Array.from(word);
   return JSON.stringify(characters.length > 32 ? `${characters.slice(0, 32).join("")}…` : word);
 }
