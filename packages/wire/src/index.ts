@@ -1,1 +1,52 @@
-export {};
+export type { AnyMessage } from "./any-message.ts";
+export {
+  decodeHealthCheckRequest,
+  decodeHealthCheckResponse,
+  encodeHealthCheckRequest,
+  encodeHealthCheckResponse,
+  type ServingStatus,
+} from "./health-messages.ts";
+export {
+  decodeInfoRequest,
+  decodeInfoResponse,
+  encodeInfoRequest,
+  encodeInfoResponse,
+  noCapabilities,
+  type Capabilities,
+  type InfoResponseMessage,
+  type StoreInfoMessage,
+  type TsdbInfoMessage,
+} from "./info-messages.ts";
+export {
+  decodeLabelNamesRequest,
+  decodeLabelTexts,
+  decodeLabelValuesRequest,
+  encodeLabelNamesRequest,
+  encodeLabelTexts,
+  encodeLabelValuesRequest,
+  type LabelNamesRequestMessage,
+  type LabelTextsMessage,
+  type LabelValuesRequestMessage,
+} from "./label-queries.ts";
+export { createLabelTable, defaultLabelTable, type LabelTable, type LabelTableOptions } from "./label-table.ts";
+export type { PartialResponse } from "./partial-response.ts";
+export { ProtobufReader } from "./protobuf-reader.ts";
+export { ProtobufWriter } from "./protobuf-writer.ts";
+export {
+  decodeSeriesRequest,
+  emptySeriesRequest,
+  encodeSeriesRequest,
+  type QueryHintsMessage,
+  type SeriesRequestMessage,
+  type ShardMessage,
+  type WireAggregate,
+} from "./series-request.ts";
+export {
+  createSeriesFrameReader,
+  createSeriesFrameWriter,
+  type SeriesFrameOptions,
+  type SeriesFrameReader,
+  type SeriesFrames,
+  type SeriesFrameWriter,
+} from "./series-response.ts";
+export { formatWireFailure, type WireFailure } from "./wire-failure.ts";
