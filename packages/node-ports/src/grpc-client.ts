@@ -1,0 +1,283 @@
+/** RPC calls over HTTP/2, as a client: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md. */
+import { constants, type ClientHttp2Stream, type IncomingHttpHeaders } from "node:http2";
+import { RpcError, type CallOptions, type RpcClient } from "@pleiad/ports";
+import { createGrpcConnection, type GrpcSession } from "./grpc-connection.ts";
+import { acceptedEncodings, createFrameReader, grpcEncodingOf, packMessages, type FrameReader } from "./grpc-frames.ts";
+import type { GrpcLimits, GrpcPorts } from "./grpc-limits.ts";
+import { abortError, decodeGrpcMessage, rpcCodeOf, rpcCodeOfHttpStatus, rpcCodeOfReset } from "./grpc-status.ts";
+import { formatGrpcTimeout } from "./grpc-timeout.ts";
+import { startTimer } from "./timer.ts";
+
+export function createGrpcClient(address: string, ports: GrpcPorts, limits: GrpcLimits): RpcClient {
+  const connection = createGrpcConnection(address, ports, limits);
+
+  async function* stream(method: string, request: Uint8Array, options: CallOptions) {
+    const interruption = createInterruption(options, ports);
+    try {
+      for (let attempt = 1; ; attempt++) {
+        const session = await interruption.orElse(connection.session());
+        const exchange = startExchange(session, address, method, request, options, limits, interruption);
+        try {
+          yield* exchange.answers();
+          return;
+        } catch (error) {
+          // The server said that it never looked at the call, as one does that is going away: safe to ask once more.
+          if (attempt > 1 || !exchange.refused()) throw error;
+        } finally {
+          exchange.end();
+        }
+      }
+    } finally {
+      interruption.end();
+    }
+  }
+
+  return {
+    call: async (method, request, options) => {
+      let answer: Uint8Array | undefined;
+      for await (const messages of stream(method, request, options)) {
+        for (const message of messages) {
+          if (answer !== undefined) throw new RpcError("INTERNAL", `${method}: more than one answer`);
+          answer = message;
+        }
+      }
+      if (answer === undefined) throw new RpcError("INTERNAL", `${method}: no answer`);
+      return answer;
+    },
+    stream,
+    close: () => connection.close(),
+  };
+}
+
+/** The caller's abort or the call's own deadline, whichever comes first. */
+interface Interruption {
+  error(): RpcError | undefined;
+  /** What is to be told of the interruption, in place of the last one named here. */
+  onInterrupt(act: () => void): void;
+  /** The promise's outcome, or a rejection at the interruption. */
+  orElse<T>(promise: Promise<T>): Promise<T>;
+  end(): void;
+}
+
+function createInterruption({ signal, timeoutMs }: CallOptions, { clock }: GrpcPorts): Interruption {
+  let error: RpcError | undefined;
+  let act = () => {};
+  const interrupt = (by: RpcError) => {
+    if (error !== undefined) return;
+    error = by;
+    act();
+  };
+  const onAbort = () => interrupt(abortError(signal));
+  const onDeadline = () => interrupt(new RpcError("DEADLINE_EXCEEDED", `no end within ${timeoutMs} ms`));
+  let stopTimer = () => {};
+  if (signal.aborted) onAbort();
+  else if (timeoutMs <= 0) onDeadline();
+  else {
+    signal.addEventListener("abort", onAbort, { once: true });
+    if (timeoutMs !== Infinity) stopTimer = startTimer(clock, timeoutMs, onDeadline);
+  }
+  return {
+    error: () => error,
+    onInterrupt: (next) => {
+      act = next;
+      if (error !== undefined) act();
+    },
+    orElse: (promise) =>
+      new Promise((resolve, reject) => {
+        act = () => reject(error);
+        promise.then(resolve, reject);
+        if (error !== undefined) act();
+      }),
+    end: () => {
+      act = () => {};
+      stopTimer();
+      signal.removeEventListener("abort", onAbort);
+    },
+  };
+}
+
+/** One request on one session, and what comes back. */
+interface Exchange {
+  answers(): AsyncGenerator<Uint8Array[], void, undefined>;
+  /** Whether the server refused the call unseen. */
+  refused(): boolean;
+  /** Gives the stream up, if it is not at its end. Must be called. */
+  end(): void;
+}
+
+function startExchange(
+  session: GrpcSession,
+  address: string,
+  method: string,
+  request: Uint8Array,
+  options: CallOptions,
+  limits: GrpcLimits,
+  interruption: Interruption,
+): Exchange {
+  let chunks: Uint8Array[] = [];
+  let queuedBytes = 0;
+  let reader: FrameReader | undefined;
+  let responded = false;
+  let finished = false; // nothing more will come
+  let failure: RpcError | undefined; // meaningful once finished
+  let sawStatus = false;
+  let refused = false;
+  let wake = () => {};
+
+  const finish = (by?: RpcError) => {
+    if (!finished) {
+      finished = true;
+      failure = by;
+    }
+    wake();
+  };
+  const readStatus = (headers: IncomingHttpHeaders) => {
+    const status = headers["grpc-status"];
+    if (status === undefined) return;
+    sawStatus = true;
+    if (status === "0") return;
+    const message = headers["grpc-message"];
+    failure = new RpcError(rpcCodeOf(Number(status)), decodeGrpcMessage(typeof message === "string" ? message : ""));
+  };
+  const lost = () => new RpcError("UNAVAILABLE", `connection to ${address} lost: ${session.lossReason() ?? "closed"}`);
+
+  let stream: ClientHttp2Stream;
+  try {
+    stream = session.http2.request(requestHeaders(address, method, options.timeoutMs));
+  } catch {
+    // The session ended between being handed out and now.
+    return {
+      // oxlint-disable-next-line require-yield
+      answers: async function* () {
+        throw lost();
+      },
+      refused: () => true,
+      end: () => {},
+    };
+  }
+  session.callStarted();
+
+  stream.on("response", (headers) => {
+    session.received();
+    responded = true;
+    readStatus(headers);
+    if (sawStatus) return;
+    const wrong = responseError(headers);
+    if (wrong !== undefined) {
+      finish(wrong);
+      stream.close(constants.NGHTTP2_CANCEL);
+      return;
+    }
+    reader = createFrameReader(grpcEncodingOf(headers["grpc-encoding"]) ?? "identity", options.messageBytesMax);
+  });
+  stream.on("data", (chunk: Uint8Array) => {
+    session.received();
+    chunks.push(chunk);
+    queuedBytes += chunk.length;
+    if (queuedBytes >= limits.queuedBytesMax) stream.pause();
+    wake();
+  });
+  stream.on("trailers", (headers) => {
+    session.received();
+    readStatus(headers);
+  });
+  stream.on("end", () => {
+    if (sawStatus) finish(failure);
+  });
+  stream.on("error", () => {
+    // The close that follows says what it means for the call.
+  });
+  stream.on("close", () => {
+    if (finished) return;
+    if (sawStatus) return finish(failure);
+    refused = !responded && stream.rstCode === constants.NGHTTP2_REFUSED_STREAM;
+    // A lost session closes its streams with codes of Node's choosing.
+    if (session.http2.destroyed || session.lossReason() !== undefined) return finish(lost());
+    if (stream.rstCode === constants.NGHTTP2_NO_ERROR) {
+      return finish(new RpcError("INTERNAL", "stream ended without a status"));
+    }
+    finish(
+      new RpcError(rpcCodeOfReset(stream.rstCode ?? 0), `stream reset by the peer (HTTP/2 error ${stream.rstCode})`),
+    );
+  });
+  interruption.onInterrupt(() => {
+    stream.close(constants.NGHTTP2_CANCEL);
+    wake();
+  });
+  for (const bytes of packMessages([request])) stream.write(bytes);
+  stream.end();
+
+  async function* answers() {
+    for (;;) {
+      const interrupted = interruption.error();
+      if (interrupted !== undefined) throw interrupted;
+      if (chunks.length > 0) {
+        const taken = chunks;
+        chunks = [];
+        queuedBytes = 0;
+        if (stream.isPaused()) stream.resume();
+        if (reader === undefined) throw new RpcError("INTERNAL", "data before the response headers");
+        for (const chunk of taken) reader.push(chunk);
+        for (;;) {
+          const messages = await reader.take();
+          if (messages.length === 0) break;
+          yield messages;
+          const interrupted = interruption.error();
+          if (interrupted !== undefined) throw interrupted;
+        }
+      } else if (finished) {
+        if (failure !== undefined) throw failure;
+        if (reader?.unfinished() === true) throw new RpcError("INTERNAL", "stream ended inside a message");
+        return;
+      } else {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+    }
+  }
+
+  return {
+    answers,
+    refused: () => refused,
+    end: () => {
+      session.callEnded();
+      if (!finished) stream.close(constants.NGHTTP2_CANCEL);
+      chunks = [];
+      stream.resume(); // lets what is left flow into nothing, so that the stream can close
+    },
+  };
+}
+
+function requestHeaders(address: string, method: string, timeoutMs: number) {
+  const timeout = formatGrpcTimeout(timeoutMs);
+  return {
+    ":method": "POST",
+    ":scheme": "http",
+    ":authority": address,
+    ":path": method,
+    "content-type": "application/grpc",
+    te: "trailers",
+    "user-agent": "pleiad",
+    "grpc-accept-encoding": acceptedEncodings,
+    ...(timeout === undefined ? {} : { "grpc-timeout": timeout }),
+  };
+}
+
+/** What is wrong with the headers of an answer that has no status. */
+function responseError(
+  headers: IncomingHttpHeaders & { readonly ":status"?: number | undefined },
+): RpcError | undefined {
+  const status = headers[":status"];
+  if (status !== 200) {
+    return new RpcError(rpcCodeOfHttpStatus(Number(status)), `HTTP status ${status}, expected 200`);
+  }
+  const contentType = headers["content-type"] ?? "";
+  if (!contentType.startsWith("application/grpc")) {
+    return new RpcError("UNKNOWN", `content type ${JSON.stringify(contentType)}, expected application/grpc`);
+  }
+  if (grpcEncodingOf(headers["grpc-encoding"]) === undefined) {
+    return new RpcError("INTERNAL", `answer in encoding ${String(headers["grpc-encoding"])}, which was not offered`);
+  }
+  return undefined;
+}

@@ -1,0 +1,232 @@
+/** An HTTP listener: takes any request whole, answers whole or streaming, and bounds both. */
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from "node:http";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { promisify } from "node:util";
+import { constants as zlibConstants, createGzip, gzip } from "node:zlib";
+import type { Clock, HttpRequest, HttpResponse, Listener, Observations } from "@pleiad/ports";
+import { formatAddress } from "./address.ts";
+import type { HttpLimits } from "./http-limits.ts";
+import { listen } from "./listen.ts";
+import { startTimer } from "./timer.ts";
+
+export interface HttpServerPorts {
+  readonly clock: Clock;
+  readonly observations: Pick<Observations, "log">;
+}
+
+// Timeouts are looked for this often; each listener has a timer for it.
+const timeoutCheckMs = 2_000;
+const headerBytesMax = 16_384;
+// The first level gains most of what there is in metrics and JSON, at a third of the default's time.
+const gzipOptions = { level: 1 };
+
+/**
+ * Serves every path and method. HEAD comes to `handle` as GET, and its body stays here. An error that `handle` throws is
+ * logged and answered with 500 without a word of it.
+ */
+export async function serveHttp(
+  address: string,
+  handle: (request: HttpRequest) => Promise<HttpResponse>,
+  { clock, observations }: HttpServerPorts,
+  limits: HttpLimits,
+): Promise<Listener> {
+  // Loaded here, so that a command without a listener does not pay for it.
+  const { fastify } = await import("fastify");
+  let closing = false;
+  const app = fastify({
+    bodyLimit: limits.requestBodyBytesMax,
+    requestTimeout: limits.requestTimeoutMs,
+    keepAliveTimeout: limits.keepAliveTimeoutMs,
+    http: {
+      headersTimeout: limits.headersTimeoutMs,
+      connectionsCheckingInterval: timeoutCheckMs,
+      maxHeaderSize: headerBytesMax,
+    },
+    forceCloseConnections: "idle",
+    return503OnClosing: false,
+    exposeHeadRoutes: false,
+    rewriteUrl: (request) => originForm(request.url ?? "/"),
+    frameworkErrors: (error, _request, reply) => {
+      reply.hijack();
+      sendError(
+        reply.raw,
+        error.statusCode ?? 400,
+        error.code === "FST_ERR_BAD_URL" ? "malformed path" : error.message,
+      );
+    },
+    clientErrorHandler: (error, socket) => {
+      if (socket.writable) socket.end(rawError(error.code));
+      else socket.destroy();
+    },
+  });
+  app.server.maxConnections = limits.connectionsMax;
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
+  app.setErrorHandler((error: { readonly statusCode?: number; readonly code?: string }, _request, reply) => {
+    reply.hijack();
+    const status = error.statusCode ?? 500;
+    const message =
+      status === 413
+        ? `request body of more than ${limits.requestBodyBytesMax} bytes`
+        : (STATUS_CODES[status] ?? "bad request").toLowerCase();
+    sendError(reply.raw, status, message);
+  });
+  app.setNotFoundHandler((request, reply) => {
+    reply.hijack();
+    sendError(reply.raw, 405, `method ${request.method} is not allowed`);
+  });
+  app.all("*", async (request, reply) => {
+    reply.hijack();
+    const { raw } = reply;
+    const gone = new AbortController();
+    raw.on("close", () => {
+      if (!raw.writableFinished) gone.abort(new DOMException("the client has gone", "AbortError"));
+    });
+    if (closing) raw.setHeader("connection", "close");
+    try {
+      const response = await handle(toRequest(request.raw, request.body, gone.signal));
+      await send(request.raw, raw, response, limits);
+    } catch (error) {
+      if (gone.signal.aborted) return;
+      observations.log("error", "an HTTP handler failed", {
+        method: request.method,
+        path: pathOf(request.raw),
+        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      });
+      // Half an answer cannot be taken back: cutting the connection is the only way to say that it is not whole.
+      if (raw.headersSent) raw.destroy();
+      else sendError(raw, 500, "internal error");
+    }
+  });
+  await app.ready();
+  const bound = await listen(app.server, address);
+  return {
+    address: formatAddress(bound),
+    close: async (graceMs) => {
+      closing = true;
+      const stopTimer = startTimer(clock, graceMs, () => app.server.closeAllConnections());
+      await app.close();
+      stopTimer();
+    },
+  };
+}
+
+/** The path and query of a request line, which may name the whole URL. */
+function originForm(url: string): string {
+  const rest = /^https?:\/\/[^/?]*(.*)$/i.exec(url)?.[1] ?? url;
+  return rest.startsWith("/") ? rest : `/${rest}`;
+}
+
+function pathOf(request: IncomingMessage): string {
+  return (request.url ?? "/").split("?", 1)[0] ?? "/";
+}
+
+function toRequest(raw: IncomingMessage, body: unknown, signal: AbortSignal): HttpRequest {
+  const url = raw.url ?? "/";
+  const queryAt = url.indexOf("?");
+  return {
+    method: raw.method === "HEAD" ? "GET" : (raw.method ?? "GET"),
+    path: pathOf(raw),
+    query: queryAt < 0 ? "" : url.slice(queryAt + 1),
+    headers: headerMap(raw.headers),
+    body:
+      body instanceof Uint8Array ? new Uint8Array(body.buffer, body.byteOffset, body.byteLength) : new Uint8Array(0),
+    signal,
+  };
+}
+
+/** Node's headers as one text a name. */
+export function headerMap(
+  headers: Readonly<Record<string, string | readonly string[] | undefined>>,
+): ReadonlyMap<string, string> {
+  const map = new Map<string, string>();
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined) map.set(name, typeof value === "string" ? value : value.join(", "));
+  }
+  return map;
+}
+
+async function send(
+  request: IncomingMessage,
+  raw: ServerResponse,
+  { status, headers, body }: HttpResponse,
+  limits: HttpLimits,
+): Promise<void> {
+  if (raw.destroyed) return;
+  for (const [name, value] of Object.entries(headers)) raw.setHeader(name, value);
+  raw.statusCode = status;
+  const whole = typeof body === "string" ? Buffer.from(body) : body instanceof Uint8Array ? body : undefined;
+  const compress =
+    !raw.hasHeader("content-encoding") &&
+    (whole === undefined || whole.length >= limits.gzipBytesMin) &&
+    isCompressible(raw.getHeader("content-type")) &&
+    acceptsGzip(request.headers["accept-encoding"]);
+  if (isCompressible(raw.getHeader("content-type"))) raw.appendHeader("vary", "Accept-Encoding");
+  if (compress) raw.setHeader("content-encoding", "gzip");
+  if (whole !== undefined) {
+    const bytes = compress ? await gzipBytes(whole, gzipOptions) : whole;
+    raw.setHeader("content-length", bytes.length);
+    raw.end(request.method === "HEAD" ? undefined : bytes);
+    return;
+  }
+  if (request.method === "HEAD") {
+    raw.end();
+    return;
+  }
+  const parts = Readable.from(body as AsyncIterable<Uint8Array>, { objectMode: true, highWaterMark: 1 });
+  if (compress) {
+    // Flushed part by part: a stream's reader waits for each.
+    await pipeline(parts, createGzip({ ...gzipOptions, flush: zlibConstants.Z_SYNC_FLUSH }), raw);
+  } else {
+    await pipeline(parts, raw);
+  }
+}
+
+const gzipBytes = promisify<Uint8Array, { level: number }, Buffer>(gzip);
+
+function isCompressible(contentType: unknown): boolean {
+  return (
+    typeof contentType !== "string" || /^(text\/|application\/(?!(octet-stream|gzip|zip)\b))|\bxml\b/.test(contentType)
+  );
+}
+
+function acceptsGzip(header: unknown): boolean {
+  if (typeof header !== "string") return false;
+  for (const entry of header.split(",")) {
+    const [coding = "", ...parameters] = entry.split(";").map((text) => text.trim().toLowerCase());
+    if (coding === "gzip" || coding === "*") return !parameters.some((text) => /^q=0(\.0*)?$/.test(text));
+  }
+  return false;
+}
+
+/** An error in the form that Prometheus's API gives its own. */
+function errorBody(status: number, message: string): string {
+  const errorType =
+    status === 404 ? "not_found" : status === 503 ? "unavailable" : status >= 500 ? "internal" : "bad_data";
+  return JSON.stringify({ status: "error", errorType, error: message });
+}
+
+function sendError(raw: ServerResponse, status: number, message: string): void {
+  if (raw.destroyed || raw.headersSent) return;
+  const body = errorBody(status, message);
+  // The rest of a request that was refused unread would be taken for the next request.
+  raw.writeHead(status, {
+    "content-type": "application/json",
+    "content-length": Buffer.byteLength(body),
+    connection: "close",
+  });
+  raw.end(body);
+}
+
+/** The answer to what is not HTTP, or comes too slowly. */
+function rawError(code: string | undefined): string {
+  const [status, message] = (code === undefined ? undefined : clientErrors[code]) ?? [400, "malformed HTTP request"];
+  const body = errorBody(status, message);
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`;
+}
+
+const clientErrors: Readonly<Record<string, readonly [number, string]>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: [408, "the request did not come in time"],
+  HPE_HEADER_OVERFLOW: [431, `request headers of more than ${headerBytesMax} bytes`],
+};

@@ -1,0 +1,24 @@
+/** The network of this machine. Plaintext: TLS between the tiers is not there yet, so listeners belong on loopback. */
+import type { Network } from "@pleiad/ports";
+import { createGrpcClient } from "./grpc-client.ts";
+import { defaultGrpcLimits, type GrpcLimits, type GrpcPorts } from "./grpc-limits.ts";
+import { serveGrpc } from "./grpc-server.ts";
+import { createHttpFetch } from "./http-client.ts";
+import { defaultHttpLimits, type HttpLimits } from "./http-limits.ts";
+import { serveHttp } from "./http-server.ts";
+
+export interface NetworkLimits {
+  readonly grpc?: Partial<GrpcLimits>;
+  readonly http?: Partial<HttpLimits>;
+}
+
+export function nodeNetwork(ports: GrpcPorts, limits: NetworkLimits = {}): Network {
+  const grpcLimits: GrpcLimits = { ...defaultGrpcLimits, ...limits.grpc };
+  const httpLimits: HttpLimits = { ...defaultHttpLimits, ...limits.http };
+  return {
+    rpcClient: (address) => createGrpcClient(address, ports, grpcLimits),
+    serveRpc: (address, handlers) => serveGrpc(address, handlers, ports, grpcLimits),
+    serveHttp: (address, handle) => serveHttp(address, handle, ports, httpLimits),
+    fetchHttp: createHttpFetch(httpLimits),
+  };
+}
