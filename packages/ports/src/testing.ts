@@ -298,7 +298,10 @@ export function memoryNetwork(): MemoryNetwork {
         method: options.method ?? "GET",
         path: pathname,
         query: search.slice(1),
-        headers: new Map(Object.entries(options.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value])),
+        headers: new Map([
+          ["host", host],
+          ...Object.entries(options.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value] as const),
+        ]),
         body: typeof body === "string" ? new TextEncoder().encode(body) : body,
         signal: options.signal,
       });
