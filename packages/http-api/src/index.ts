@@ -1,1 +1,12 @@
-export {};
+export { loopbackAccess, type AccessOptions } from "./access.ts";
+export {
+  createHttpApi,
+  createProbeApi,
+  defaultHttpApiLimits,
+  type HttpApiLimits,
+  type HttpApiOptions,
+  type HttpHandler,
+} from "./http-api.ts";
+export type { ProbeRoutesOptions } from "./probe-routes.ts";
+export type { RouterPorts } from "./router.ts";
+export type { BuildInfo, ListedStore, StoreListing } from "./status-routes.ts";

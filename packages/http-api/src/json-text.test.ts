@@ -1,0 +1,70 @@
+import { labelsFromRecord } from "@pleiad/model";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { formatPlainFloat, formatScalarTime, formatTimestamp, labelsJson, quoteJson } from "./json-text.ts";
+
+describe("the time of a sample", () => {
+  for (const [rule, timestampMs, text] of [
+    ["whole seconds are an integer", 1_500_000, "1500"],
+    ["a millisecond part has exactly three decimals", 1_500_500, "1500.500"],
+    ["also below a hundred", 1_435_781_451_078, "1435781451.078"],
+    ["and below ten", 1_435_781_451_001, "1435781451.001"],
+    ["no rounding of a binary fraction shows", 1_435_781_451_781, "1435781451.781"],
+    ["before 1970 the sign comes first", -1_500, "-1.500"],
+    ["zero", 0, "0"],
+    ["the last time of all", 8.64e15, "8640000000000"],
+  ] as const) {
+    it(rule, () => expect(formatTimestamp(timestampMs)).toBe(text));
+  }
+
+  it("reads back as the same millisecond", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: -4e12, max: 4e12 }), (timestampMs) => {
+        expect(Math.round(Number(formatTimestamp(timestampMs)) * 1000)).toBe(timestampMs);
+      }),
+    );
+  });
+});
+
+describe("scalar and string results go through another encoder", () => {
+  it("prints the shortest time", () => expect(formatScalarTime(1_500_500)).toBe("1500.5"));
+
+  for (const [value, text] of [
+    [1e-7, "0.0000001"],
+    [-1.5e-9, "-0.0000000015"],
+    [1e21, "1000000000000000000000"],
+    [1.25e22, "12500000000000000000000"],
+    [-0, "-0"],
+    [NaN, "NaN"],
+    [Infinity, "+Inf"],
+    [-Infinity, "-Inf"],
+    [5e-324, `0.${"0".repeat(323)}5`],
+    [1.7976931348623157e308, `17976931348623157${"0".repeat(292)}`],
+  ] as const) {
+    it(`never prints an exponent: ${text.slice(0, 30)}`, () => expect(formatPlainFloat(value)).toBe(text));
+  }
+
+  it("reads back as the same value", () => {
+    fc.assert(
+      fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), (value) => {
+        const text = formatPlainFloat(value);
+        expect(text).toMatch(/^-?\d+(?:\.\d+)?$/);
+        expect(Number(text)).toBe(value);
+      }),
+    );
+  });
+});
+
+describe("texts", () => {
+  it("escapes for HTML everywhere but in series", () => {
+    expect(quoteJson(["<a>&\u2028"])).toBe(String.raw`["\u003ca\u003e\u0026\u2028"]`);
+    expect(labelsJson(labelsFromRecord({ a: "<b>" }))).toBe(`{"a":"<b>"}`);
+  });
+
+  it("keeps the label order and survives any label", () => {
+    expect(labelsJson(labelsFromRecord({ job: 'x"y\\z\n', __name__: "up" }))).toBe(
+      String.raw`{"__name__":"up","job":"x\"y\\z\n"}`,
+    );
+    expect(labelsJson(labelsFromRecord({}))).toBe("{}");
+  });
+});

@@ -1,0 +1,50 @@
+/** Numbers and texts as Prometheus spells them in JSON. Its API has two encoders, and clients see the difference. */
+import { formatFloat, type Labels } from "@pleiad/model";
+
+/** A sample's time: seconds, with exactly three decimals where the millisecond part is not zero. */
+export function formatTimestamp(timestampMs: number): string {
+  // In whole milliseconds: a division would print 1435781451.7809999 for some.
+  const magnitude = Math.abs(timestampMs);
+  const fraction = magnitude % 1000;
+  const seconds = (magnitude - fraction) / 1000;
+  const sign = timestampMs < 0 ? "-" : "";
+  if (fraction === 0) return `${sign}${seconds}`;
+  return `${sign}${seconds}.${fraction < 10 ? "00" : fraction < 100 ? "0" : ""}${fraction}`;
+}
+
+/** The time of a scalar or string result: the shortest decimal of the seconds. */
+export function formatScalarTime(timestampMs: number): string {
+  return String(timestampMs / 1000);
+}
+
+/** The value of a scalar result: like a sample's, but never with an exponent. */
+export function formatPlainFloat(value: number): string {
+  const text = formatFloat(value);
+  const parts = /^(-?)(\d)(?:\.(\d+))?e([+-]\d+)$/.exec(text);
+  if (parts === null) return text;
+  const [, sign = "", head = "", tail = "", exponentText = ""] = parts;
+  const exponent = Number(exponentText);
+  const digits = head + tail;
+  if (exponent < 0) return `${sign}0.${"0".repeat(-exponent - 1)}${digits}`;
+  // An exponent of 21 or more always reaches past the 17 digits that a double has.
+  return sign + digits.padEnd(exponent + 1, "0");
+}
+
+const htmlCharacters = /[<>&\u2028\u2029]/g;
+
+/** JSON of plain data, safe inside HTML: `<` is written `\u003c`. The encoder of everything but series. */
+export function quoteJson(data: unknown): string {
+  return JSON.stringify(data).replace(
+    htmlCharacters,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/** The label object of a series: in label order, not escaped for HTML. */
+export function labelsJson(labels: Labels): string {
+  let text = "{";
+  for (let i = 0; i < labels.length; i += 2) {
+    text += `${i === 0 ? "" : ","}${JSON.stringify(labels[i])}:${JSON.stringify(labels[i + 1])}`;
+  }
+  return `${text}}`;
+}

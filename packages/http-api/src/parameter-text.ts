@@ -1,0 +1,77 @@
+/** Times, durations, limits and switches as request parameters spell them. Failures are the reason in Prometheus's words. */
+import { fail, ok, parseDuration, parseFloatText, type Result } from "@pleiad/model";
+
+/** The widest range of times: what a `Date` can hold. Both ends stand for "no bound". */
+export const timeMinMs = -8.64e15;
+export const timeMaxMs = 8.64e15;
+
+// Prometheus's own extremes, which its clients send as texts that no date parser reads.
+const timeMinText = "-292273086-05-16T16:47:06Z";
+const timeMaxText = "+292277025-08-18T07:12:54.999999999Z";
+
+/** Float seconds, rounded to milliseconds, or RFC 3339. */
+export function parseTimestamp(text: string): Result<number, string> {
+  const failure = `cannot parse ${JSON.stringify(text)} to a valid timestamp`;
+  const seconds = parseFloatText(text);
+  if (seconds !== undefined) {
+    const whole = Math.trunc(seconds);
+    const fraction = seconds - whole;
+    const timestampMs = whole * 1000 + Math.sign(fraction) * Math.round(Math.abs(fraction) * 1000);
+    return timestampMs >= timeMinMs && timestampMs <= timeMaxMs ? ok(timestampMs + 0) : fail(failure);
+  }
+  if (text === timeMinText) return ok(timeMinMs);
+  if (text === timeMaxText) return ok(timeMaxMs);
+  const timestampMs = parseRfc3339(text);
+  return timestampMs === undefined ? fail(failure) : ok(timestampMs);
+}
+
+/** Float seconds or a Prometheus duration, in milliseconds. Below the millisecond a fraction remains. */
+export function parseDurationText(text: string): Result<number, string> {
+  const failure = `cannot parse ${JSON.stringify(text)} to a valid duration`;
+  const seconds = parseFloatText(text);
+  if (seconds !== undefined) {
+    if (Number.isNaN(seconds)) return fail(failure);
+    // The bound is Go's: 64-bit nanoseconds.
+    if (Math.abs(seconds) * 1e9 > 2 ** 63) return fail(`${failure}. It overflows int64`);
+    return ok(Math.trunc(seconds * 1e9) / 1e6);
+  }
+  const duration = parseDuration(text);
+  return duration.ok ? duration : fail(failure);
+}
+
+/** A count of results; 0, and an absent parameter, mean no limit. */
+export function parseLimit(text: string): Result<number, string> {
+  if (text === "") return ok(0);
+  const quoted = JSON.stringify(text);
+  if (!/^[+-]?\d+$/.test(text)) return fail(`strconv.Atoi: parsing ${quoted}: invalid syntax`);
+  const limit = Number(text);
+  if (!Number.isSafeInteger(limit)) return fail(`strconv.Atoi: parsing ${quoted}: value out of range`);
+  return limit < 0 ? fail("limit must be non-negative") : ok(limit);
+}
+
+const trueTexts: ReadonlySet<string> = new Set(["1", "t", "T", "true", "TRUE", "True"]);
+const falseTexts: ReadonlySet<string> = new Set(["0", "f", "F", "false", "FALSE", "False"]);
+
+export function parseSwitch(text: string, absent: boolean): Result<boolean, string> {
+  if (text === "") return ok(absent);
+  if (trueTexts.has(text)) return ok(true);
+  if (falseTexts.has(text)) return ok(false);
+  return fail(`strconv.ParseBool: parsing ${JSON.stringify(text)}: invalid syntax`);
+}
+
+function parseRfc3339(text: string): number | undefined {
+  const parts = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9})\d*)?(?:Z|([+-])(\d\d):(\d\d))$/.exec(text);
+  if (parts === null) return undefined;
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = parts.slice(1, 7).map(Number);
+  const [, , , , , , , fraction = "", sign = "+", offsetHours = "0", offsetMinutes = "0"] = parts;
+  if (hour > 23 || minute > 59 || second > 59 || Number(offsetHours) > 23 || Number(offsetMinutes) > 59) {
+    return undefined;
+  }
+  const date = new Date(0);
+  // Not Date.UTC: it takes the years 0 to 99 for those of the twentieth century.
+  date.setUTCFullYear(year, month - 1, day);
+  if (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day) return undefined;
+  date.setUTCHours(hour, minute, second, Number(fraction.padEnd(3, "0").slice(0, 3)));
+  const offsetMs = (Number(offsetHours) * 60 + Number(offsetMinutes)) * 60_000;
+  return date.getTime() - (sign === "-" ? -offsetMs : offsetMs);
+}

@@ -1,0 +1,44 @@
+/** What probes and scrapers ask of every process: `/-/healthy`, `/-/ready`, `/metrics`. */
+import type { Route } from "./router.ts";
+
+export interface ProbeRoutesOptions {
+  readonly ready: () => { readonly ready: boolean; readonly reason?: string };
+  /** Own metrics in the text exposition format 0.0.4. */
+  readonly renderMetrics: () => string;
+}
+
+const plainText = "text/plain; charset=utf-8";
+
+export function probeRoutes({ ready, renderMetrics }: ProbeRoutesOptions): readonly Route[] {
+  return [
+    {
+      path: "/-/healthy",
+      methods: ["GET", "HEAD"],
+      handler: "healthy",
+      answer: { kind: "text", answer: () => ({ status: 200, contentType: plainText, text: "OK\n" }) },
+    },
+    {
+      path: "/-/ready",
+      methods: ["GET", "HEAD"],
+      handler: "ready",
+      answer: {
+        kind: "text",
+        answer: () => {
+          const state = ready();
+          return state.ready
+            ? { status: 200, contentType: plainText, text: "OK\n" }
+            : { status: 503, contentType: plainText, text: `not ready: ${state.reason ?? "starting"}\n` };
+        },
+      },
+    },
+    {
+      path: "/metrics",
+      methods: ["GET"],
+      handler: "metrics",
+      answer: {
+        kind: "text",
+        answer: () => ({ status: 200, contentType: `text/plain; version=0.0.4; charset=utf-8`, text: renderMetrics() }),
+      },
+    },
+  ];
+}

@@ -1,0 +1,247 @@
+/** `query`, `query_range` and their explanations: parameters to the engine's request, its answer to JSON. */
+import { fail, ok, type Result, type SeriesSource } from "@pleiad/model";
+import type { Engine, InstantRequest, QueryAnswer, QueryFailure, RangeRequest } from "@pleiad/promql-exec";
+import { answerText, truncateAnswer } from "./answer-text.ts";
+import {
+  badData,
+  invalidParameter,
+  limitWarning,
+  wholeAnswer,
+  type ApiAnswer,
+  type ApiFailure,
+  type ErrorType,
+} from "./envelope.ts";
+import { parseDurationText, parseLimit, parseTimestamp } from "./parameter-text.ts";
+import { createQueryGate, type QueryGateOptions } from "./query-gate.ts";
+import type { RequestForm } from "./request-form.ts";
+import { endBeforeStart, readSourceSettings, readTime, type SourceDefaults } from "./request-settings.ts";
+import type { Route, RouteRequest, RouterPorts } from "./router.ts";
+
+export interface QueryRoutesOptions {
+  readonly engine: Engine;
+  readonly source: SeriesSource;
+  readonly defaults: SourceDefaults;
+  readonly gate: QueryGateOptions;
+  readonly timeoutMs: number; // of waiting for the gate; the engine has its own
+}
+
+const pointsMax = 11_000;
+
+// Thanos's, for requests without a step.
+const defaultPointCount = 250;
+const defaultStepMs = 1_000;
+
+const both = ["GET", "POST"] as const;
+
+export function queryRoutes(options: QueryRoutesOptions, ports: RouterPorts): readonly Route[] {
+  const { engine, source } = options;
+  const gated = createGate(options, ports);
+  const timespans = ports.observations.histogram(
+    "thanos_query_range_requested_timespan_duration_seconds",
+    "Span between start and end of range queries.",
+    [3_600, 21_600, 86_400, 604_800, 2_592_000, 31_536_000],
+  );
+  const instant = async ({ form, signal }: RouteRequest) => {
+    const request = readInstantRequest(form, options.defaults, ports.clock.wallMs());
+    if (!request.ok) return request;
+    return await gated(signal, async () => encodeAnswer(form, await engine.instant(request.value, source, signal)));
+  };
+  const range = async ({ form, signal }: RouteRequest) => {
+    const request = readRangeRequest(form, options.defaults);
+    if (!request.ok) return request;
+    timespans.observe((request.value.endMs - request.value.startMs) / 1000);
+    return await gated(signal, async () => encodeAnswer(form, await engine.range(request.value, source, signal)));
+  };
+  const explain = async ({ form }: RouteRequest) => {
+    const request = readInstantRequest(form, options.defaults, ports.clock.wallMs());
+    return request.ok ? encodeExplanation(engine.explain(request.value)) : request;
+  };
+  const explainRange = async ({ form }: RouteRequest) => {
+    const request = readRangeRequest(form, options.defaults);
+    return request.ok ? encodeExplanation(engine.explain(request.value)) : request;
+  };
+  const route = (name: string, answer: (request: RouteRequest) => Promise<Result<ApiAnswer, ApiFailure>>): Route => ({
+    path: `/api/v1/${name}`,
+    methods: both,
+    handler: name,
+    answer: { kind: "api", answer },
+  });
+  return [
+    route("query", instant),
+    route("query_range", range),
+    route("query_explain", explain),
+    route("query_range_explain", explainRange),
+  ];
+}
+
+/** The parameters in the order in which Prometheus looks at them: the first bad one is the one reported. */
+function readInstantRequest(
+  form: RequestForm,
+  defaults: SourceDefaults,
+  nowMs: number,
+): Result<InstantRequest, ApiFailure> {
+  const limit = readLimit(form);
+  if (!limit.ok) return limit;
+  const time = readTime(form, "time", nowMs);
+  if (!time.ok) return time;
+  const common = readCommon(form, defaults, 0);
+  return common.ok ? ok({ ...common.value, timeMs: time.value }) : common;
+}
+
+function readRangeRequest(form: RequestForm, defaults: SourceDefaults): Result<RangeRequest, ApiFailure> {
+  const limit = readLimit(form);
+  if (!limit.ok) return limit;
+  const start = parseTimestamp(form.first("start"));
+  if (!start.ok) return fail(invalidParameter("start", start.failure));
+  const end = parseTimestamp(form.first("end"));
+  if (!end.ok) return fail(invalidParameter("end", end.failure));
+  const rangeMs = end.value - start.value;
+  if (rangeMs < 0) return fail(endBeforeStart);
+  const step = readStep(form.first("step"), rangeMs);
+  if (!step.ok) return step;
+  const stepMs = step.value;
+  if (Math.floor(rangeMs / stepMs) > pointsMax) {
+    return fail(
+      badData(
+        "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)",
+      ),
+    );
+  }
+  const common = readCommon(form, defaults, Math.floor(stepMs / 5));
+  return common.ok ? ok({ ...common.value, startMs: start.value, endMs: end.value, stepMs }) : common;
+}
+
+/** Whole milliseconds: what is below them is cut off, as everywhere in Prometheus, and nothing may remain of the step. */
+function readStep(text: string, rangeMs: number): Result<number, ApiFailure> {
+  if (text === "") {
+    const rangeSeconds = Math.floor(rangeMs / 1000);
+    return ok(Math.max(Math.floor(rangeSeconds / defaultPointCount) * 1000, defaultStepMs));
+  }
+  const step = parseDurationText(text);
+  if (!step.ok) return fail(invalidParameter("step", step.failure));
+  const stepMs = Math.floor(step.value);
+  return stepMs > 0
+    ? ok(stepMs)
+    : fail(
+        invalidParameter(
+          "step",
+          "zero or negative query resolution step widths are not accepted. Try a positive integer",
+        ),
+      );
+}
+
+function readCommon(
+  form: RequestForm,
+  defaults: SourceDefaults,
+  autoResolutionMs: number,
+): Result<Omit<InstantRequest, "timeMs">, ApiFailure> {
+  const timeout = readPositive(form.first("timeout"));
+  if (!timeout.ok) return fail(invalidParameter("timeout", timeout.failure));
+  const lookback = readPositive(form.first("lookback_delta"));
+  if (!lookback.ok) return fail(badData(`error parsing lookback delta duration: ${lookback.failure}`));
+  const engine = form.first("engine");
+  if (!["", "prometheus", "thanos"].includes(engine)) {
+    return fail(invalidParameter("engine", `not supported value ${JSON.stringify(engine)}`));
+  }
+  const select = readSourceSettings(form, defaults, autoResolutionMs);
+  if (!select.ok) return select;
+  return ok({
+    query: form.first("query"),
+    select: select.value,
+    ...(timeout.value === undefined ? {} : { timeoutMs: timeout.value }),
+    ...(lookback.value === undefined ? {} : { lookbackMs: lookback.value }),
+  });
+}
+
+function readPositive(text: string): Result<number | undefined, string> {
+  if (text === "") return ok(undefined);
+  const duration = parseDurationText(text);
+  if (!duration.ok) return duration;
+  return duration.value >= 1 ? ok(Math.floor(duration.value)) : fail(`${JSON.stringify(text)} is not above zero`);
+}
+
+function readLimit(form: RequestForm): Result<number, ApiFailure> {
+  const limit = parseLimit(form.first("limit"));
+  return limit.ok ? limit : fail(invalidParameter("limit", limit.failure));
+}
+
+function encodeAnswer(form: RequestForm, result: Result<QueryAnswer, QueryFailure>): Result<ApiAnswer, ApiFailure> {
+  if (!result.ok) return fail(failureOfQuery(result.failure));
+  const limit = readLimit(form);
+  if (!limit.ok) return limit;
+  const { sourceWarnings, infos, statistics } = result.value;
+  const { value, truncated } = truncateAnswer(result.value.value, limit.value);
+  // What is missing comes first: the list is cut at its end.
+  const warnings = [...sourceWarnings, ...result.value.warnings];
+  if (truncated) warnings.push(limitWarning);
+  const stats = form.first("stats");
+  if (!["", "true", "all"].includes(stats)) {
+    warnings.push(
+      `value ${JSON.stringify(stats)} for parameter "stats" is deprecated and will be rejected in the next major ` +
+        `release, use "true" or "all"`,
+    );
+  }
+  const data = answerText(value, stats === "" ? undefined : statistics);
+  return ok({ data, warnings, infos, partial: sourceWarnings.length > 0 });
+}
+
+const errorTypeOfQuery = {
+  parse: "bad_data",
+  "bad-request": "bad_data",
+  "not-evaluated": "execution",
+  execution: "execution",
+  timeout: "timeout",
+  canceled: "canceled",
+  source: "execution", // as Thanos: the request said that a failed store is a failed query
+} satisfies Record<QueryFailure["kind"], ErrorType>;
+
+function failureOfQuery({ kind, message }: QueryFailure): ApiFailure {
+  const errorType = errorTypeOfQuery[kind];
+  return errorType === "bad_data" ? invalidParameter("query", message) : { errorType, message };
+}
+
+function encodeExplanation(result: ReturnType<Engine["explain"]>): Result<ApiAnswer, ApiFailure> {
+  return result.ok ? ok(wholeAnswer(result.value)) : fail(failureOfQuery(result.failure));
+}
+
+type Gated = (
+  signal: AbortSignal,
+  run: () => Promise<Result<ApiAnswer, ApiFailure>>,
+) => Promise<Result<ApiAnswer, ApiFailure>>;
+
+/** Runs at most so many queries at once, and counts them under Thanos's names. */
+function createGate(options: QueryRoutesOptions, { clock, observations }: RouterPorts): Gated {
+  const gate = createQueryGate(options.gate);
+  const prefix = "thanos_query_concurrent_gate_queries";
+  const inFlight = observations.gauge(`${prefix}_in_flight`, "Queries that run now.");
+  const total = observations.counter(`${prefix}_total`, "Queries that were let in.");
+  const waits = observations.histogram(
+    `${prefix}_duration_seconds`,
+    "Time that queries waited to be let in.",
+    [0.01, 0.1, 0.3, 0.6, 1, 3, 6, 9, 20, 30, 60, 90, 120],
+  );
+  observations.gauge(`${prefix}_max`, "Queries that may run at once.").set(options.gate.concurrentMax);
+  inFlight.set(0);
+  return async (signal, run) => {
+    const startMs = clock.monotonicMs();
+    const entered = await gate.enter(clock.deadline(options.timeoutMs, signal));
+    if (!entered.ok) {
+      if (entered.failure.kind === "full") {
+        const message = `too many queries: ${options.gate.concurrentMax} run and ${options.gate.waitingMax} wait`;
+        return fail({ errorType: "too_many_requests", message, headers: { "retry-after": "5" } });
+      }
+      return signal.aborted
+        ? fail({ errorType: "canceled", message: "query was canceled in query queue" })
+        : fail({ errorType: "timeout", message: "query timed out in query queue" });
+    }
+    waits.observe((clock.monotonicMs() - startMs) / 1000);
+    total.add(1);
+    inFlight.set(gate.running());
+    try {
+      return await run();
+    } finally {
+      entered.value();
+      inFlight.set(gate.running());
+    }
+  };
+}
