@@ -1,1 +1,64 @@
-export {};
+#!/usr/bin/env node
+/** The `pleiad` command: flags in, exit code out. */
+import { readFileSync } from "node:fs";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { planCommand } from "./commands/plan.ts";
+import { queryCommand, type QueryCommandOptions } from "./commands/query.ts";
+import { upCommand, type UpCommandOptions } from "./commands/up.ts";
+import { CommandFailure, exitCodes } from "./exit-codes.ts";
+
+const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+  version: string;
+};
+const stateOption = new Option("--state <folder>", "folder that holds the twin's state").default(".pleiad");
+
+const program = new Command("pleiad")
+  .description("Plan, run and rehearse a three-tier Prometheus and Thanos hierarchy.")
+  .version(version)
+  .showHelpAfterError("(pleiad --help lists the commands)")
+  .exitOverride();
+
+program
+  .command("up")
+  .description("run the whole hierarchy of a fleet on this machine, until Ctrl-C")
+  .argument("[fleet]", "fleet file; default: fleets/seven-nodes.yaml")
+  .addOption(stateOption)
+  .addOption(
+    new Option("--log-level <level>", "of the log files").choices(["debug", "info", "warn", "error"]).default("info"),
+  )
+  .action(async (file: string | undefined, options: UpCommandOptions) => await upCommand(file, options));
+
+program
+  .command("plan")
+  .description("show which role runs on which node, with what")
+  .argument("[fleet]", "fleet file; default: fleets/seven-nodes.yaml")
+  .option("--json", "print the whole plan as data", false)
+  .action((file: string | undefined, options: { json: boolean }) => planCommand(file, options));
+
+program
+  .command("query")
+  .description("ask a querier, print a table")
+  .argument("<expression>", "PromQL", (text: string) => {
+    if (text.trim() === "") throw new InvalidArgumentError("it is empty");
+    return text;
+  })
+  .option("--url <url>", "a querier; default: that of the running twin")
+  .addOption(stateOption)
+  .option("--time <time>", "evaluate at, Unix seconds or RFC 3339; default: now")
+  .option("--start <time>", "range query: from; default: one hour before the end")
+  .option("--end <time>", "range query: to; default: now")
+  .option("--step <seconds>", "range query: resolution; default: 60")
+  .option("--json", "print the answer as it came", false)
+  .action(async (expression: string, options: QueryCommandOptions) => await queryCommand(expression, options));
+
+try {
+  await program.parseAsync();
+  process.exitCode ??= exitCodes.done;
+} catch (error) {
+  if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? exitCodes.done : exitCodes.badInput);
+  if (error instanceof CommandFailure) {
+    process.stderr.write(`${error.message}\n`);
+    process.exit(error.exitCode);
+  }
+  throw error;
+}

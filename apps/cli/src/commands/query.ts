@@ -1,0 +1,142 @@
+/** `pleiad query 'expr'`: asks a querier over its HTTP API and prints a table. */
+import { readRunningTwin } from "@pleiad/twin";
+import { CommandFailure, exitCodes } from "../exit-codes.ts";
+import { formatTable } from "../table.ts";
+
+export interface QueryCommandOptions {
+  readonly url: string | undefined;
+  readonly state: string;
+  readonly time: string | undefined;
+  readonly start: string | undefined;
+  readonly end: string | undefined;
+  readonly step: string | undefined;
+  readonly json: boolean;
+}
+
+type Point = readonly [seconds: number, value: string];
+
+interface Envelope {
+  readonly status: "success" | "error";
+  readonly errorType?: string;
+  readonly error?: string;
+  readonly warnings?: readonly string[];
+  readonly infos?: readonly string[];
+  readonly data?:
+    | { readonly resultType: "scalar" | "string"; readonly result: Point }
+    | { readonly resultType: "vector"; readonly result: readonly { metric: Record<string, string>; value?: Point }[] }
+    | {
+        readonly resultType: "matrix";
+        readonly result: readonly { metric: Record<string, string>; values?: readonly Point[] }[];
+      };
+}
+
+export async function queryCommand(expression: string, options: QueryCommandOptions): Promise<void> {
+  const urls = options.url === undefined ? urlsOfRunningTwin(options.state) : [options.url];
+  const ranged = options.start !== undefined || options.end !== undefined || options.step !== undefined;
+  const parameters = new URLSearchParams({ query: expression });
+  if (ranged) {
+    const endSeconds = options.end ?? String(Date.now() / 1000);
+    parameters.set("start", options.start ?? String(Number(endSeconds) - 3600));
+    parameters.set("end", endSeconds);
+    parameters.set("step", options.step ?? "60");
+  } else if (options.time !== undefined) {
+    parameters.set("time", options.time);
+  }
+  const answer = await ask(urls, ranged ? "query_range" : "query", parameters);
+  if (options.json) {
+    process.stdout.write(`${JSON.stringify(answer, null, 2)}\n`);
+  } else if (answer.status === "success") {
+    process.stdout.write(formatAnswer(answer));
+  }
+  for (const warning of answer.warnings ?? []) process.stderr.write(`warning: ${warning}\n`);
+  for (const info of answer.infos ?? []) process.stderr.write(`info: ${info}\n`);
+  if (answer.status === "error") {
+    const exitCode = answer.errorType === "bad_data" ? exitCodes.badInput : exitCodes.failed;
+    throw new CommandFailure(exitCode, answer.error ?? "the querier gave no reason");
+  }
+}
+
+function urlsOfRunningTwin(stateDirectory: string): readonly string[] {
+  const twin = readRunningTwin(stateDirectory);
+  if (twin === undefined) {
+    throw new CommandFailure(
+      exitCodes.failed,
+      "no twin runs here; start one with npm start, or name a querier with --url http://host:port",
+    );
+  }
+  return twin.apiUrls;
+}
+
+async function ask(urls: readonly string[], endpoint: string, parameters: URLSearchParams): Promise<Envelope> {
+  const failures: string[] = [];
+  for (const url of urls) {
+    let response: Response;
+    try {
+      response = await fetch(`${url.replace(/\/+$/, "")}/api/v1/${endpoint}`, { method: "POST", body: parameters });
+    } catch (error) {
+      const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
+      failures.push(`${url}: ${cause}`);
+      continue;
+    }
+    const text = await response.text();
+    try {
+      return JSON.parse(text) as Envelope;
+    } catch {
+      failures.push(`${url}: status ${response.status}, and no JSON`);
+    }
+  }
+  throw new CommandFailure(exitCodes.failed, `no querier answers: ${failures.join("; ")}`);
+}
+
+/** An instant answer has a row for each series; a range has their first, last, least and greatest value. */
+export function formatAnswer(answer: Envelope): string {
+  const { data } = answer;
+  if (data === undefined) return "";
+  switch (data.resultType) {
+    case "scalar":
+    case "string":
+      return `${data.result[1]}\n`;
+    case "vector": {
+      if (data.result.length === 0) return "no series\n";
+      const names = labelNames(data.result);
+      return formatTable(
+        [...names.map((title) => ({ title })), { title: "VALUE", alignment: "right" }],
+        data.result.map((one) => [...names.map((name) => one.metric[name] ?? ""), one.value?.[1] ?? "histogram"]),
+      );
+    }
+    case "matrix": {
+      if (data.result.length === 0) return "no series\n";
+      const names = labelNames(data.result);
+      const right = (title: string) => ({ title, alignment: "right" as const });
+      return formatTable(
+        [
+          ...names.map((title) => ({ title })),
+          right("POINTS"),
+          right("FIRST"),
+          right("LAST"),
+          right("MIN"),
+          right("MAX"),
+        ],
+        data.result.map((one) => {
+          const values = (one.values ?? []).map(([, value]) => value);
+          const numbers = values.map(Number).filter((value) => !Number.isNaN(value));
+          const extreme = (pick: (a: number, b: number) => number) =>
+            numbers.length === 0 ? "NaN" : String(numbers.reduce((a, b) => pick(a, b)));
+          return [
+            ...names.map((name) => one.metric[name] ?? ""),
+            String(values.length),
+            values[0] ?? "",
+            values.at(-1) ?? "",
+            extreme(Math.min),
+            extreme(Math.max),
+          ];
+        }),
+      );
+    }
+  }
+}
+
+function labelNames(series: readonly { readonly metric: Readonly<Record<string, string>> }[]): readonly string[] {
+  const names = new Set(series.flatMap((one) => Object.keys(one.metric)));
+  return [...names].sort((a, b) => (a === "__name__" ? -1 : b === "__name__" ? 1 : a < b ? -1 : 1));
+}

@@ -1,0 +1,171 @@
+/** `pleiad up [file]`: runs the whole hierarchy of a fleet on this machine until it is told to stop. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Plan } from "@pleiad/fleet";
+import { startTwin, type Twin, type TwinProgress } from "@pleiad/twin";
+import { Listr } from "listr2";
+import { CommandFailure, exitCodes } from "../exit-codes.ts";
+import { loadPlan } from "../fleet-input.ts";
+
+export interface UpCommandOptions {
+  readonly state: string;
+  readonly logLevel: "debug" | "info" | "warn" | "error";
+}
+
+const consoleDirectory = fileURLToPath(new URL("../../../console/dist", import.meta.url));
+const stopGraceMs = 5000;
+
+export async function upCommand(file: string | undefined, options: UpCommandOptions): Promise<void> {
+  const plan = loadPlan(file);
+  if (!existsSync(join(consoleDirectory, "index.html"))) {
+    throw new CommandFailure(
+      exitCodes.failed,
+      "the console is not built; run npm start once, or node scripts/setup.mjs run",
+    );
+  }
+  const startedMs = performance.now();
+  const { totals } = plan;
+  process.stdout.write(
+    `Pleiad: fleet ${plan.fleet}, ${plan.nodes.length} monitoring nodes, ${totals.clusters} clusters in ${plan.regions.length} regions\n\n`,
+  );
+
+  const stop = new AbortController();
+  const stopped = new Promise<string>((resolve) => {
+    for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+      process.on(name, () => {
+        if (stop.signal.aborted && name === "SIGINT") process.exit(130);
+        stop.abort(new Error("stopped"));
+        resolve(name);
+      });
+    }
+  });
+
+  const twin = await startWithProgress(plan, options, stop.signal);
+  if (stop.signal.aborted && twin === undefined) return;
+  if (twin === undefined) throw new CommandFailure(exitCodes.failed, "the twin did not start");
+  process.stdout.write(describe(plan, twin, performance.now() - startedMs));
+  const watch = watchRestarts(twin);
+  await stopped;
+  clearInterval(watch);
+  process.stdout.write("\nStopping …\n");
+  await twin.stop(stopGraceMs);
+  process.stdout.write("Stopped. Its state is kept; the next start continues from it.\n");
+}
+
+async function startWithProgress(
+  plan: Plan,
+  options: UpCommandOptions,
+  signal: AbortSignal,
+): Promise<Twin | undefined> {
+  const stages = [
+    stage("Processes"),
+    stage("Clusters with their past"),
+    stage("Clusters that answer through both tiers"),
+  ];
+  const onProgress = (progress: TwinProgress) => {
+    stages[0]?.set(progress.processesReady, progress.processes);
+    stages[1]?.set(progress.clustersFilled, progress.clusters);
+    stages[2]?.set(progress.clustersAnswering, progress.clusters);
+  };
+  const starting = startTwin(
+    {
+      plan,
+      stateDirectory: options.state,
+      consoleDirectory,
+      logLevel: options.logLevel,
+      onProgress,
+    },
+    signal,
+  );
+  const view = new Listr(
+    stages.map((one) => ({
+      title: one.title,
+      task: async (_: unknown, task: { title: string }) => {
+        one.onChange = (title) => {
+          task.title = title;
+        };
+        await Promise.race([one.complete, starting]);
+      },
+    })),
+    {
+      concurrent: true,
+      rendererOptions: { collapseSubtasks: false },
+      fallbackRendererCondition: () => !process.stdout.isTTY,
+    },
+  );
+  const shown = view.run();
+  const result = await starting;
+  for (const one of stages) one.end();
+  await shown;
+  if (result.ok) return result.value;
+  if (signal.aborted) {
+    process.stdout.write("Stopped while starting.\n");
+    return undefined;
+  }
+  throw new CommandFailure(exitCodes.failed, result.failure);
+}
+
+interface Stage {
+  readonly title: string;
+  readonly complete: Promise<void>;
+  onChange(title: string): void;
+  set(done: number, total: number): void;
+  end(): void;
+}
+
+function stage(title: string): Stage {
+  let end: () => void = () => {};
+  const complete = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  const one: Stage = {
+    title,
+    complete,
+    onChange: () => {},
+    set: (done, total) => {
+      one.onChange(`${title} ${done}/${total}`);
+      if (done >= total) end();
+    },
+    end: () => end(),
+  };
+  return one;
+}
+
+function describe(plan: Plan, twin: Twin, tookMs: number): string {
+  const first = twin.apiUrls[0] ?? "";
+  const lines = [
+    "",
+    `Up in ${(tookMs / 1000).toFixed(1)} s.`,
+    "",
+    `  Console   ${twin.consoleUrl}`,
+    ...twin.apiUrls.map(
+      (url, i) => `  ${i === 0 ? "API    " : "       "}   ${url}   (Prometheus HTTP API, global querier ${i})`,
+    ),
+    `  Data      ${twin.dataDirectory}`,
+    `  Logs      ${twin.logDirectory}`,
+    "",
+    "  npm run pleiad -- query 'count by (region) (up == 1)'",
+    `  curl '${first}/api/v1/query?query=up'`,
+    "",
+  ];
+  const planned = plan.roles.filter((role) => role.httpPort === undefined).length;
+  if (planned > 0) lines.push(`  ${planned} planned roles do not run in the twin yet; the console shows which.`, "");
+  lines.push("Ctrl-C stops everything.", "");
+  return lines.join("\n");
+}
+
+/** Says what crashed and came back, one line each. */
+function watchRestarts(twin: Twin): NodeJS.Timeout {
+  const seen = new Map<string, string>();
+  return setInterval(() => {
+    for (const { name, state, lastEnd, restarts } of twin.status()) {
+      const now = `${state} ${restarts}`;
+      const before = seen.get(name) ?? "running 0";
+      if (now !== before && state === "restarting")
+        process.stdout.write(`${name} ${lastEnd ?? "ended"}; starting it again\n`);
+      if (now !== before && state === "running") process.stdout.write(`${name} runs again\n`);
+      seen.set(name, now);
+    }
+  }, 500);
+}

@@ -1,0 +1,31 @@
+/** Reads the fleet file that a command was given, and plans it. */
+import { readFileSync } from "node:fs";
+import { relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { formatFleetProblem, planFleet, readFleet, type FleetFailure, type Plan } from "@pleiad/fleet";
+import { CommandFailure, exitCodes } from "./exit-codes.ts";
+
+export const defaultFleetFile = fileURLToPath(new URL("../../../fleets/seven-nodes.yaml", import.meta.url));
+
+/** Throws CommandFailure with every problem of the file, one a line. */
+export function loadPlan(file: string | undefined): Plan {
+  const path = resolve(file ?? defaultFleetFile);
+  const shown = relative(process.cwd(), path);
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const reason = code === "ENOENT" ? "there is no such file" : `cannot be read (${code ?? "unknown"})`;
+    throw new CommandFailure(exitCodes.badInput, `${shown}: ${reason}`);
+  }
+  const fleet = readFleet(text, shown.startsWith("..") ? path : shown);
+  if (!fleet.ok) throw asFailure(fleet.failure);
+  const plan = planFleet(fleet.value);
+  if (!plan.ok) throw asFailure(plan.failure);
+  return plan.value;
+}
+
+function asFailure(failure: FleetFailure): CommandFailure {
+  return new CommandFailure(exitCodes.badInput, failure.problems.map(formatFleetProblem).join("\n"));
+}

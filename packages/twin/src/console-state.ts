@@ -1,0 +1,184 @@
+/** What the console shows of a running hierarchy: gathered over its public HTTP APIs alone, so that it fits any engine. */
+import type { Plan, PlannedRole, RoleKind } from "@pleiad/fleet";
+import type { Network } from "@pleiad/ports";
+
+export type RoleState = "ready" | "not-ready" | "down" | "not-yet-running";
+
+export interface ConsoleRole {
+  readonly id: string;
+  readonly kind: RoleKind;
+  readonly region: string | undefined;
+  readonly cpuMillicores: number;
+  readonly memoryBytes: number;
+  readonly state: RoleState;
+  readonly reason: string | undefined;
+}
+
+export interface ConsoleNode {
+  readonly name: string;
+  readonly tier: 1 | 2 | 3;
+  readonly cpuMillicores: number;
+  readonly cpuMillicoresUsed: number;
+  readonly memoryBytes: number;
+  readonly memoryBytesUsed: number;
+  readonly roles: readonly ConsoleRole[];
+}
+
+export interface ConsoleCluster {
+  readonly name: string;
+  readonly region: string;
+  readonly group: string;
+  readonly series: number;
+  /** Age of the newest sample of `up`; undefined where none is seen. */
+  readonly ageMs: number | undefined;
+  readonly up: boolean; // its targets answered at the last scrape
+}
+
+export interface ConsoleState {
+  readonly fleet: string;
+  readonly takenMs: number;
+  readonly scrapeIntervalMs: number;
+  readonly nodes: readonly ConsoleNode[];
+  readonly regions: readonly { readonly name: string; readonly clusters: number; readonly fresh: number }[];
+  readonly clusters: readonly ConsoleCluster[];
+  readonly warnings: readonly string[]; // of the answers that this was made from
+}
+
+/** Roles that the twin runs; the others are planned and shown as not yet running. */
+export const runningRoleKinds: ReadonlySet<RoleKind> = new Set<RoleKind>([
+  "global-querier",
+  "regional-querier",
+  "monitoring-agent",
+]);
+
+const probeTimeoutMs = 2000;
+const answerBytesMax = 16 << 20;
+
+export async function gatherConsoleState(
+  plan: Plan,
+  options: { readonly apiUrls: readonly string[]; readonly nowMs: number; readonly signal: AbortSignal },
+  network: Network,
+): Promise<ConsoleState> {
+  const [roles, freshness] = await Promise.all([
+    Promise.all(plan.roles.map((role) => probeRole(role, options.signal, network))),
+    clusterFreshness(options.apiUrls, options.nowMs, options.signal, network),
+  ]);
+  const byId = new Map(roles.map((role) => [role.id, role]));
+  const clusters = plan.clusters.map((cluster) => {
+    const seen = freshness.clusters.get(cluster.name);
+    return {
+      name: cluster.name,
+      region: cluster.region,
+      group: cluster.group,
+      series: cluster.twinSeries,
+      ageMs: seen?.ageMs,
+      up: seen?.up ?? false,
+    };
+  });
+  const scrapeIntervalMs = Math.max(0, ...plan.clusters.map((cluster) => cluster.scrapeIntervalMs));
+  const fresh = (name: string) =>
+    clusters.filter((one) => one.region === name && one.ageMs !== undefined && one.ageMs <= 2 * scrapeIntervalMs)
+      .length;
+  return {
+    fleet: plan.fleet,
+    takenMs: options.nowMs,
+    scrapeIntervalMs,
+    nodes: plan.nodes.map((node) => ({
+      name: node.name,
+      tier: node.tier,
+      cpuMillicores: node.cpuMillicores,
+      cpuMillicoresUsed: node.cpuMillicoresUsed,
+      memoryBytes: node.memoryBytes,
+      memoryBytesUsed: node.memoryBytesUsed,
+      roles: node.roles.flatMap((id) => byId.get(id) ?? []),
+    })),
+    regions: plan.regions.map(({ name, clusters: members }) => ({
+      name,
+      clusters: members.length,
+      fresh: fresh(name),
+    })),
+    clusters,
+    warnings: freshness.warnings,
+  };
+}
+
+async function probeRole(role: PlannedRole, parent: AbortSignal, network: Network): Promise<ConsoleRole> {
+  const { id, kind, region, cpuMillicores, memoryBytes } = role;
+  const base = { id, kind, region, cpuMillicores, memoryBytes };
+  if (!runningRoleKinds.has(kind) || role.httpPort === undefined) {
+    return { ...base, state: "not-yet-running", reason: undefined };
+  }
+  try {
+    const answer = await network.fetchHttp(`http://127.0.0.1:${role.httpPort}/-/ready`, {
+      signal: AbortSignal.any([parent, AbortSignal.timeout(probeTimeoutMs)]),
+      bodyBytesMax: 4096,
+    });
+    if (answer.status === 200) return { ...base, state: "ready", reason: undefined };
+    return { ...base, state: "not-ready", reason: new TextDecoder().decode(answer.body).trim() };
+  } catch (error) {
+    return { ...base, state: "down", reason: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+interface Freshness {
+  readonly clusters: ReadonlyMap<string, { readonly ageMs: number; readonly up: boolean }>;
+  readonly warnings: readonly string[];
+}
+
+interface VectorAnswer {
+  readonly data: {
+    readonly result: readonly { readonly metric: Record<string, string>; readonly value: [number, string] }[];
+  };
+  readonly warnings?: readonly string[];
+}
+
+async function clusterFreshness(
+  apiUrls: readonly string[],
+  nowMs: number,
+  signal: AbortSignal,
+  network: Network,
+): Promise<Freshness> {
+  const query = async (expression: string) => {
+    const parameters = new URLSearchParams({ query: expression, time: (nowMs / 1000).toFixed(3) });
+    return await firstAnswer(apiUrls, `/api/v1/query?${parameters.toString()}`, signal, network);
+  };
+  const [newest, state] = await Promise.all([
+    query('max by (cluster) (timestamp(up{cluster_group!=""}))'),
+    query('min by (cluster) (up{cluster_group!=""})'),
+  ]);
+  const clusters = new Map<string, { ageMs: number; up: boolean }>();
+  const up = new Map(state.value?.data.result.map((one) => [one.metric["cluster"], one.value[1] === "1"]));
+  for (const { metric, value } of newest.value?.data.result ?? []) {
+    const name = metric["cluster"] ?? "";
+    clusters.set(name, { ageMs: Math.max(0, nowMs - Number(value[1]) * 1000), up: up.get(name) ?? false });
+  }
+  const warnings = new Set([...newest.warnings, ...state.warnings]);
+  return { clusters, warnings: [...warnings] };
+}
+
+/** Asks the global queriers in turn: they are replicas of each other. */
+async function firstAnswer(
+  apiUrls: readonly string[],
+  path: string,
+  parent: AbortSignal,
+  network: Network,
+): Promise<{ readonly value: VectorAnswer | undefined; readonly warnings: readonly string[] }> {
+  const failures: string[] = [];
+  for (const url of apiUrls) {
+    try {
+      const answer = await network.fetchHttp(url + path, {
+        signal: AbortSignal.any([parent, AbortSignal.timeout(10_000)]),
+        bodyBytesMax: answerBytesMax,
+      });
+      const text = new TextDecoder().decode(answer.body);
+      if (answer.status === 200) {
+        const value = JSON.parse(text) as VectorAnswer;
+        return { value, warnings: value.warnings ?? [] };
+      }
+      failures.push(`${url}: status ${answer.status}`);
+    } catch (error) {
+      failures.push(error instanceof Error ? error.message : String(error));
+    }
+  }
+  return { value: undefined, warnings: [`no global querier answers: ${failures.join("; ")}`] };
+}

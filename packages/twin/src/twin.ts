@@ -1,0 +1,191 @@
+/** Boots a plan on this machine: one process a monitoring node, one or more for the app clusters, and the console. */
+import { writeFileSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { createMetricRegistry, observationsOf } from "@pleiad/exposition";
+import type { Plan } from "@pleiad/fleet";
+import { fail, ok, type Result } from "@pleiad/model";
+import { createLog, createNodePorts } from "@pleiad/node-ports";
+import type { Network } from "@pleiad/ports";
+import { serveConsole } from "./console-server.ts";
+import type { Order } from "./messages.ts";
+import { takeStateFolder } from "./state-folder.ts";
+import { superviseProcess, type ProcessStatus, type SupervisedProcess } from "./supervised-process.ts";
+
+export interface TwinOptions {
+  readonly plan: Plan;
+  readonly stateDirectory: string;
+  readonly consoleDirectory: string; // of the built console
+  readonly logLevel: "debug" | "info" | "warn" | "error";
+  /** Called often while starting, with everything as it stands. */
+  onProgress(progress: TwinProgress): void;
+}
+
+export interface TwinProgress {
+  readonly processesReady: number;
+  readonly processes: number;
+  readonly clustersFilled: number; // whose past is there
+  readonly clustersAnswering: number; // counted by a query through both tiers
+  readonly clusters: number;
+}
+
+export interface Twin {
+  readonly consoleUrl: string;
+  readonly apiUrls: readonly string[];
+  readonly logDirectory: string;
+  readonly dataDirectory: string;
+  status(): readonly ProcessStatus[];
+  /** Ends every process; what was acknowledged is on disk when it resolves. */
+  stop(graceMs: number): Promise<void>;
+}
+
+const clusterEntry = fileURLToPath(new URL("cluster-process.ts", import.meta.url));
+const nodeEntry = fileURLToPath(new URL("node-process.ts", import.meta.url));
+const answeringPollMs = 250;
+
+/** Starts the twin and waits until every cluster with a made-up target answers through both tiers. */
+export async function startTwin(options: TwinOptions, signal: AbortSignal): Promise<Result<Twin, string>> {
+  const { plan } = options;
+  const folder = takeStateFolder(options.stateDirectory);
+  if (!folder.ok) return folder;
+  const dataDirectory = folder.value.dataDirectory(plan.fleet);
+  mkdirSync(dataDirectory, { recursive: true });
+  writeFileSync(join(dataDirectory, "plan.json"), JSON.stringify(plan, null, 1));
+  // Stripping types and compiling is a third of a small process's start: kept from one start to the next.
+  process.env["NODE_COMPILE_CACHE"] ??= join(folder.value.path, "compile-cache");
+
+  const registry = createMetricRegistry();
+  const log = createLog({ name: "supervisor", level: "error" });
+  const ports = createNodePorts({ observations: observationsOf(registry, log) });
+  const { clock } = ports;
+  const apiUrls = plan.roles
+    .filter((role) => role.kind === "global-querier" && role.httpPort !== undefined)
+    .map((role) => `http://127.0.0.1:${role.httpPort}`);
+  const consoleAddress = `127.0.0.1:${plan.twin.consolePort}`;
+
+  const filled = new Map<string, number>();
+  let answering = 0;
+  const supervised: SupervisedProcess[] = [];
+  const restartsGauge = registry.gauge("pleiad_twin_process_restarts", "Restarts of a process of the twin.", [
+    "process",
+  ]);
+  const residentGauge = registry.gauge("pleiad_twin_process_resident_bytes", "Resident memory of a process.", [
+    "process",
+  ]);
+  const report = () => {
+    const statuses = supervised.map((one) => one.status());
+    for (const status of statuses) {
+      restartsGauge.set(status.restarts, status.name);
+      residentGauge.set(status.residentBytes, status.name);
+    }
+    options.onProgress({
+      processesReady: statuses.filter((one) => one.state === "running").length,
+      processes: statuses.length,
+      clustersFilled: [...filled.values()].reduce((sum, done) => sum + done, 0),
+      clustersAnswering: answering,
+      clusters: plan.clusters.length,
+    });
+  };
+  const supervise = (name: string, entry: string, heapMiB: number) => {
+    const order: Extract<Order, { kind: "start" }> = {
+      kind: "start",
+      process: name,
+      plan,
+      dataDirectory,
+      logLevel: options.logLevel,
+    };
+    const one = superviseProcess(
+      {
+        name,
+        entry,
+        heapMiB,
+        order,
+        logDirectory: folder.value.logDirectory,
+        onChange: report,
+        onProgress: (done) => {
+          filled.set(name, done);
+          report();
+        },
+      },
+      clock,
+    );
+    supervised.push(one);
+    return one;
+  };
+  const stop = async (graceMs: number) => {
+    await Promise.all(supervised.map((one) => one.stop(graceMs)));
+    folder.value.release();
+  };
+
+  for (const one of plan.twin.clusterProcesses) supervise(one.name, clusterEntry, 1536);
+  for (const node of plan.nodes) supervise(node.name, nodeEntry, 1024);
+  folder.value.announce({
+    pid: process.pid,
+    fleet: plan.fleet,
+    startedMs: clock.wallMs(),
+    consoleUrl: `http://${consoleAddress}`,
+    apiUrls,
+  });
+  try {
+    const consoleListener = await serveConsole(
+      {
+        address: consoleAddress,
+        plan,
+        apiUrls,
+        filesDirectory: options.consoleDirectory,
+        renderMetrics: () => registry.render(),
+      },
+      ports.network,
+      clock,
+    );
+    await Promise.race([Promise.all(supervised.map((one) => one.start())), rejectOnAbort(signal)]);
+    for (;;) {
+      signal.throwIfAborted();
+      answering = await clustersAnswering(apiUrls, ports.network, signal);
+      report();
+      if (answering >= plan.clusters.length) break;
+      await clock.sleep(answeringPollMs, signal);
+    }
+    return ok({
+      consoleUrl: `http://${consoleAddress}`,
+      apiUrls,
+      logDirectory: folder.value.logDirectory,
+      dataDirectory,
+      status: () => supervised.map((one) => one.status()),
+      stop: async (graceMs) => {
+        await consoleListener.close(0);
+        await stop(graceMs);
+      },
+    });
+  } catch (error) {
+    await stop(2000);
+    return fail(signal.aborted ? "stopped while starting" : error instanceof Error ? error.message : String(error));
+  }
+}
+
+function rejectOnAbort(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
+  });
+}
+
+/** How many app clusters a global querier counts. A cluster whose targets are down still answers. */
+async function clustersAnswering(apiUrls: readonly string[], network: Network, signal: AbortSignal): Promise<number> {
+  const query = new URLSearchParams({ query: 'count(count by (cluster) (up{cluster_group!=""}))' }).toString();
+  for (const url of apiUrls) {
+    try {
+      const answer = await network.fetchHttp(`${url}/api/v1/query?${query}`, {
+        signal: AbortSignal.any([signal, AbortSignal.timeout(10_000)]),
+        bodyBytesMax: 1 << 20,
+      });
+      if (answer.status !== 200) continue;
+      const { data } = JSON.parse(new TextDecoder().decode(answer.body)) as {
+        data: { result: readonly { value: [number, string] }[] };
+      };
+      return Number(data.result[0]?.value[1] ?? 0);
+    } catch {
+      // It may not listen yet; the other one is asked, and both again soon.
+    }
+  }
+  return 0;
+}

@@ -1,0 +1,51 @@
+/** From the plan's edges to the endpoints of one querier: whom it asks, and whom it must hear of. Pure. */
+import type { Plan, PlannedCluster, PlannedRole } from "@pleiad/fleet";
+import { labelsFromRecord, type Labels } from "@pleiad/model";
+import { runningRoleKinds } from "./console-state.ts";
+
+export interface WiredEndpoint {
+  readonly address: string;
+  readonly name: string;
+  readonly group?: string; // endpoints of one group are replicas
+  readonly expects: readonly { readonly name: string; readonly labels: Labels }[];
+}
+
+/** Labels of the agent that scrapes the hierarchy itself. */
+export const monitoringLabels: Labels = labelsFromRecord({ cluster: "monitoring", region: "monitoring", replica: "0" });
+
+/** The endpoints of a querier, in the order of the plan. Roles that do not run yet are left out. */
+export function endpointsOf(plan: Plan, querier: string): readonly WiredEndpoint[] {
+  const roles = new Map(plan.roles.map((role) => [role.id, role]));
+  const clusters = new Map(plan.clusters.map((cluster) => [cluster.name, cluster]));
+  return plan.edges
+    .filter((edge) => edge.from === querier && edge.protocol === "grpc")
+    .flatMap((edge): readonly WiredEndpoint[] => {
+      const cluster = clusters.get(edge.to);
+      if (cluster !== undefined) {
+        return [{ address: loopback(cluster.grpcPort), name: cluster.name, expects: [expectation(cluster)] }];
+      }
+      const role = roles.get(edge.to);
+      if (role === undefined || role.grpcPort === undefined || !runningRoleKinds.has(role.kind)) return [];
+      return [
+        {
+          address: loopback(role.grpcPort),
+          name: role.id,
+          ...(edge.group === undefined ? {} : { group: edge.group }),
+          expects: expectationsOf(role, plan),
+        },
+      ];
+    });
+}
+
+function expectationsOf(role: PlannedRole, plan: Plan): WiredEndpoint["expects"] {
+  if (role.kind === "monitoring-agent") return [{ name: "monitoring", labels: monitoringLabels }];
+  return plan.clusters.filter((cluster) => cluster.region === role.region).map(expectation);
+}
+
+function expectation(cluster: PlannedCluster): WiredEndpoint["expects"][number] {
+  return { name: cluster.name, labels: labelsFromRecord(cluster.externalLabels) };
+}
+
+function loopback(port: number): string {
+  return `127.0.0.1:${port}`;
+}
