@@ -1,1 +1,42 @@
-export {};
+export type {
+  Fleet,
+  FleetCluster,
+  FleetMonitoring,
+  FleetNode,
+  FleetRegion,
+  FleetRole,
+  FleetTwin,
+  RoleKey,
+} from "./fleet.ts";
+export { readFleet } from "./fleet-file.ts";
+export { fleetJsonSchema } from "./fleet-schema.ts";
+export type { FleetSource, Place } from "./fleet-source.ts";
+export { inventoryOf, type Inventory, type InventoryCluster, type InventoryRegion } from "./inventory.ts";
+export type {
+  Plan,
+  PlannedCluster,
+  PlannedClusterProcess,
+  PlannedEdge,
+  PlannedMonitoring,
+  PlannedMonitoringAgent,
+  PlannedNode,
+  PlannedObjectStorage,
+  PlannedRegion,
+  PlannedRole,
+  PlannedTarget,
+  PlannedTwin,
+  PlanTotals,
+  RoleKind,
+  Tier,
+} from "./plan.ts";
+export { planTable, planToJson, type PlanTable, type PlanTableRow } from "./plan-table.ts";
+export { planFleet } from "./planner.ts";
+export {
+  fleetProblemCodes,
+  formatFleetFailure,
+  formatFleetProblem,
+  formatFleetProblemWithExcerpt,
+  type FleetFailure,
+  type FleetProblem,
+  type FleetProblemCode,
+} from "./problems.ts";

@@ -50,7 +50,7 @@ export interface PlannedTarget {
 
 export interface PlannedCluster {
   readonly name: string;
-  readonly number: number; // from 1, in the order of the fleet file's groups
+  readonly number: number; // from 1, in the order of the cluster names, numbers in them counted as numbers
   readonly group: string;
   readonly region: string;
   readonly externalLabels: Readonly<Record<string, string>>; // cluster, cluster_group, region, replica
@@ -98,7 +98,29 @@ export interface Plan {
   readonly clusters: readonly PlannedCluster[];
   readonly edges: readonly PlannedEdge[];
   readonly totals: PlanTotals;
+  /** Absent where no monitoring agent is planned: nobody scrapes the roles themselves. */
+  readonly monitoring?: PlannedMonitoring;
+  /** Absent where no role uses a bucket. */
+  readonly objectStorage?: PlannedObjectStorage;
   readonly twin: PlannedTwin;
+}
+
+/** The job that scrapes the `/metrics` of every role; which ones, the http edges of the agents say. */
+export interface PlannedMonitoring {
+  readonly job: string;
+  readonly scrapeIntervalMs: number;
+  readonly retentionMs: number;
+  readonly agents: readonly PlannedMonitoringAgent[];
+}
+
+export interface PlannedMonitoringAgent {
+  readonly role: string; // role id
+  readonly externalLabels: Readonly<Record<string, string>>;
+}
+
+export interface PlannedObjectStorage {
+  readonly bucket: string;
+  readonly capacityBytes: number;
 }
 
 /** How the plan runs on one machine. Ports are on loopback. */

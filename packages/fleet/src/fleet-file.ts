@@ -1,0 +1,273 @@
+/** A fleet file's text to a fleet: syntax, then shape, then what the parts mean together. */
+import { fail, ok, type Result } from "@pleiad/model";
+import { checkLabelScheme, clusterPlaceholders, expandLabels, labelNameMismatch } from "./external-labels.ts";
+import { nameMismatch } from "./cluster-range.ts";
+import type { FleetFile } from "./fleet-schema.ts";
+import type { FleetSource, Path } from "./fleet-source.ts";
+import type { Fleet, FleetCluster, FleetRegion, FleetRole, RoleKey } from "./fleet.ts";
+import { readMembership, type Membership } from "./membership.ts";
+import { compareNames } from "./name-order.ts";
+import type { PlannedTarget, RoleKind, Tier } from "./plan.ts";
+import { ProblemLog } from "./problem-log.ts";
+import { fleetFailure, type FleetFailure, type Mismatch } from "./problems.ts";
+import { checkShape, valueAt } from "./schema-issues.ts";
+import { readYamlTree } from "./yaml-tree.ts";
+
+/** Reads a fleet file. `fileName` only names it in messages. All problems of a stage are found in one run. */
+export function readFleet(text: string, fileName: string): Result<Fleet, FleetFailure> {
+  const tree = readYamlTree(text, fileName);
+  if (tree.problems.length > 0) return fail(fleetFailure(tree.problems));
+  const log = new ProblemLog(tree.source);
+  const { file, problems } = checkShape(tree.value, tree.source);
+  log.add(problems);
+  checkNames(tree.value, log);
+  // What parts mean together is only asked of parts that have the right shape.
+  if (file === undefined) return fail(fleetFailure(log.problems));
+  checkLabels(file, log);
+  checkPresence(file, log);
+  checkTargets(file, log);
+  const membership = readMembership(file, log);
+  const fleet = assembleFleet(file, membership, tree.source);
+  checkLabelCollisions(fleet, log);
+  return log.problems.length > 0 ? fail(fleetFailure(log.problems)) : ok(fleet);
+}
+
+/** Each role's kind and scope, and the tier of the nodes that it runs on unless the file says otherwise. */
+const roleKinds: Readonly<Record<RoleKey, readonly [kind: RoleKind, scope: "fleet" | "region", tier: Tier]>> = {
+  "query-frontend": ["query-frontend", "fleet", 1],
+  "global-querier": ["global-querier", "fleet", 1],
+  "regional-querier": ["regional-querier", "region", 2],
+  "global-store-gateway": ["store-gateway", "fleet", 1],
+  "regional-store-gateway": ["store-gateway", "region", 2],
+  compactor: ["compactor", "fleet", 1],
+  ruler: ["ruler", "fleet", 1],
+  alertmanager: ["alertmanager", "fleet", 1],
+  grafana: ["grafana", "fleet", 1],
+  "object-store": ["object-store", "fleet", 3],
+  "object-store-console": ["object-store-console", "fleet", 3],
+  "monitoring-agent": ["monitoring-agent", "fleet", 1],
+};
+// In the order of the plan.
+const roleKeys = Object.keys(roleKinds) as readonly RoleKey[];
+
+function assembleFleet(file: FleetFile, membership: Membership, source: FleetSource): Fleet {
+  const names = [...membership.groupOf.keys()].sort(compareNames);
+  const clusters = names.map((name, i) => cluster(name, i + 1, file, membership));
+  const clustersOfRegion = Map.groupBy(clusters, ({ region }) => region);
+  const regions = byName(file.regions).map(([name, { clustersMax, on }]): FleetRegion => ({
+    name,
+    clusters: (clustersOfRegion.get(name) ?? []).map(({ name }) => name),
+    clustersMax: clustersMax ?? file.policies.clustersPerRegionMax,
+    on,
+  }));
+  const nodes = byName(file.nodes).map(([name, node]) => ({
+    name,
+    tier: node.tier,
+    role: node.role,
+    cpuMillicores: node.cores,
+    memoryBytes: node.memory,
+    diskBytes: node.disk,
+    networkBitsPerSecond: node.network,
+  }));
+  const { objectStorage, monitoring } = file;
+  const hasMonitoring = file.roles["monitoring-agent"] !== undefined;
+  return {
+    name: file.name,
+    replicaLabels: file.replicaLabels,
+    spreadReplicas: file.policies.spreadReplicas,
+    nodes,
+    clusters,
+    regions,
+    roles: roleKeys.flatMap((key) => role(key, file)),
+    objectStorage:
+      objectStorage === undefined ? undefined : { bucket: objectStorage.bucket, capacityBytes: objectStorage.capacity },
+    monitoring: hasMonitoring
+      ? {
+          job: monitoring?.job ?? "monitoring",
+          scrapeIntervalMs: monitoring?.scrapeInterval ?? file.defaults.scrapeInterval,
+          retentionMs: file.defaults.retention,
+          externalLabels: monitoring?.externalLabels ?? defaultMonitoringLabels,
+        }
+      : undefined,
+    twin: { basePort: file.twin.basePort, backfillMs: file.twin.backfill, retentionMs: file.twin.retention },
+    source,
+  };
+}
+
+const defaultMonitoringLabels = { cluster: "monitoring", replica: "${replica}" };
+
+function cluster(name: string, number: number, file: FleetFile, { groupOf, regionOf }: Membership): FleetCluster {
+  const group = groupOf.get(name) ?? "";
+  const region = regionOf.get(name) ?? "";
+  const settings = file.groups[group];
+  if (settings === undefined) throw new Error(`cluster ${name} has no group`);
+  const made = Math.round(settings.series * file.twin.seriesScale);
+  return {
+    name,
+    number,
+    group,
+    region,
+    importance: settings.importance,
+    externalLabels: expandLabels(file.externalLabels, { cluster: name, group, region, replica: "0" }),
+    series: settings.series,
+    twinSeries: settings.twinSeries ?? made,
+    scrapeIntervalMs: settings.scrapeInterval ?? file.defaults.scrapeInterval,
+    retentionMs: settings.retention ?? file.defaults.retention,
+    targets: settings.targets.map((target) => targetOf(target, name)),
+  };
+}
+
+function targetOf({ job, url }: PlannedTarget, cluster: string): PlannedTarget {
+  return { job, url: url.replaceAll("${cluster}", cluster) };
+}
+
+function role(key: RoleKey, file: FleetFile): readonly FleetRole[] {
+  const settings = file.roles[key];
+  if (settings === undefined) return [];
+  const [kind, scope, tier] = roleKinds[key];
+  const { replicas, cpu, memory, tiers } = settings;
+  const on = "on" in settings ? settings.on : undefined;
+  return [
+    {
+      key,
+      kind,
+      scope,
+      replicas,
+      cpuMillicores: cpu,
+      memoryBytes: memory,
+      on,
+      tiers: tiers === undefined ? [tier] : [...new Set(tiers)].sort(),
+    },
+  ];
+}
+
+function byName<T>(record: Readonly<Record<string, T>>): [string, T][] {
+  return Object.entries(record).sort(([a], [b]) => compareNames(a, b));
+}
+
+/** Names of nodes, groups, regions and the fleet itself: labels, file names and DNS names are made of them. */
+function checkNames(tree: unknown, log: ProblemLog): void {
+  const name = valueAt(tree, ["name"]);
+  if (typeof name === "string") report(nameMismatch(name), ["name"], name, log.atValue.bind(log));
+  for (const section of ["nodes", "groups", "regions"]) {
+    const mapping = valueAt(tree, [section]);
+    if (typeof mapping !== "object" || mapping === null || Array.isArray(mapping)) continue;
+    const keys = Object.keys(mapping);
+    if (keys.length === 0 || keys.length > namesMax) {
+      log.atValue([section], { code: "RANGE", expected: `1 to ${namesMax} entries`, found: String(keys.length) });
+    }
+    for (const key of keys) report(nameMismatch(key), [section, key], key, log.atKey.bind(log));
+  }
+}
+
+const namesMax = 1000;
+
+function report(
+  wrong: Mismatch | undefined,
+  path: Path,
+  text: string,
+  at: (path: Path, finding: Mismatch & { readonly found: string }) => void,
+): void {
+  if (wrong !== undefined) at(path, { found: JSON.stringify(text.slice(0, 80)), ...wrong });
+}
+
+function checkLabels(file: FleetFile, log: ProblemLog): void {
+  checkLabelScheme(file.externalLabels, clusterPlaceholders, ["externalLabels"], log);
+  if (file.monitoring !== undefined) {
+    checkLabelScheme(file.monitoring.externalLabels, ["replica"], ["monitoring", "externalLabels"], log);
+  }
+  file.replicaLabels.forEach((name, i) => {
+    report(labelNameMismatch(name), ["replicaLabels", i], name, log.atValue.bind(log));
+  });
+}
+
+/** Deduplication takes series for the same where they differ only by replica labels: no two clusters may. */
+function checkLabelCollisions(fleet: Fleet, log: ProblemLog): void {
+  const seen = new Map<string, string>();
+  for (const { name, externalLabels } of fleet.clusters) {
+    const kept = Object.entries(externalLabels).filter(([label]) => !fleet.replicaLabels.includes(label));
+    const key = JSON.stringify(kept);
+    const other = seen.get(key);
+    if (other !== undefined) {
+      log.atKey(["externalLabels"], {
+        code: "LABEL_COLLISION",
+        expected: "external labels that tell clusters apart without the replica labels",
+        found: `the same for ${other} and ${name}`,
+        hint: "add cluster: ${cluster}",
+      });
+      return;
+    }
+    seen.set(key, name);
+  }
+}
+
+/** Sections that roles need, and roles that sections need. */
+function checkPresence({ roles, objectStorage, monitoring }: FleetFile, log: ProblemLog): void {
+  for (const key of roleKeys) {
+    const settings = roles[key];
+    if (settings === undefined) continue;
+    if ("on" in settings && settings.on !== undefined && settings.tiers !== undefined) {
+      log.atKey(["roles", key, "tiers"], {
+        code: "KEY_CONFLICT",
+        expected: "one of the keys on and tiers",
+        found: "both",
+        hint: "on pins replicas to nodes, tiers lets the planner choose",
+      });
+    }
+  }
+  const needsBucket = roleKeys.find((key) => roles[key] !== undefined && /store|compactor/.test(key));
+  if (needsBucket !== undefined && objectStorage === undefined) {
+    log.atKey(["roles", needsBucket], {
+      code: "KEY_MISSING",
+      expected: 'the key "objectStorage" in the file',
+      found: `none, and the role ${needsBucket}`,
+    });
+  }
+  if (objectStorage !== undefined && !/^(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(objectStorage.bucket)) {
+    log.atValue(["objectStorage", "bucket"], {
+      code: "BUCKET_NAME",
+      expected: "a bucket name of 3 to 63 characters: a-z, 0-9, '-' and single dots, a letter or digit at either end",
+      found: JSON.stringify(objectStorage.bucket.slice(0, 80)),
+    });
+  }
+  if (monitoring !== undefined && roles["monitoring-agent"] === undefined) {
+    log.atKey(["monitoring"], {
+      code: "KEY_MISSING",
+      expected: 'the key "monitoring-agent" in roles',
+      found: "none",
+      hint: "nobody would scrape the job",
+    });
+  }
+}
+
+function checkTargets({ groups }: FleetFile, log: ProblemLog): void {
+  for (const [group, { targets }] of Object.entries(groups)) {
+    targets.forEach(({ url }, i) => {
+      const wrong = urlMismatch(url.replaceAll("${cluster}", "cluster"));
+      // What is found may hold a password: the place shows enough.
+      if (wrong !== undefined) log.atValue(["groups", group, "targets", i, "url"], wrong);
+    });
+  }
+}
+
+function urlMismatch(text: string): (Mismatch & { readonly found: string }) | undefined {
+  const expected = "an http or https URL such as http://127.0.0.1:9100/metrics";
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined) return { code: "URL", expected, found: "no URL", hint: "it starts with http:// or https://" };
+  if (url.protocol !== "http:" && url.protocol !== "https:") {
+    return { code: "URL", expected, found: `the scheme ${url.protocol.slice(0, -1)}` };
+  }
+  if (url.username !== "" || url.password !== "") {
+    return { code: "URL", expected: "a URL without credentials", found: "user or password in it" };
+  }
+  if (url.hash !== "") return { code: "URL", expected: "a URL without a fragment", found: "a # in it" };
+  if (/^169\.254\.|^\[fe[89ab]/i.test(url.hostname)) {
+    return {
+      code: "URL",
+      expected: "an address that may be scraped",
+      found: url.hostname,
+      hint: "link-local addresses serve credentials of machines",
+    };
+  }
+  return undefined;
+}

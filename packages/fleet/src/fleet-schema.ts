@@ -1,0 +1,202 @@
+/**
+ * The shape of a fleet file, version 1: keys, types, bounds, defaults. What the keys mean together is checked where a
+ * fleet is made of them (`fleet-file.ts`) and planned (`planner.ts`). The guide is docs/guide/fleet-file.md.
+ */
+import * as z from "zod";
+import { ok, type Result } from "@pleiad/model";
+import type { Mismatch } from "./problems.ts";
+import { durationReader, readCount, readCpu, readNetworkRate, readSize, type QuantityReader } from "./quantities.ts";
+
+const second = 1000;
+const hour = 3_600_000;
+const day = 24 * hour;
+const year = 365 * day;
+
+export const dnsLabelPattern = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$";
+
+/** A value with a reader of its own: its mismatch travels through zod as `params` of a custom issue. */
+function readBy<T>(read: (value: unknown) => Result<T, Mismatch>, schema: Record<string, unknown>) {
+  return z
+    .unknown()
+    .transform((value, context): T => {
+      const result = read(value);
+      if (result.ok) return result.value;
+      context.issues.push({ code: "custom", input: value, message: result.failure.expected, params: result.failure });
+      return z.NEVER;
+    })
+    .meta(schema);
+}
+
+const cpu = () => readBy(readCpu, { type: ["number", "string"], examples: [4, 0.5, "500m"] });
+const size = () => readBy(readSize, { type: "string", pattern: "^[0-9.]+[KMGTP]i$", examples: ["8Gi", "500Mi"] });
+const networkRate = () => readBy(readNetworkRate, { type: "string", pattern: "bit/s$", examples: ["10Gbit/s"] });
+const count = () => readBy(readCount, { type: ["integer", "string"], examples: [50_000, "50k", "1M"] });
+
+function duration(leastMs: number, mostMs: number, examples: readonly string[]) {
+  const read: QuantityReader = durationReader(leastMs, mostMs);
+  return readBy(read, { type: "string", pattern: "^([0-9]+(ms|[smhdwy]))+$", examples });
+}
+
+/** One name or range, or a list of them, always given as a list. The texts are expanded later. */
+function nameEntries(): z.ZodType<readonly string[]> {
+  const isEntry = (value: unknown): value is string => typeof value === "string" && value !== "";
+  const read = (value: unknown): Result<readonly string[], Mismatch> => {
+    if (isEntry(value)) return ok([value]);
+    if (Array.isArray(value) && value.length > 0 && value.every(isEntry)) return ok(value);
+    return {
+      ok: false,
+      failure: {
+        code: "TYPE",
+        expected: "a name, a range such as cluster-{001..060}, or a list of these",
+        hint: Array.isArray(value) && value.length > 0 ? "names are texts: put numbers in quotes" : undefined,
+      },
+    };
+  };
+  const entry = { type: "string", examples: ["cluster-001", "cluster-{001..060}"] };
+  return readBy(read, { anyOf: [entry, { type: "array", items: entry, minItems: 1 }] });
+}
+
+/** A mapping of names to `item`. Names are checked apart, so that one wrong name does not hide what is in it. */
+const named = <T extends z.ZodType>(item: T) =>
+  z.record(z.string().meta({ pattern: dnsLabelPattern }), item).meta({ minProperties: 1 });
+
+const tier = z.literal([1, 2, 3]);
+const tiers = z.array(tier).min(1).max(3).optional();
+const nodeNames = z.array(z.string()).min(1).max(64).optional();
+
+/** What one role takes. `replicas` of a regional role are those of each region. */
+const roleShape = {
+  replicas: z.int().min(1).max(16).default(1),
+  cpu: cpu(),
+  memory: size(),
+  tiers,
+};
+const role = z.strictObject({ ...roleShape, on: nodeNames });
+const regionalRole = z.strictObject(roleShape);
+
+const target = z.strictObject({ job: z.string().min(1).max(100), url: z.string().min(1).max(2000) });
+
+const labelTexts = z.record(z.string(), z.string().max(200));
+
+export const fleetFileSchema = z.strictObject({
+  version: z.literal(1),
+  name: z.string().meta({ pattern: dnsLabelPattern }),
+  clusterCount: z.int().min(1).max(10_000).optional(),
+  replicaLabels: z.array(z.string()).min(1).max(8).default(["replica"]),
+  externalLabels: labelTexts.default({
+    cluster: "${cluster}",
+    cluster_group: "${group}",
+    region: "${region}",
+    replica: "${replica}",
+  }),
+  defaults: z
+    .strictObject({
+      scrapeInterval: duration(second, hour, ["30s"]).prefault("30s"),
+      retention: duration(2 * hour, 10 * year, ["48h"]).prefault("48h"),
+    })
+    .prefault({}),
+  policies: z
+    .strictObject({
+      clustersPerRegionMax: z.int().min(1).max(10_000).default(60),
+      spreadReplicas: z.boolean().default(true),
+    })
+    .prefault({}),
+  nodes: named(
+    z.strictObject({
+      tier,
+      role: z.string().meta({ pattern: dnsLabelPattern }),
+      cores: cpu(),
+      memory: size(),
+      disk: size(),
+      network: networkRate(),
+    }),
+  ),
+  groups: named(
+    z.strictObject({
+      clusters: nameEntries(),
+      count: z.int().min(1).max(10_000).optional(),
+      importance: z.enum(["high", "medium", "low"]).default("medium"),
+      series: count(),
+      scrapeInterval: duration(second, hour, ["30s"]).optional(),
+      retention: duration(2 * hour, 10 * year, ["48h"]).optional(),
+      twinSeries: count().optional(),
+      targets: z.array(target).max(100).default([]),
+    }),
+  ),
+  regions: named(
+    z.strictObject({
+      clusters: nameEntries().optional(),
+      groups: z.array(z.string()).min(1).max(1000).optional(),
+      clustersMax: z.int().min(1).max(10_000).optional(),
+      on: nodeNames,
+    }),
+  ),
+  roles: z.strictObject({
+    "query-frontend": role.optional(),
+    "global-querier": role,
+    "regional-querier": regionalRole,
+    "global-store-gateway": role.optional(),
+    "regional-store-gateway": regionalRole.optional(),
+    compactor: role.optional(),
+    ruler: role.optional(),
+    alertmanager: role.optional(),
+    grafana: role.optional(),
+    "object-store": role.optional(),
+    "object-store-console": role.optional(),
+    "monitoring-agent": role.optional(),
+  }),
+  objectStorage: z.strictObject({ bucket: z.string(), capacity: size() }).optional(),
+  monitoring: z
+    .strictObject({
+      job: z.string().min(1).max(100).default("monitoring"),
+      scrapeInterval: duration(second, hour, ["30s"]).optional(),
+      externalLabels: labelTexts.default({ cluster: "monitoring", replica: "${replica}" }),
+    })
+    .optional(),
+  twin: z
+    .strictObject({
+      basePort: z.int().min(1024).max(32_767).default(19_000),
+      backfill: duration(0, 7 * day, ["2h"]).prefault("2h"),
+      retention: duration(2 * hour, 30 * day, ["6h"]).prefault("6h"),
+      seriesScale: z.number().min(0).max(1).default(0.01),
+    })
+    .prefault({}),
+});
+
+/** A fleet file with every default filled in and every quantity a whole number. */
+export type FleetFile = z.output<typeof fleetFileSchema>;
+
+/** A node of the JSON Schema: the part of it that messages are made of. */
+export interface SchemaNode {
+  readonly type?: string | readonly string[];
+  readonly enum?: readonly unknown[];
+  readonly const?: unknown;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly minItems?: number;
+  readonly maxItems?: number;
+  readonly properties?: Readonly<Record<string, SchemaNode>>;
+  readonly additionalProperties?: SchemaNode | boolean;
+  readonly items?: SchemaNode;
+  readonly examples?: readonly unknown[];
+}
+
+/** The shape as JSON Schema (2020-12), for editors. */
+export function fleetJsonSchema(): Record<string, unknown> {
+  return { ...z.toJSONSchema(fleetFileSchema, { io: "input", unrepresentable: "any" }), title: "Pleiad fleet file" };
+}
+
+/** The schema of the value at a path below `root`; undefined where the file may have none. */
+export function schemaAt(root: SchemaNode, path: readonly PropertyKey[]): SchemaNode | undefined {
+  let node: SchemaNode | undefined = root;
+  for (const step of path) {
+    if (node === undefined) return undefined;
+    const { properties, additionalProperties, items }: SchemaNode = node;
+    if (typeof step === "number") node = items;
+    else if (properties !== undefined && Object.hasOwn(properties, step)) node = properties[String(step)];
+    else node = typeof additionalProperties === "object" ? additionalProperties : undefined;
+  }
+  return node;
+}

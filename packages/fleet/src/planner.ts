@@ -1,0 +1,205 @@
+/** From a fleet to its plan. Pure and deterministic: no clock, no randomness, no order but that of names. */
+import { fail, ok, type Result } from "@pleiad/model";
+import { expandLabels } from "./external-labels.ts";
+import type { Fleet, FleetCluster } from "./fleet.ts";
+import { shortList } from "./membership.ts";
+import { placeRoles, roleId, type PlacedReplica } from "./placement.ts";
+import type {
+  Plan,
+  PlannedCluster,
+  PlannedMonitoring,
+  PlannedNode,
+  PlannedRegion,
+  PlannedRole,
+  PlanTotals,
+} from "./plan.ts";
+import { coresText, gibibytesText } from "./plan-table.ts";
+import { ProblemLog } from "./problem-log.ts";
+import { fleetFailure, type FleetFailure } from "./problems.ts";
+import { planPorts, type PortPlan } from "./twin-ports.ts";
+import { wireRoles } from "./wiring.ts";
+
+/** Plans a fleet; fails with every bound that it breaks, each at its place in the fleet file. */
+export function planFleet(fleet: Fleet): Result<Plan, FleetFailure> {
+  const log = new ProblemLog(fleet.source);
+  checkRegions(fleet, log);
+  const placed = placeRoles(fleet, log);
+  const ports = planPorts(fleet.twin.basePort, {
+    roles: placed.length,
+    regions: fleet.regions.length,
+    clusters: fleet.clusters.length,
+  });
+  if (!ports.ok) {
+    log.atValue(["twin", "basePort"], { code: "PORT_RANGE", ...ports.failure });
+    return fail(fleetFailure(log.problems));
+  }
+  const plan = assemblePlan(fleet, placed, ports.value);
+  checkBudgets(plan, log);
+  return log.problems.length > 0 ? fail(fleetFailure(log.problems)) : ok(plan);
+}
+
+function assemblePlan(fleet: Fleet, placed: readonly PlacedReplica[], ports: PortPlan): Plan {
+  const roles = placed.map((replica, i) => plannedRole(replica, i, ports));
+  const nodes = plannedNodes(fleet, roles);
+  const regions = plannedRegions(fleet, roles);
+  const clusters = fleet.clusters.map((cluster) => plannedCluster(cluster, ports));
+  const monitoring = plannedMonitoring(fleet, roles);
+  const { objectStorage, twin } = fleet;
+  return {
+    version: 1,
+    fleet: fleet.name,
+    replicaLabels: fleet.replicaLabels,
+    nodes,
+    roles,
+    regions,
+    clusters,
+    edges: wireRoles(roles, regions, clusters),
+    totals: totalsOf(nodes, clusters),
+    ...(monitoring === undefined ? {} : { monitoring }),
+    ...(objectStorage === undefined ? {} : { objectStorage }),
+    twin: {
+      consolePort: ports.consolePort,
+      backfillMs: twin.backfillMs,
+      retentionMs: twin.retentionMs,
+      clusterProcesses: regions.map((region, i) => ({
+        name: `clusters-${region.name}`,
+        clusters: region.clusters,
+        httpPort: ports.clusterProcessPort(i),
+      })),
+    },
+  };
+}
+
+function plannedRole(placed: PlacedReplica, index: number, ports: PortPlan): PlannedRole {
+  const { role, region, replica, node } = placed;
+  return {
+    id: roleId(placed),
+    kind: role.kind,
+    region,
+    replica,
+    node,
+    cpuMillicores: role.cpuMillicores,
+    memoryBytes: role.memoryBytes,
+    httpPort: ports.roleHttpPort(index, role.kind),
+    grpcPort: ports.roleGrpcPort(index, role.kind),
+  };
+}
+
+function plannedNodes(fleet: Fleet, roles: readonly PlannedRole[]): readonly PlannedNode[] {
+  const rolesOf = Map.groupBy(roles, ({ node }) => node);
+  return fleet.nodes.map((node) => {
+    const own = rolesOf.get(node.name) ?? [];
+    return {
+      name: node.name,
+      tier: node.tier,
+      labels: { role: node.role, tier: String(node.tier) },
+      cpuMillicores: node.cpuMillicores,
+      memoryBytes: node.memoryBytes,
+      diskBytes: node.diskBytes,
+      cpuMillicoresUsed: sum(own, ({ cpuMillicores }) => cpuMillicores),
+      memoryBytesUsed: sum(own, ({ memoryBytes }) => memoryBytes),
+      roles: own.map(({ id }) => id),
+    };
+  });
+}
+
+function plannedRegions(fleet: Fleet, roles: readonly PlannedRole[]): readonly PlannedRegion[] {
+  return fleet.regions.map(({ name, clusters, clustersMax }) => ({
+    name,
+    clusters,
+    clustersMax,
+    queriers: roles.filter(({ kind, region }) => kind === "regional-querier" && region === name).map(({ id }) => id),
+  }));
+}
+
+function plannedCluster(cluster: FleetCluster, ports: PortPlan): PlannedCluster {
+  return {
+    name: cluster.name,
+    number: cluster.number,
+    group: cluster.group,
+    region: cluster.region,
+    externalLabels: cluster.externalLabels,
+    series: cluster.series,
+    twinSeries: cluster.twinSeries,
+    scrapeIntervalMs: cluster.scrapeIntervalMs,
+    retentionMs: cluster.retentionMs,
+    targets: cluster.targets,
+    exporterPort: ports.exporterPort(cluster.number),
+    grpcPort: ports.clusterGrpcPort(cluster.number),
+  };
+}
+
+function plannedMonitoring({ monitoring }: Fleet, roles: readonly PlannedRole[]): PlannedMonitoring | undefined {
+  if (monitoring === undefined) return undefined;
+  const { job, scrapeIntervalMs, retentionMs, externalLabels } = monitoring;
+  const agents = roles
+    .filter(({ kind }) => kind === "monitoring-agent")
+    .map(({ id, replica }) => ({
+      role: id,
+      externalLabels: expandLabels(externalLabels, { replica: String(replica) }),
+    }));
+  return { job, scrapeIntervalMs, retentionMs, agents };
+}
+
+function totalsOf(nodes: readonly PlannedNode[], clusters: readonly PlannedCluster[]): PlanTotals {
+  return {
+    clusters: clusters.length,
+    series: sum(clusters, ({ series }) => series),
+    cpuMillicores: sum(nodes, ({ cpuMillicores }) => cpuMillicores),
+    cpuMillicoresUsed: sum(nodes, ({ cpuMillicoresUsed }) => cpuMillicoresUsed),
+    memoryBytes: sum(nodes, ({ memoryBytes }) => memoryBytes),
+    memoryBytesUsed: sum(nodes, ({ memoryBytesUsed }) => memoryBytesUsed),
+    diskBytes: sum(nodes, ({ diskBytes }) => diskBytes),
+  };
+}
+
+function checkRegions(fleet: Fleet, log: ProblemLog): void {
+  for (const { name, clusters, clustersMax } of fleet.regions) {
+    if (clusters.length > clustersMax) {
+      log.atKey(["regions", name], {
+        code: "REGION_CAPACITY",
+        expected: `at most ${clustersMax} clusters`,
+        found: String(clusters.length),
+        hint: `split the region, or allow more knowingly: regions.${name}.clustersMax, policies.clustersPerRegionMax`,
+      });
+    }
+    if (clusters.length === 0) {
+      log.atKey(["regions", name], {
+        code: "REGION_EMPTY",
+        expected: "at least one cluster",
+        found: "none",
+        hint: "a region without clusters has nothing to answer",
+      });
+    }
+  }
+}
+
+function checkBudgets({ nodes, roles }: Plan, log: ProblemLog): void {
+  const roleOf = new Map(roles.map((role) => [role.id, role]));
+  for (const node of nodes) {
+    const own = node.roles.flatMap((id) => roleOf.get(id) ?? []);
+    const hint = "move roles elsewhere with on, or give the node more";
+    if (node.cpuMillicoresUsed > node.cpuMillicores) {
+      const users = shortList(own.map(({ id, cpuMillicores }) => `${id} ${coresText(cpuMillicores)}`));
+      log.atKey(["nodes", node.name], {
+        code: "NODE_CPU",
+        expected: `roles of at most ${coresText(node.cpuMillicores)} cores`,
+        found: `${coresText(node.cpuMillicoresUsed)} cores: ${users}`,
+        hint,
+      });
+    }
+    if (node.memoryBytesUsed > node.memoryBytes) {
+      const users = shortList(own.map(({ id, memoryBytes }) => `${id} ${gibibytesText(memoryBytes)}`));
+      log.atKey(["nodes", node.name], {
+        code: "NODE_MEM",
+        expected: `roles of at most ${gibibytesText(node.memoryBytes)} GiB`,
+        found: `${gibibytesText(node.memoryBytesUsed)} GiB: ${users}`,
+        hint,
+      });
+    }
+  }
+}
+
+function sum<T>(items: readonly T[], amount: (item: T) => number): number {
+  return items.reduce((total, item) => total + amount(item), 0);
+}

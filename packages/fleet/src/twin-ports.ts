@@ -1,0 +1,65 @@
+/** Ports of the twin on loopback: all counted from one base, so that two twins on two bases never meet. */
+import { fail, ok, type Result } from "@pleiad/model";
+import type { RoleKind } from "./plan.ts";
+
+const roleHttpOffset = 100;
+const roleGrpcOffset = 200;
+const clusterProcessOffset = 300;
+const exporterOffset = 1000;
+const clusterGrpcOffset = 2000;
+
+// Linux hands out ports from here on to outgoing connections: one of these could be taken at any time.
+export const ephemeralPortMin = 32_768;
+
+export interface PortPlan {
+  readonly consolePort: number;
+  roleHttpPort(roleIndex: number, kind: RoleKind): number | undefined;
+  roleGrpcPort(roleIndex: number, kind: RoleKind): number | undefined;
+  clusterProcessPort(regionIndex: number): number;
+  exporterPort(clusterNumber: number): number;
+  clusterGrpcPort(clusterNumber: number): number;
+}
+
+const servesGrpc: Readonly<Record<RoleKind, boolean>> = {
+  "global-querier": true,
+  "regional-querier": true,
+  "query-frontend": false,
+  "store-gateway": true,
+  compactor: false,
+  ruler: true,
+  alertmanager: false,
+  grafana: false,
+  "object-store": false,
+  "object-store-console": false,
+  "monitoring-agent": true,
+};
+
+/** Ports for so many roles, regions and clusters; the failure says in words what has no room. */
+export function planPorts(
+  basePort: number,
+  counts: { readonly roles: number; readonly regions: number; readonly clusters: number },
+): Result<PortPlan, { readonly expected: string; readonly found: string }> {
+  const rooms = [
+    [counts.roles, roleGrpcOffset - roleHttpOffset, "roles"],
+    [counts.regions, exporterOffset - clusterProcessOffset, "regions"],
+    [counts.clusters, clusterGrpcOffset - exporterOffset, "clusters"],
+  ] as const;
+  for (const [count, room, noun] of rooms) {
+    if (count > room) return fail({ expected: `at most ${room} ${noun} in a twin`, found: String(count) });
+  }
+  const last = basePort + clusterGrpcOffset + counts.clusters;
+  if (last >= ephemeralPortMin) {
+    return fail({
+      expected: `at most ${ephemeralPortMin - 1 - clusterGrpcOffset - counts.clusters}, so that ports stay below ${ephemeralPortMin}`,
+      found: `${basePort}, and ports up to ${last}`,
+    });
+  }
+  return ok({
+    consolePort: basePort,
+    roleHttpPort: (roleIndex) => basePort + roleHttpOffset + roleIndex,
+    roleGrpcPort: (roleIndex, kind) => (servesGrpc[kind] ? basePort + roleGrpcOffset + roleIndex : undefined),
+    clusterProcessPort: (regionIndex) => basePort + clusterProcessOffset + regionIndex,
+    exporterPort: (clusterNumber) => basePort + exporterOffset + clusterNumber,
+    clusterGrpcPort: (clusterNumber) => basePort + clusterGrpcOffset + clusterNumber,
+  });
+}
