@@ -1,4 +1,5 @@
 /** What probes and scrapers ask of every process: `/-/healthy`, `/-/ready`, `/metrics`. */
+import { expositionContentType } from "@pleiad/exposition";
 import type { Route } from "./router.ts";
 
 export interface ProbeRoutesOptions {
@@ -37,7 +38,7 @@ export function probeRoutes({ ready, renderMetrics }: ProbeRoutesOptions): reado
       handler: "metrics",
       answer: {
         kind: "text",
-        answer: () => ({ status: 200, contentType: `text/plain; version=0.0.4; charset=utf-8`, text: renderMetrics() }),
+        answer: () => ({ status: 200, contentType: expositionContentType, text: renderMetrics() }),
       },
     },
   ];
