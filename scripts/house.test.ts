@@ -114,3 +114,59 @@ describe("modules", () => {
     expect(wrong.map(({ path }) => path)).toEqual([]);
   });
 });
+
+describe("what docs/ARCHITECTURE.md says of the edges", () => {
+  it("only storeapi imports wire", () => {
+    const users = packages.filter((one) => one.dependencies.includes("@pleiad/wire")).map((one) => one.name);
+    expect(users).toEqual(["@pleiad/storeapi"]);
+  });
+
+  it("promql-plan never awaits", () => {
+    const plan = byName.get("@pleiad/promql-plan");
+    const wrong = plan?.sources.filter(({ isTest, text }) => !isTest && /\b(?:await|async)\b/.test(text));
+    expect(wrong?.map(({ path }) => path)).toEqual([]);
+  });
+
+  it("names every package, on its floor", () => {
+    const text = readFileSync(join(root, "docs/ARCHITECTURE.md"), "utf8");
+    let floor = -1;
+    const found = new Map<string, number>();
+    for (const line of text.split("\n")) {
+      const cells = line.split("|").map((cell) => cell.trim());
+      const head = /^(\d) \w+$/.exec(cells[1] ?? "");
+      if (head !== null) floor = Number(head[1]);
+      const folder = /^`((?:packages|roles|apps)\/[a-z-]+)`$/.exec(cells[2] ?? "");
+      if (folder !== null) found.set(folder[1] as string, floor);
+    }
+    expect(Object.fromEntries(found)).toEqual(Object.fromEntries(packages.map((one) => [one.folder, one.floor])));
+  });
+});
+
+describe("what docs/decisions/dependencies.md says", () => {
+  it("names every dependency, and none that is gone", () => {
+    const manifests = ["", ...packages.map((one) => `${one.folder}/`)].map(
+      (folder) =>
+        JSON.parse(readFileSync(join(root, folder, "package.json"), "utf8")) as Record<string, Record<string, string>>,
+    );
+    const declared = manifests
+      .flatMap((one) =>
+        ["dependencies", "devDependencies", "optionalDependencies"].flatMap((key) => Object.keys(one[key] ?? {})),
+      )
+      .filter((name) => !name.startsWith("@pleiad/"));
+    const text = readFileSync(join(root, "docs/decisions/dependencies.md"), "utf8");
+    const named = text
+      .split("\n")
+      .filter((line) => line.startsWith("| `"))
+      .flatMap((line) => [...(line.split("|")[1] ?? "").matchAll(/`([^`]+)`/g)].map(([, name]) => name as string));
+    expect(named.sort()).toEqual([...new Set(declared)].sort());
+  });
+});
+
+describe("packages", () => {
+  for (const one of packages) {
+    it(`${one.name} has a README of one screen`, () => {
+      const lines = readFileSync(join(root, one.folder, "README.md"), "utf8").split("\n");
+      expect(lines.length).toBeLessThanOrEqual(60);
+    });
+  }
+});

@@ -1,0 +1,134 @@
+/** The main job: the seven-node hierarchy with its 220 clusters, booted by the command, asked, broken, and mended. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  eventually,
+  fleetFileAt,
+  processesOf,
+  processLives,
+  startTwin,
+  temporaryFolder,
+  valuesBy,
+  type RunningTwin,
+} from "./twin-under-test.ts";
+
+const complete = { a1: 60, a2: 60, a3: 60, bcd: 40 };
+const countByRegion = 'count by (region) (up{cluster_group!=""} == 1)';
+
+describe("the seven-node fleet", () => {
+  const folder = temporaryFolder();
+  let fleetFile: string;
+  let twin: RunningTwin;
+
+  beforeAll(async () => {
+    fleetFile = fleetFileAt(folder.path, "seven-nodes.yaml", 23_000);
+    twin = await startTwin(fleetFile, `${folder.path}/state`);
+  });
+  afterAll(async () => {
+    await twin.end("SIGINT");
+    folder.remove();
+  });
+
+  const answerIsComplete = async () => {
+    const answer = await twin.query(countByRegion);
+    return answer.warnings === undefined && JSON.stringify(valuesBy(answer, "region")) === JSON.stringify(complete)
+      ? answer
+      : undefined;
+  };
+
+  it("counts every cluster of every region, through both global queriers", async () => {
+    await eventually("a complete count", 60_000, answerIsComplete);
+    for (const api of twin.apiUrls.keys()) {
+      const answer = await twin.query(countByRegion, api);
+      expect(valuesBy(answer, "region")).toEqual(complete);
+      expect(answer.warnings).toBeUndefined();
+    }
+  });
+
+  it("has one process a monitoring node, one a region's app clusters, and keeps to 4 GiB with them all", () => {
+    const processes = twin.processes();
+    const names = processes.map(({ name }) => name).sort();
+    expect(names).toEqual([
+      ...["a1", "a2", "a3", "bcd"].map((region) => `clusters-${region}`),
+      ...[1, 2, 3, 4, 5, 6, 7].map((n) => `node-${n}`),
+      "supervisor",
+    ]);
+    const residentBytes = processes.reduce((sum, one) => sum + one.residentBytes, 0);
+    expect(residentBytes).toBeLessThan(4 * 2 ** 30);
+  });
+
+  it("has two hours of the past at once", async () => {
+    const answer = await twin.query('count by (region) (up{cluster_group!=""} offset 110m)');
+    expect(valuesBy(answer, "region")).toEqual(complete);
+  });
+
+  it("scrapes itself as the monitoring job", async () => {
+    const answer = await eventually("the monitoring job", 60_000, async () => {
+      const up = await twin.query('count(up{job="monitoring"} == 1)');
+      // 2 global and 8 regional queriers, the agent itself, 4 cluster processes, the console.
+      return up.data.result[0]?.value?.[1] === "16" ? up : undefined;
+    });
+    expect(answer.warnings).toBeUndefined();
+  });
+
+  it("keeps answering without one region's app clusters, names what is missing, and has them back by itself", async () => {
+    await eventually("a complete count", 60_000, answerIsComplete);
+    const victim = twin.processes().find(({ name }) => name === "clusters-a2");
+    process.kill(victim?.pid ?? 0, "SIGSTOP");
+    process.kill(victim?.pid ?? 0, "SIGKILL");
+    const partial = await eventually("a partial answer", 15_000, async () => {
+      const answer = await twin.query(countByRegion);
+      return answer.warnings === undefined ? undefined : answer;
+    });
+    expect(partial.status).toBe("success");
+    expect(valuesBy(partial, "region")).toMatchObject({ a1: 60, a3: 60, bcd: 40 });
+    expect(partial.warnings?.join("\n")).toMatch(/cluster-061, cluster-062, cluster-063 and 57 more/);
+    await eventually("everything back", 90_000, answerIsComplete);
+  });
+
+  it("keeps answering whole without one replica of each regional querier's pair", async () => {
+    await eventually("a complete count", 60_000, answerIsComplete);
+    const victim = twin.processes().find(({ name }) => name === "node-4");
+    process.kill(victim?.pid ?? 0, "SIGKILL");
+    const answer = await twin.query(countByRegion);
+    expect(valuesBy(answer, "region")).toEqual(complete);
+    await eventually("node-4 back", 60_000, async () =>
+      twin.processes().some(({ name, pid }) => name === "node-4" && pid !== victim?.pid) ? true : undefined,
+    );
+  });
+
+  it("loses no sample that could be read, whichever process is killed, the supervisor too", async () => {
+    await eventually("a complete count", 60_000, answerIsComplete);
+    const question = '{__name__=~"up|scrape_samples_scraped|node_load1",cluster=~"cluster-(007|077|177|217)"}[5m]';
+    const before = samplesOf(await twin.query(question));
+    expect(before.size).toBeGreaterThan(100);
+    const family = processesOf(twin.pid);
+    await twin.end("SIGKILL");
+    await eventually("every process gone", 10_000, async () =>
+      family.some(({ pid }) => processLives(pid)) ? undefined : true,
+    );
+    twin = await startTwin(fleetFile, `${folder.path}/state`);
+    const after = samplesOf(await twin.query(question.replace("[5m]", "[10m]")));
+    const lost = [...before].filter(([key, value]) => after.get(key) !== value).map(([key]) => key);
+    expect(lost).toEqual([]);
+  });
+
+  it("stops on Ctrl-C with nothing left behind", async () => {
+    const family = processesOf(twin.pid);
+    const ended = await twin.end("SIGINT");
+    expect(ended.code).toBe(0);
+    expect(ended.stdout).toContain("Stopped.");
+    expect(family.filter(({ pid }) => processLives(pid))).toEqual([]);
+    twin = await startTwin(fleetFile, `${folder.path}/state`);
+    await eventually("a complete count", 60_000, answerIsComplete);
+  });
+});
+
+type Answer = Awaited<ReturnType<RunningTwin["query"]>>;
+
+function samplesOf(answer: Answer): Map<string, string> {
+  const samples = new Map<string, string>();
+  for (const { metric, values = [] } of answer.data.result) {
+    for (const [seconds, value] of values) samples.set(`${JSON.stringify(metric)} ${seconds}`, value);
+  }
+  return samples;
+}
