@@ -1,0 +1,31 @@
+import type { Labels } from "@pleiad/model";
+import { noCapabilities, type InfoResponseMessage, type TsdbInfoMessage } from "@pleiad/wire";
+
+/** What a StoreAPI server says of itself to those who may ask it. */
+export interface StoreIdentity {
+  readonly componentType: string; // `sidecar`, `query`, `rule`, `store`, `receive`
+  /** External labels of what it holds, replica labels included: it is not asked where none of the sets can match. */
+  readonly labelSets: readonly Labels[];
+  readonly minTimeMs: number;
+  readonly maxTimeMs: number;
+  readonly tsdbInfos: readonly TsdbInfoMessage[]; // labels and time range of each database behind it
+  /** False while it cannot answer, such as during replay; then it is asked nothing. Undefined = true. */
+  readonly ready?: boolean;
+}
+
+/** The time range of a store that can say nothing of it: the ends stand for those of int64 on the wire. */
+export const anyTime = { minTimeMs: -Number.MAX_SAFE_INTEGER, maxTimeMs: Number.MAX_SAFE_INTEGER } as const;
+
+/** A component that is not ready answers without `store`, as Thanos's do. */
+export function infoOfIdentity(identity: StoreIdentity): InfoResponseMessage {
+  const { componentType, labelSets, minTimeMs, maxTimeMs, tsdbInfos } = identity;
+  return {
+    componentType,
+    labelSets,
+    store:
+      identity.ready === false
+        ? undefined
+        : { minTimeMs, maxTimeMs, supportsSharding: false, supportsWithoutReplicaLabels: true, tsdbInfos },
+    capabilities: noCapabilities,
+  };
+}
