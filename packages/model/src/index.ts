@@ -37,6 +37,7 @@ export {
   type MatcherType,
   type ValueTest,
 } from "./matchers.ts";
+export { compileRegexTemplate } from "./regex-template.ts";
 export {
   collectSeries,
   cursorOf,
