@@ -45,7 +45,10 @@ export type AggregationOperator =
   | "limitk"
   | "limit_ratio";
 
-/** A duration as written: a constant, or an expression over numbers, `step()`, `range()`, `min_of`, `max_of`. */
+/**
+ * A duration as written: a constant, or an expression over numbers, `step()`, `range()`, `min_of`, `max_of`.
+ * Expressions calculate in seconds (`2m * 15` is 30 minutes), see `resolveDurationMs`; `ms` may have a fraction.
+ */
 export type DurationExpression =
   | { readonly kind: "constant"; readonly ms: number; readonly range: SourceRange }
   | { readonly kind: "step" | "query-range"; readonly range: SourceRange }
@@ -71,7 +74,7 @@ export interface VectorSelector extends TimeShift {
   readonly kind: "vector-selector";
   /** All conditions, the metric name among them as `__name__=`. */
   readonly matchers: readonly Matcher[];
-  /** The name written before or alone inside the braces, for printing; undefined if there was none. */
+  /** The name written before the braces, for printing; a quoted name inside them is a matcher like any other. */
   readonly metricName: string | undefined;
   /** How samples at the borders of a range are made up; on the selector of a matrix, or on a plain one (smoothed). */
   readonly extension: "anchored" | "smoothed" | undefined;
@@ -112,7 +115,7 @@ export type Expression =
       readonly bool: boolean;
       readonly left: Expression;
       readonly right: Expression;
-      readonly matching: VectorMatching | undefined; // there when both sides are vectors
+      readonly matching: VectorMatching | undefined; // there when both sides are vectors, absent otherwise
       readonly range: SourceRange;
     }
   | {
@@ -131,7 +134,10 @@ export type Expression =
       readonly range: SourceRange;
     };
 
-/** What a call takes and gives. `variadic`: 0 exact, n > 0: up to n of the last are optional, -1: any number of the last. */
+/**
+ * What a call takes and gives. `variadic`: 0 means that every argument must be there; n > 0, that the last may be left
+ * out or given up to n times; -1, that it may be left out or given any number of times.
+ */
 export interface FunctionSignature {
   readonly name: string;
   readonly argumentTypes: readonly ValueType[];
@@ -151,12 +157,16 @@ export interface ParseFailure {
 
 export interface ParseOptions {
   readonly experimentalFunctions: boolean;
+  /** Levels of parentheses, calls, signs and powers inside each other; at most `nestingCeiling`. */
   readonly nestingMax: number;
+  /** Levels of the tree, long chains like `a or b or c` included, so that whoever walks it may recurse. */
+  readonly treeDepthMax: number;
   readonly textBytesMax: number;
 }
 
 export const defaultParseOptions: ParseOptions = {
   experimentalFunctions: false,
   nestingMax: 256,
+  treeDepthMax: 1000,
   textBytesMax: 1 << 20,
 };
