@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { formatFleetProblem, planFleet, readFleet, type FleetFailure, type Plan } from "@pleiad/fleet";
+import { formatFleetFailure, formatFleetProblemWithExcerpt, planFleet, readFleet, type FleetFailure, type Plan } from "@pleiad/fleet";
 import { CommandFailure, exitCodes } from "./exit-codes.ts";
 
 export const defaultFleetFile = fileURLToPath(new URL("../../../fleets/seven-nodes.yaml", import.meta.url));
@@ -27,5 +27,9 @@ export function loadPlan(file: string | undefined): Plan {
 }
 
 function asFailure(failure: FleetFailure): CommandFailure {
-  return new CommandFailure(exitCodes.badInput, failure.problems.map(formatFleetProblem).join("\n"));
+  // A person sees the line of the file below each message; a script reads one line a problem.
+  const text = process.stderr.isTTY
+    ? failure.problems.map(formatFleetProblemWithExcerpt).join("\n")
+    : formatFleetFailure(failure);
+  return new CommandFailure(exitCodes.badInput, text);
 }

@@ -14,8 +14,6 @@ export function formatTable(columns: readonly Column[], rows: readonly (readonly
       name: String(i),
       title: column.title,
       alignment: column.alignment ?? "left",
-      // A cell is never broken: the terminal may wrap, copying stays whole.
-      maxLen: 1000,
     })),
     style: { headerTop: bare, headerBottom: bare, tableBottom: bare, vertical: " ", rowSeparator: bare },
     shouldDisableColors: true,

@@ -51,7 +51,7 @@ export function runChildProcess(start: (world: ProcessWorld) => Promise<ProcessW
     const forRole = (name: string): RoleWorld => {
       const registry = createMetricRegistry();
       observeProcess(registry);
-      const observations = observationsOf(registry, createLog({ name, level: order.logLevel }));
+      const observations = observationsOf(registry, createLog({ level: order.logLevel, fields: { role: name } }));
       return { ports: createNodePorts({ observations }), renderMetrics: () => registry.render() };
     };
     try {
@@ -62,7 +62,9 @@ export function runChildProcess(start: (world: ProcessWorld) => Promise<ProcessW
       });
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      createLog({ name: order.process, level: order.logLevel })("error", "could not start", { reason: message });
+      createLog({ level: order.logLevel, fields: { process: order.process } })("error", "could not start", {
+        reason: message,
+      });
       process.send?.({ kind: "failed", message } satisfies Notice, undefined, {}, () => process.exit(1));
       return;
     }

@@ -7,9 +7,7 @@ import { startQuerier } from "@pleiad/role-querier";
 import { runChildProcess, type ProcessWorld } from "./child-process.ts";
 import { runningRoleKinds } from "./console-state.ts";
 import { serveStatus } from "./status-server.ts";
-import { endpointsOf, monitoringLabels } from "./wiring.ts";
-
-const monitoringIntervalMs = 15_000;
+import { endpointsOf, monitoringLabels, ownTargets } from "./wiring.ts";
 
 runChildProcess(async (world) => {
   const { plan, process: node } = world.order;
@@ -22,15 +20,16 @@ async function startRole(role: PlannedRole, plan: Plan, world: ProcessWorld): Pr
   const own = world.forRole(role.id);
   const httpAddress = `127.0.0.1:${role.httpPort ?? 0}`;
   const grpcAddress = `127.0.0.1:${role.grpcPort ?? 0}`;
-  if (role.kind === "monitoring-agent") {
+  if (role.kind === "monitoring-agent" && plan.monitoring !== undefined) {
+    const { job, scrapeIntervalMs } = plan.monitoring;
     const agent = await startAgent(
       {
         name: role.id,
         directory: join(world.order.dataDirectory, "roles", role.id),
-        externalLabels: monitoringLabels,
+        externalLabels: monitoringLabels(plan, role),
         grpcAddress,
-        targets: ownTargets(plan).map((url) => ({ job: "monitoring", url, honorLabels: false })),
-        scrapeIntervalMs: monitoringIntervalMs,
+        targets: ownTargets(plan).map((url) => ({ job, url, honorLabels: false })),
+        scrapeIntervalMs,
         retentionMs: plan.twin.retentionMs,
         intern: (text) => text,
       },
@@ -52,14 +51,4 @@ async function startRole(role: PlannedRole, plan: Plan, world: ProcessWorld): Pr
   );
   if (!querier.ok) throw new Error(querier.failure.message);
   return [querier.value];
-}
-
-/** Every `/metrics` of the twin itself. */
-export function ownTargets(plan: Plan): readonly string[] {
-  const ports = [
-    plan.twin.consolePort,
-    ...plan.roles.filter((role) => runningRoleKinds.has(role.kind)).flatMap((role) => role.httpPort ?? []),
-    ...plan.twin.clusterProcesses.map((one) => one.httpPort),
-  ];
-  return ports.map((port) => `http://127.0.0.1:${port}/metrics`);
 }

@@ -55,7 +55,7 @@ export async function startTwin(options: TwinOptions, signal: AbortSignal): Prom
   process.env["NODE_COMPILE_CACHE"] ??= join(folder.value.path, "compile-cache");
 
   const registry = createMetricRegistry();
-  const log = createLog({ name: "supervisor", level: "error" });
+  const log = createLog({ level: "error", fields: { process: "supervisor" } });
   const ports = createNodePorts({ observations: observationsOf(registry, log) });
   const { clock } = ports;
   const apiUrls = plan.roles

@@ -10,9 +10,6 @@ export interface WiredEndpoint {
   readonly expects: readonly { readonly name: string; readonly labels: Labels }[];
 }
 
-/** Labels of the agent that scrapes the hierarchy itself. */
-export const monitoringLabels: Labels = labelsFromRecord({ cluster: "monitoring", region: "monitoring", replica: "0" });
-
 /** The endpoints of a querier, in the order of the plan. Roles that do not run yet are left out. */
 export function endpointsOf(plan: Plan, querier: string): readonly WiredEndpoint[] {
   const roles = new Map(plan.roles.map((role) => [role.id, role]));
@@ -37,8 +34,24 @@ export function endpointsOf(plan: Plan, querier: string): readonly WiredEndpoint
     });
 }
 
+/** External labels of an agent that scrapes the hierarchy itself. */
+export function monitoringLabels(plan: Plan, role: PlannedRole): Labels {
+  const agent = plan.monitoring?.agents.find((one) => one.role === role.id);
+  return labelsFromRecord(agent?.externalLabels ?? {});
+}
+
+/** Every `/metrics` of the hierarchy as the twin runs it: its roles, its cluster processes, its console. */
+export function ownTargets(plan: Plan): readonly string[] {
+  const ports = [
+    plan.twin.consolePort,
+    ...plan.roles.filter((role) => runningRoleKinds.has(role.kind)).flatMap((role) => role.httpPort ?? []),
+    ...plan.twin.clusterProcesses.map((one) => one.httpPort),
+  ];
+  return ports.map((port) => `http://127.0.0.1:${port}/metrics`);
+}
+
 function expectationsOf(role: PlannedRole, plan: Plan): WiredEndpoint["expects"] {
-  if (role.kind === "monitoring-agent") return [{ name: "monitoring", labels: monitoringLabels }];
+  if (role.kind === "monitoring-agent") return [{ name: role.id, labels: monitoringLabels(plan, role) }];
   return plan.clusters.filter((cluster) => cluster.region === role.region).map(expectation);
 }
 

@@ -10,7 +10,7 @@ export interface PlanCommandOptions {
 export function planCommand(file: string | undefined, options: PlanCommandOptions): void {
   const plan = loadPlan(file);
   if (options.json) {
-    process.stdout.write(`${planToJson(plan)}\n`);
+    process.stdout.write(planToJson(plan));
     return;
   }
   const table = planTable(plan);
@@ -25,7 +25,9 @@ export function planCommand(file: string | undefined, options: PlanCommandOption
       i === 0 ? [row.node, role, row.cpu, row.memory] : ["", role, "", ""],
     ),
   );
-  process.stdout.write(formatTable(columns, [...rows, [table.totals.node, "", table.totals.cpu, table.totals.memory]]));
+  const { cpu, cpuPercent, memory, memoryPercent } = table.totals;
+  const totals = ["all", "", `${cpu} (${cpuPercent})`, `${memory} (${memoryPercent})`];
+  process.stdout.write(formatTable(columns, [...rows, totals]));
   process.stdout.write("\n");
   process.stdout.write(
     formatTable(

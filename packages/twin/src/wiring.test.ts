@@ -1,0 +1,48 @@
+import { readFileSync } from "node:fs";
+import { planFleet, readFleet, type Plan } from "@pleiad/fleet";
+import { describe, expect, it } from "vitest";
+import { endpointsOf, ownTargets } from "./wiring.ts";
+
+function shippedPlan(name: string): Plan {
+  const url = new URL(`../../../fleets/${name}`, import.meta.url);
+  const fleet = readFleet(readFileSync(url, "utf8"), name);
+  const plan = fleet.ok ? planFleet(fleet.value) : fleet;
+  if (!plan.ok) throw new Error(JSON.stringify(plan.failure));
+  return plan.value;
+}
+
+describe("the endpoints of the seven-node fleet", () => {
+  const plan = shippedPlan("seven-nodes.yaml");
+
+  it("a regional querier asks each of its clusters, and must hear of it", () => {
+    const endpoints = endpointsOf(plan, "regional-querier-bcd-1");
+    expect(endpoints).toHaveLength(40);
+    expect(endpoints[0]).toMatchObject({ name: "cluster-181", expects: [{ name: "cluster-181" }] });
+    expect(endpoints[0]?.expects[0]?.labels).toEqual([
+      ...["cluster", "cluster-181", "cluster_group", "group-b", "region", "bcd", "replica", "0"],
+    ]);
+  });
+
+  it("a global querier asks one of each region's pair, and must hear of all 220 clusters", () => {
+    const endpoints = endpointsOf(plan, "global-querier-0");
+    const groups = Map.groupBy(endpoints, (one) => one.group);
+    expect([...groups].map(([group, members]) => [group, members.length])).toEqual(
+      expect.arrayContaining([
+        [expect.stringContaining("a1"), 2],
+        [expect.stringContaining("bcd"), 2],
+      ]),
+    );
+    const expected = new Set(endpoints.flatMap((one) => one.expects.map(({ name }) => name)));
+    expect([...expected].filter((name) => name.startsWith("cluster-"))).toHaveLength(220);
+    expect(expected).toContain("monitoring-agent-0");
+  });
+
+  it("roles that the twin does not run yet are not asked", () => {
+    const names = endpointsOf(plan, "global-querier-0").map((one) => one.name);
+    expect(names.filter((name) => name.startsWith("store-gateway") || name.startsWith("ruler"))).toEqual([]);
+  });
+
+  it("the twin scrapes its console, its running roles and its cluster processes", () => {
+    expect(ownTargets(plan)).toHaveLength(1 + 2 + 8 + 1 + 4);
+  });
+});
