@@ -21,7 +21,11 @@ function apiOver(result: Result<QueryAnswer, QueryFailure>) {
     asked.push(request);
     return result;
   };
-  const engine: Engine = { instant: note, range: note, explain: () => ok("sum (up)") };
+  const engine: Engine = {
+    instant: note,
+    range: note,
+    explain: () => ok({ plan: "sum(up)", operators: ["sum", "  select {up}"] }),
+  };
   const api = createHttpApi(
     {
       engine,
@@ -275,6 +279,16 @@ describe("remarks on an answer", () => {
     expect(parsed.warnings).toEqual([
       `value "1" for parameter "stats" is deprecated and will be rejected in the next major release, use "true" or "all"`,
     ]);
+  });
+});
+
+describe("explanations", () => {
+  it("are Thanos's tree of operators, with the plan", async () => {
+    for (const target of ["query_explain?query=up", "query_range_explain?query=up&start=0&end=1&step=1"]) {
+      expect((await apiOver(ok(nothing)).get(target)).text).toBe(
+        `{"status":"success","data":{"name":"sum","children":[{"name":"select {up}","children":[]}],"plan":"sum(up)"}}`,
+      );
+    }
   });
 });
 

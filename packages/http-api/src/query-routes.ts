@@ -54,11 +54,11 @@ export function queryRoutes(options: QueryRoutesOptions, ports: RouterPorts): re
   };
   const explain = async ({ form }: RouteRequest) => {
     const request = readInstantRequest(form, options.defaults, ports.clock.wallMs());
-    return request.ok ? encodeExplanation(engine.explain(request.value)) : request;
+    return request.ok ? encodeExplanation(engine.explain(request.value, source)) : request;
   };
   const explainRange = async ({ form }: RouteRequest) => {
     const request = readRangeRequest(form, options.defaults);
-    return request.ok ? encodeExplanation(engine.explain(request.value)) : request;
+    return request.ok ? encodeExplanation(engine.explain(request.value, source)) : request;
   };
   const route = (name: string, answer: (request: RouteRequest) => Promise<Result<ApiAnswer, ApiFailure>>): Route => ({
     path: `/api/v1/${name}`,
@@ -200,8 +200,27 @@ function failureOfQuery({ kind, message }: QueryFailure): ApiFailure {
   return errorType === "bad_data" ? invalidParameter("query", message) : { errorType, message };
 }
 
+interface ExplanationNode {
+  readonly name: string;
+  readonly children: ExplanationNode[];
+}
+
+/** The operators as Thanos's tree of `name` and `children`, and the plan as one line beside them. */
 function encodeExplanation(result: ReturnType<Engine["explain"]>): Result<ApiAnswer, ApiFailure> {
-  return result.ok ? ok(wholeAnswer(result.value)) : fail(failureOfQuery(result.failure));
+  if (!result.ok) return fail(failureOfQuery(result.failure));
+  const { plan, operators } = result.value;
+  const root: ExplanationNode = { name: plan, children: [] };
+  // The last node of each depth: a line belongs to the one before it that is indented less.
+  const path: ExplanationNode[] = [root];
+  for (const line of operators) {
+    const name = line.trimStart();
+    const depth = (line.length - name.length) / 2 + 1;
+    const node: ExplanationNode = { name, children: [] };
+    path.length = Math.min(path.length, depth);
+    path.at(-1)?.children.push(node);
+    path.push(node);
+  }
+  return ok(wholeAnswer({ ...(root.children[0] ?? root), plan }));
 }
 
 type Gated = (

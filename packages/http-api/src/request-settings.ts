@@ -1,7 +1,7 @@
 /** What the parameters of a request mean: times, matchers, and Thanos's settings of the sources. */
-import { compileMatcher, fail, ok, type Matcher, type Result } from "@pleiad/model";
+import { fail, ok, type Matcher, type Result } from "@pleiad/model";
 import type { SourceSettings } from "@pleiad/promql-exec";
-import { parseSelector } from "@pleiad/promql-syntax";
+import { parseSelector, selectsEverything } from "@pleiad/promql-syntax";
 import { badData, invalidParameter, type ApiFailure } from "./envelope.ts";
 import { parseDurationText, parseSwitch, parseTimestamp, timeMaxMs, timeMinMs } from "./parameter-text.ts";
 import type { RequestForm } from "./request-form.ts";
@@ -45,7 +45,7 @@ export function readMatcherSets(form: RequestForm): Result<readonly (readonly Ma
   for (const text of texts) {
     const matchers = parseSelector(text);
     if (!matchers.ok) return fail(invalidParameter("match[]", matchers.failure.message));
-    if (!matchers.value.some(refusesEmpty)) {
+    if (selectsEverything(matchers.value)) {
       return fail(invalidParameter("match[]", "match[] must contain at least one non-empty matcher"));
     }
     sets.push(matchers.value);
@@ -86,9 +86,4 @@ function readResolution(text: string, autoMs: number): Result<number, ApiFailure
     return fail(badData("negative 'max_source_resolution' is not accepted. Try a positive integer"));
   }
   return ok(Math.floor(resolution.value));
-}
-
-function refusesEmpty(matcher: Matcher): boolean {
-  const test = compileMatcher(matcher);
-  return test.ok && !test.value("");
 }

@@ -13,8 +13,8 @@ export interface ListedStore {
   readonly lastCheckMs: number | undefined; // undefined: not checked yet
   readonly lastError: string | undefined;
   readonly labelSets: readonly Labels[];
-  readonly minTimeMs: number;
-  readonly maxTimeMs: number;
+  readonly minTimeMs: number | undefined; // undefined: it never said
+  readonly maxTimeMs: number | undefined;
 }
 
 export interface StoreListing {
@@ -80,8 +80,8 @@ function listStores({ stores, missingClusters }: StoreListing): ApiAnswer {
       lastCheck: formatTime(store.lastCheckMs),
       lastError: store.lastError ?? null,
       labelSets: store.labelSets.map(labelsToRecord),
-      minTime: store.minTimeMs,
-      maxTime: store.maxTimeMs,
+      minTime: store.minTimeMs ?? null,
+      maxTime: store.maxTimeMs ?? null,
     };
     const known = byType.get(store.componentType);
     if (known === undefined) byType.set(store.componentType, [listed]);
