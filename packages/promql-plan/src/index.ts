@@ -1,1 +1,23 @@
-export {};
+export {
+  arithmetic,
+  comparisons,
+  isArithmetic,
+  isComparison,
+  type ArithmeticOperator,
+  type ComparisonOperator,
+} from "./float-arithmetic.ts";
+export { formatPlan } from "./format-plan.ts";
+export {
+  planType,
+  stepCountOf,
+  type AggregateNode,
+  type BinaryNode,
+  type CallNode,
+  type PlanNode,
+  type SelectNode,
+  type StepGrid,
+  type SubqueryNode,
+  type WindowNode,
+} from "./plan-node.ts";
+export { gridOf, planQuery, type PlanFailure, type QueryWindow } from "./plan-query.ts";
+export { foldConstants, mapPlan, simplifyMatchers } from "./rewrites.ts";

@@ -1,0 +1,119 @@
+/** The logical plan of a query: pure data, resolved in time, rewritten by pure functions, never changed in place. */
+import type { Matcher, SelectHints } from "@pleiad/model";
+import type {
+  AggregationOperator,
+  BinaryOperator,
+  SourceRange,
+  ValueType,
+  VectorMatching,
+} from "@pleiad/promql-syntax";
+
+/** The times at which a part of a plan is evaluated: start, start + step … and `endMs`, which is the last of them. */
+export interface StepGrid {
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly stepMs: number; // above 0, also where there is one step only
+}
+
+/** A selector: which series, and which of their samples a step at time t sees. */
+export interface SelectNode {
+  readonly kind: "select";
+  readonly matchers: readonly Matcher[];
+  /** A step at t looks at `(atMs ?? t) - offsetMs`. */
+  readonly offsetMs: number;
+  readonly atMs: number | undefined;
+  /** How far back from there the last sample may lie; the window of a range selector. Left end excluded. */
+  readonly rangeMs: number;
+  /** Every sample that any step may need, both ends included. */
+  readonly minTimeMs: number;
+  readonly maxTimeMs: number;
+  readonly hints: SelectHints;
+  readonly extension: "anchored" | "smoothed" | undefined;
+  readonly range: SourceRange;
+}
+
+export interface WindowNode {
+  readonly kind: "window";
+  readonly select: SelectNode;
+  readonly range: SourceRange;
+}
+
+export interface SubqueryNode {
+  readonly kind: "subquery";
+  readonly input: PlanNode;
+  /** Where the input is evaluated: absolute multiples of the step, enough for every step of the parent. */
+  readonly grid: StepGrid;
+  readonly offsetMs: number;
+  readonly atMs: number | undefined;
+  readonly rangeMs: number;
+  readonly range: SourceRange;
+}
+
+export interface AggregateNode {
+  readonly kind: "aggregate";
+  readonly operator: AggregationOperator;
+  readonly without: boolean;
+  readonly grouping: readonly string[];
+  readonly parameter: PlanNode | undefined;
+  readonly input: PlanNode;
+  readonly range: SourceRange;
+}
+
+export interface BinaryNode {
+  readonly kind: "binary";
+  readonly operator: BinaryOperator;
+  readonly bool: boolean;
+  readonly left: PlanNode;
+  readonly right: PlanNode;
+  readonly matching: VectorMatching | undefined; // there when both sides are vectors
+  readonly range: SourceRange;
+}
+
+export interface CallNode {
+  readonly kind: "call";
+  readonly function: string;
+  readonly type: ValueType;
+  readonly arguments: readonly PlanNode[];
+  readonly range: SourceRange;
+}
+
+export type PlanNode =
+  | { readonly kind: "number"; readonly value: number; readonly range: SourceRange }
+  | { readonly kind: "string"; readonly value: string; readonly range: SourceRange }
+  | SelectNode
+  | WindowNode
+  | SubqueryNode
+  /** The input gives the same at every step: it is evaluated once, at the first step, and repeated. */
+  | { readonly kind: "step-invariant"; readonly input: PlanNode; readonly range: SourceRange }
+  | { readonly kind: "negate"; readonly input: PlanNode; readonly range: SourceRange }
+  | BinaryNode
+  | AggregateNode
+  | CallNode;
+
+/** What the node gives at each step. */
+export function planType(node: PlanNode): ValueType {
+  switch (node.kind) {
+    case "number":
+      return "scalar";
+    case "string":
+      return "string";
+    case "select":
+    case "aggregate":
+      return "vector";
+    case "window":
+    case "subquery":
+      return "matrix";
+    case "step-invariant":
+    case "negate":
+      return planType(node.input);
+    case "binary":
+      return planType(node.left) === "scalar" && planType(node.right) === "scalar" ? "scalar" : "vector";
+    case "call":
+      return node.type;
+  }
+}
+
+/** How many times the grid has. */
+export function stepCountOf(grid: StepGrid): number {
+  return grid.endMs < grid.startMs ? 0 : Math.floor((grid.endMs - grid.startMs) / grid.stepMs) + 1;
+}

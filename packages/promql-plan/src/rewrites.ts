@@ -1,0 +1,64 @@
+/** Rewrites of a plan that keep its answer. Each gives a new plan, sharing what it leaves alone. */
+import { unreachable, type Matcher } from "@pleiad/model";
+import { arithmetic, comparisons, isArithmetic, isComparison } from "./float-arithmetic.ts";
+import type { PlanNode, SelectNode } from "./plan-node.ts";
+
+/** Computes what is made of numbers alone. Exact: the engine would do the same operation at every step. */
+export function foldConstants(node: PlanNode): PlanNode {
+  return mapPlan(node, (one) => {
+    if (one.kind === "step-invariant" && one.input.kind === "number") return one.input;
+    if (one.kind === "negate" && one.input.kind === "number") {
+      return { kind: "number", value: -one.input.value, range: one.range };
+    }
+    if (one.kind === "call" && one.function === "pi") return { kind: "number", value: Math.PI, range: one.range };
+    if (one.kind !== "binary" || one.left.kind !== "number" || one.right.kind !== "number") return one;
+    const { operator, left, right, range } = one;
+    if (isArithmetic(operator)) {
+      return { kind: "number", value: arithmetic[operator](left.value, right.value), range };
+    }
+    if (isComparison(operator)) {
+      return { kind: "number", value: Number(comparisons[operator](left.value, right.value)), range };
+    }
+    return one;
+  });
+}
+
+/** Leaves out conditions that every series fulfils, so that no source tests them. */
+export function simplifyMatchers(node: PlanNode): PlanNode {
+  // A second condition on the same label decides which labels `absent` makes up: such pairs stay.
+  const isIdle = (matcher: Matcher, all: readonly Matcher[]) =>
+    matcher.type === "=~" && matcher.value === ".*" && all.filter((other) => other.name === matcher.name).length === 1;
+  const simplify = (select: SelectNode): SelectNode => {
+    const needed = select.matchers.filter((matcher, _, all) => !isIdle(matcher, all));
+    return needed.length === select.matchers.length ? select : { ...select, matchers: needed };
+  };
+  return mapPlan(node, (one) => {
+    if (one.kind === "select") return simplify(one);
+    if (one.kind === "window") return { ...one, select: simplify(one.select) };
+    return one;
+  });
+}
+
+/** Rebuilds a plan from its leaves up, giving every node, its inputs done, to `rewrite`. */
+export function mapPlan(node: PlanNode, rewrite: (node: PlanNode) => PlanNode): PlanNode {
+  const map = (input: PlanNode) => mapPlan(input, rewrite);
+  switch (node.kind) {
+    case "number":
+    case "string":
+    case "select":
+    case "window":
+      return rewrite(node);
+    case "subquery":
+    case "step-invariant":
+    case "negate":
+      return rewrite({ ...node, input: map(node.input) });
+    case "binary":
+      return rewrite({ ...node, left: map(node.left), right: map(node.right) });
+    case "aggregate":
+      return rewrite({ ...node, parameter: node.parameter && map(node.parameter), input: map(node.input) });
+    case "call":
+      return rewrite({ ...node, arguments: node.arguments.map(map) });
+    default:
+      return unreachable(node);
+  }
+}
