@@ -1,1 +1,13 @@
-export {};
+export type {
+  AnswerSeries,
+  AnswerValue,
+  InstantRequest,
+  QueryAnswer,
+  QueryFailure,
+  QueryLimits,
+  QueryStatistics,
+  RangeRequest,
+  SourceSettings,
+} from "./answer.ts";
+export { createEngine, defaultEngineOptions, type Engine, type EngineOptions, type Explanation } from "./engine.ts";
+export { defaultLimits } from "./limits.ts";

@@ -19,11 +19,27 @@ export interface StepBatch {
 export interface Operator {
   /** Labels of every series this operator can emit; index = series id. Called once, before `next`. */
   series(signal: AbortSignal): Promise<readonly Labels[]>;
-  /** Fills `out` from its start, returns the number of steps written, 0 at the end. Keeps no reference to `out`. */
+  /**
+   * Fills `out` from its start, returns the number of steps written, 0 at the end. Every call but the last writes
+   * `stepCountMax` steps, so that operators that are pulled alike stay in step. Keeps no reference to `out`.
+   */
   next(out: StepBatch, signal: AbortSignal): Promise<number>;
+  /**
+   * Set, once `series` is done, where the operator can give all its samples series by series, without holding them.
+   * A reader uses either this or `next`.
+   */
+  readonly rows?: RowStream | undefined;
   /** What `explain` prints: one line, without the inputs. */
   readonly description: string;
   readonly inputs: readonly Operator[];
+}
+
+/** All steps of one series: `values[step]` counts where `present[step]` is 1. Both are reused for the next series. */
+export type RowVisitor = (seriesId: number, values: Float64Array, present: Uint8Array) => void;
+
+export interface RowStream {
+  /** Visits the series that have samples, each once, in the order of their ids. */
+  each(visit: RowVisitor, signal: AbortSignal): Promise<void>;
 }
 
 export function createStepBatch(stepCountMax: number, sampleCount = 0): StepBatch {
@@ -48,3 +64,6 @@ export function reserveSamples(batch: StepBatch, sampleCount: number): void {
   batch.seriesIds = seriesIds;
   batch.values = values;
 }
+
+/** How many steps readers ask for at once: enough to spread the cost of a call, few enough to stay in the cache. */
+export const batchStepsMax = 32;

@@ -1,0 +1,141 @@
+/** Aggregations with one result a group and step. */
+import type { Labels } from "@pleiad/model";
+import { stepCountOf, type StepGrid } from "@pleiad/promql-plan";
+import { createAccumulator, type Accumulator, type AccumulatorKind } from "./accumulators.ts";
+import { formatGrouping, groupSeries, type Grouping, type Groups } from "./grouping.ts";
+import { createStepBatch, reserveSamples, type Operator, type StepBatch } from "./operator.ts";
+import type { QueryContext } from "./query-context.ts";
+import type { ScalarColumn } from "./scalar-column.ts";
+
+export interface Aggregation extends Grouping {
+  readonly operator: AccumulatorKind;
+  /** The φ of quantile; checked by whoever makes the column. */
+  readonly parameter: ScalarColumn | undefined;
+}
+
+/**
+ * Over an input that gives rows, every sample goes straight into its group's row: what is held is groups × steps, however
+ * many series there are. Else the groups are those of one batch of steps.
+ */
+export function createAggregation(
+  input: Operator,
+  aggregation: Aggregation,
+  grid: StepGrid,
+  context: QueryContext,
+): Operator {
+  const stepCount = stepCountOf(grid);
+  let groups: Groups = { labels: [], groupOf: new Uint32Array(0) };
+  let parameters: Float64Array | undefined;
+  let accumulator: Accumulator | undefined;
+  let batch: StepBatch | undefined;
+  let step = 0;
+
+  const fromRows = async (rows: NonNullable<Operator["rows"]>, out: StepBatch, signal: AbortSignal) => {
+    if (accumulator === undefined) {
+      context.budget.take(groups.labels.length * stepCount);
+      accumulator = createAccumulator(aggregation.operator, groups.labels.length * stepCount);
+      await addRows(rows, accumulator, groups.groupOf, stepCount, signal);
+    }
+    const steps = Math.min(out.stepCountMax, stepCount - step);
+    if (steps <= 0) {
+      context.budget.give(groups.labels.length * stepCount);
+      return 0;
+    }
+    writeGroups(out, accumulator, {
+      groupCount: groups.labels.length,
+      steps,
+      slotStart: step,
+      slotStride: stepCount,
+      parameters: parameters?.subarray(step),
+    });
+    for (let i = 0; i < steps; i++) out.timestampsMs[i] = grid.startMs + (step + i) * grid.stepMs;
+    step += steps;
+    return steps;
+  };
+
+  const fromSteps = async (out: StepBatch, signal: AbortSignal) => {
+    batch ??= createStepBatch(out.stepCountMax);
+    accumulator ??= createAccumulator(aggregation.operator, groups.labels.length * out.stepCountMax);
+    const steps = await input.next(batch, signal);
+    if (steps === 0) return 0;
+    accumulator.clear();
+    addSteps(batch, steps, accumulator, groups.groupOf);
+    writeGroups(out, accumulator, {
+      groupCount: groups.labels.length,
+      steps,
+      slotStart: 0,
+      slotStride: out.stepCountMax,
+      parameters: parameters?.subarray(step),
+    });
+    out.timestampsMs.set(batch.timestampsMs.subarray(0, steps));
+    step += steps;
+    if (context.pace.due()) await context.pace.rest();
+    return steps;
+  };
+
+  return {
+    description: `${aggregation.operator} ${formatGrouping(aggregation)}`,
+    inputs: [input],
+    async series(signal): Promise<readonly Labels[]> {
+      parameters = await aggregation.parameter?.(signal);
+      groups = groupSeries(await input.series(signal), aggregation);
+      return groups.labels;
+    },
+    next: async (out, signal) =>
+      input.rows === undefined ? await fromSteps(out, signal) : await fromRows(input.rows, out, signal),
+  };
+}
+
+/** Slot of a group's step: group × stepCount + step. */
+async function addRows(
+  rows: NonNullable<Operator["rows"]>,
+  accumulator: Accumulator,
+  groupOf: Uint32Array,
+  stepCount: number,
+  signal: AbortSignal,
+): Promise<void> {
+  await rows.each((seriesId, values, present) => {
+    const slot = groupOf[seriesId] * stepCount;
+    for (let step = 0; step < stepCount; step++) {
+      if (present[step] === 1) accumulator.add(slot + step, values[step]);
+    }
+  }, signal);
+}
+
+/** Slot of a group's step: group × stepCountMax + step. */
+function addSteps(batch: StepBatch, steps: number, accumulator: Accumulator, groupOf: Uint32Array): void {
+  const { seriesIds, values, sampleEnds, stepCountMax } = batch;
+  let sample = 0;
+  for (let step = 0; step < steps; step++) {
+    for (; sample < sampleEnds[step]; sample++) {
+      accumulator.add(groupOf[seriesIds[sample]] * stepCountMax + step, values[sample]);
+    }
+  }
+}
+
+function writeGroups(
+  out: StepBatch,
+  accumulator: Accumulator,
+  layout: {
+    readonly groupCount: number;
+    readonly steps: number;
+    readonly slotStart: number;
+    readonly slotStride: number;
+    readonly parameters: Float64Array | undefined;
+  },
+): void {
+  const { groupCount, steps, slotStart, slotStride, parameters } = layout;
+  reserveSamples(out, groupCount * steps);
+  const { seriesIds, values, sampleEnds } = out;
+  let count = 0;
+  for (let step = 0; step < steps; step++) {
+    for (let group = 0; group < groupCount; group++) {
+      const slot = group * slotStride + slotStart + step;
+      if (!accumulator.has(slot)) continue;
+      seriesIds[count] = group;
+      values[count++] = accumulator.result(slot, parameters === undefined ? 0 : parameters[step]);
+    }
+    sampleEnds[step] = count;
+  }
+  out.histograms.length = 0;
+}

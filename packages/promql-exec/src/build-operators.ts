@@ -1,0 +1,303 @@
+/** From plan to operators: one switch over the kinds of node, one table for calls. Labels and samples come later. */
+import { emptyLabels, unreachable } from "@pleiad/model";
+import {
+  arithmetic,
+  comparisons,
+  formatPlan,
+  isArithmetic,
+  isComparison,
+  planType,
+  type AggregateNode,
+  type BinaryNode,
+  type CallNode,
+  type PlanNode,
+  type StepGrid,
+} from "@pleiad/promql-plan";
+import { createAbsent, labelsOfAbsent } from "./absent.ts";
+import { createAggregation } from "./aggregation.ts";
+import { createRepeatedStep, createScalarVector } from "./constant-vector.ts";
+import { createCountValues } from "./count-values.ts";
+import { createHistogramOperator, warnOfQuantiles } from "./histogram-operator.ts";
+import { createInstantSelector } from "./instant-selector.ts";
+import { labelJunction, labelReplacement } from "./label-functions.ts";
+import { createMappedSamples, type SampleMapping } from "./mapped-samples.ts";
+import type { Operator } from "./operator.ts";
+import { warnAt, type QueryContext } from "./query-context.ts";
+import { notEvaluated } from "./query-error.ts";
+import { createRangeCall } from "./range-call.ts";
+import { rangeKernels } from "./range-kernels.ts";
+import { createRenamedSeries, dropMetricName } from "./renamed-series.ts";
+import { dateFunctions, sampleFunctions } from "./sample-functions.ts";
+import { createScalarColumn, type ScalarColumn } from "./scalar-column.ts";
+import { createSelectingAggregation } from "./selecting-aggregation.ts";
+import { createSetOperation } from "./set-operation.ts";
+import { createSortedSamples, labelOrder, valueOrder } from "./sorted-samples.ts";
+import { stepTimes } from "./step-grid.ts";
+import { createVectorOperation } from "./vector-operation.ts";
+import { createSelectedWindows, createSubqueryWindows, type WindowInput } from "./window-input.ts";
+
+/** The operator of a node that gives a vector. Throws a QueryError for what is not evaluated. */
+export function buildVector(node: PlanNode, grid: StepGrid, context: QueryContext): Operator {
+  switch (node.kind) {
+    case "select":
+      return createInstantSelector(node, grid, context);
+    case "step-invariant":
+      return createRepeatedStep(buildVector(node.input, { ...grid, endMs: grid.startMs }, context), grid);
+    case "negate": {
+      const negated: SampleMapping = { map: (value) => -value };
+      return withoutName(createMappedSamples(buildVector(node.input, grid, context), [], () => negated, "negate"));
+    }
+    case "binary":
+      return buildBinary(node, grid, context);
+    case "aggregate":
+      return buildAggregate(node, grid, context);
+    case "call":
+      return buildCall(node, grid, context);
+    case "number":
+    case "string":
+    case "window":
+    case "subquery":
+      throw new Error(`not a vector: ${formatPlan(node)}`);
+    default:
+      return unreachable(node);
+  }
+}
+
+/** The numbers of a node that gives a scalar. */
+export function buildScalar(node: PlanNode, grid: StepGrid, context: QueryContext): ScalarColumn {
+  return createScalarColumn(node, grid, context, (input, at) => buildVector(input, at, context));
+}
+
+/** The ranges of a node that gives a range vector. */
+export function buildWindows(node: PlanNode, context: QueryContext): WindowInput {
+  if (node.kind === "window") return createSelectedWindows(node.select, context);
+  if (node.kind === "subquery") {
+    return createSubqueryWindows(node, buildInstant(node.input, node.grid, context), context);
+  }
+  throw new Error(`not a range vector: ${formatPlan(node)}`);
+}
+
+/** A vector, or a scalar as one. */
+function buildInstant(node: PlanNode, grid: StepGrid, context: QueryContext): Operator {
+  return planType(node) === "scalar"
+    ? createScalarVector(buildScalar(node, grid, context), grid)
+    : buildVector(node, grid, context);
+}
+
+function withoutName(input: Operator): Operator {
+  return createRenamedSeries(input, dropMetricName, "drop the metric name");
+}
+
+function buildBinary(node: BinaryNode, grid: StepGrid, context: QueryContext): Operator {
+  const { operator, bool, left, right, matching } = node;
+  if (planType(left) === "scalar") return buildWithScalar(node, right, left, "scalar-first", grid, context);
+  if (planType(right) === "scalar") return buildWithScalar(node, left, right, "vector-first", grid, context);
+  if (matching === undefined) throw new Error(`vectors without matching: ${formatPlan(node)}`);
+  const inputs = [buildVector(left, grid, context), buildVector(right, grid, context)] as const;
+  if (operator === "and" || operator === "or" || operator === "unless") {
+    return createSetOperation(...inputs, operator, matching, context);
+  }
+  return createVectorOperation(...inputs, { operator, bool, matching }, context);
+}
+
+function buildWithScalar(
+  { operator, bool }: BinaryNode,
+  vector: PlanNode,
+  scalar: PlanNode,
+  order: "vector-first" | "scalar-first",
+  grid: StepGrid,
+  context: QueryContext,
+): Operator {
+  const input = buildVector(vector, grid, context);
+  const column = buildScalar(scalar, grid, context);
+  const description = order === "vector-first" ? `${operator} scalar` : `scalar ${operator}`;
+  const mapped = (mappingOf: (scalars: Float64Array) => SampleMapping) =>
+    createMappedSamples(input, [column], ([scalars]) => mappingOf(scalars), description);
+  if (isArithmetic(operator)) {
+    const compute = arithmetic[operator];
+    return withoutName(
+      mapped((scalars) =>
+        order === "vector-first"
+          ? { map: (value, step) => compute(value, scalars[step]) }
+          : { map: (value, step) => compute(scalars[step], value) },
+      ),
+    );
+  }
+  if (!isComparison(operator)) throw notEvaluated(`the operator ${operator} is`);
+  const compare = comparisons[operator];
+  const holdsWith = (scalars: Float64Array) =>
+    order === "vector-first"
+      ? (value: number, step: number) => compare(value, scalars[step])
+      : (value: number, step: number) => compare(scalars[step], value);
+  if (!bool) return mapped((scalars) => ({ keeps: holdsWith(scalars), map: (value) => value }));
+  return withoutName(
+    mapped((scalars) => {
+      const holds = holdsWith(scalars);
+      return { map: (value, step) => Number(holds(value, step)) };
+    }),
+  );
+}
+
+function buildAggregate(node: AggregateNode, grid: StepGrid, context: QueryContext): Operator {
+  const { operator, without, grouping, range } = node;
+  const input = buildVector(node.input, grid, context);
+  const { parameter } = node;
+  switch (operator) {
+    case "sum":
+    case "avg":
+    case "count":
+    case "min":
+    case "max":
+    case "group":
+    case "stddev":
+    case "stdvar":
+      return createAggregation(input, { operator, without, grouping, parameter: undefined }, grid, context);
+    case "quantile": {
+      if (parameter === undefined) throw new Error("quantile without parameter");
+      const column = buildScalar(parameter, grid, context);
+      const checked: ScalarColumn = async (signal) => {
+        const quantiles = await column(signal);
+        warnOfQuantiles(quantiles, parameter.range, context);
+        return quantiles;
+      };
+      return createAggregation(input, { operator, without, grouping, parameter: checked }, grid, context);
+    }
+    case "topk":
+    case "bottomk":
+    case "limitk": {
+      if (parameter === undefined) throw new Error(`${operator} without parameter`);
+      const column = buildScalar(parameter, grid, context);
+      return createSelectingAggregation(input, { operator, without, grouping, parameter: column }, context);
+    }
+    case "count_values": {
+      if (parameter?.kind !== "string") throw new Error("count_values without label");
+      return createCountValues(input, parameter.value, { without, grouping }, grid, context);
+    }
+    case "limit_ratio":
+      throw notEvaluated(`the aggregation ${operator} at ${context.positionOf(range)} is`);
+    default:
+      return unreachable(operator);
+  }
+}
+
+type CallBuilder = (node: CallNode, grid: StepGrid, context: QueryContext) => Operator;
+
+/** Functions that are neither over ranges nor of single samples. */
+const otherCalls: Readonly<Record<string, CallBuilder>> = {
+  vector: (node, grid, context) => createScalarVector(buildScalar(node.arguments[0], grid, context), grid),
+  absent: (node, grid, context) => {
+    const [argument] = node.arguments;
+    const labels = argument.kind === "select" ? labelsOfAbsent(argument.matchers) : emptyLabels;
+    return createAbsent(buildVector(argument, grid, context), labels, grid, context);
+  },
+  absent_over_time: (node, grid, context) => {
+    const [argument] = node.arguments;
+    const labels = argument.kind === "window" ? labelsOfAbsent(argument.select.matchers) : emptyLabels;
+    const present = { ...node, function: "present_over_time" };
+    return createAbsent(buildRangeCall(present, grid, context), labels, grid, context);
+  },
+  timestamp: (node, grid, context) => {
+    const [argument] = node.arguments;
+    if (argument.kind === "select") return withoutName(createInstantSelector(argument, grid, context, "timestamp"));
+    const times = stepTimes(grid);
+    const mapping: SampleMapping = { map: (_, step) => times[step] / 1000 };
+    return withoutName(createMappedSamples(buildVector(argument, grid, context), [], () => mapping, "timestamp"));
+  },
+  label_replace: (node, grid, context) => {
+    const [, destination, template, source, expression] = node.arguments.map(textOf);
+    const rename = labelReplacement({ destination, template, source, expression });
+    return createRenamedSeries(buildVector(node.arguments[0], grid, context), rename, "label_replace");
+  },
+  label_join: (node, grid, context) => {
+    const [, destination, separator, ...sources] = node.arguments.map(textOf);
+    const rename = labelJunction(destination, separator, sources);
+    return createRenamedSeries(buildVector(node.arguments[0], grid, context), rename, "label_join");
+  },
+  histogram_quantile: (node, grid, context) => buildHistogram("histogram_quantile", node, grid, context),
+  histogram_fraction: (node, grid, context) => buildHistogram("histogram_fraction", node, grid, context),
+  sort: (node, grid, context) => buildSort(node, grid, context, () => valueOrder("ascending")),
+  sort_desc: (node, grid, context) => buildSort(node, grid, context, () => valueOrder("descending")),
+  sort_by_label: (node, grid, context) =>
+    buildSort(node, grid, context, (labels) => labelOrder(labels, node.arguments.slice(1).map(textOf), "ascending")),
+  sort_by_label_desc: (node, grid, context) =>
+    buildSort(node, grid, context, (labels) => labelOrder(labels, node.arguments.slice(1).map(textOf), "descending")),
+};
+
+function buildCall(node: CallNode, grid: StepGrid, context: QueryContext): Operator {
+  if (Object.hasOwn(rangeKernels, node.function)) {
+    const call = buildRangeCall(node, grid, context);
+    // These two give a sample as it was, so it still is that metric.
+    const keepsName = node.function === "last_over_time" || node.function === "first_over_time";
+    return keepsName ? call : withoutName(call);
+  }
+  if (Object.hasOwn(sampleFunctions, node.function)) return buildSampleCall(node, grid, context);
+  if (Object.hasOwn(otherCalls, node.function)) return otherCalls[node.function](node, grid, context);
+  throw notEvaluated(`the function ${node.function} is`);
+}
+
+function buildRangeCall(node: CallNode, grid: StepGrid, context: QueryContext): Operator {
+  const windows = node.arguments.find((argument) => planType(argument) === "matrix");
+  if (windows === undefined) throw new Error(`no range vector: ${formatPlan(node)}`);
+  const parameters = node.arguments.filter((argument) => argument !== windows);
+  const columns = parameters.map((parameter) => buildScalar(parameter, grid, context));
+  if (node.function === "quantile_over_time") {
+    const [column] = columns;
+    columns[0] = async (signal) => {
+      const quantiles = await column(signal);
+      warnOfQuantiles(quantiles, parameters[0].range, context);
+      return quantiles;
+    };
+  }
+  const call = {
+    function: node.function,
+    kernel: rangeKernels[node.function],
+    input: buildWindows(windows, context),
+    parameters: columns,
+    inputRange: windows.range,
+  };
+  return createRangeCall(call, grid, context);
+}
+
+function buildSampleCall(node: CallNode, grid: StepGrid, context: QueryContext): Operator {
+  const [argument, ...parameters] = node.arguments;
+  const isOfNow = argument === undefined && Object.hasOwn(dateFunctions, node.function);
+  const input = isOfNow
+    ? createScalarVector(async () => stepTimes(grid).map((timeMs) => timeMs / 1000), grid)
+    : buildInstant(argument, grid, context);
+  const scalars = parameters.map((parameter) => buildScalar(parameter, grid, context));
+  return withoutName(createMappedSamples(input, scalars, sampleFunctions[node.function], node.function));
+}
+
+function buildHistogram(
+  name: "histogram_quantile" | "histogram_fraction",
+  node: CallNode,
+  grid: StepGrid,
+  context: QueryContext,
+): Operator {
+  const scalars = node.arguments.slice(0, -1);
+  const input = node.arguments[node.arguments.length - 1];
+  const call = {
+    name,
+    scalars: scalars.map((scalar) => buildScalar(scalar, grid, context)),
+    scalarRange: scalars[0].range,
+    inputRange: input.range,
+  };
+  return withoutName(createHistogramOperator(buildVector(input, grid, context), call, context));
+}
+
+function buildSort(
+  node: CallNode,
+  grid: StepGrid,
+  context: QueryContext,
+  orderOf: Parameters<typeof createSortedSamples>[1],
+): Operator {
+  const input = buildVector(node.arguments[0], grid, context);
+  if (grid.endMs === grid.startMs) return createSortedSamples(input, orderOf, node.function);
+  const text = "sort is ineffective for range queries since results are always ordered by labels";
+  warnAt(context, node.range, text);
+  return input;
+}
+
+function textOf(node: PlanNode): string {
+  return node.kind === "string" ? node.value : "";
+}

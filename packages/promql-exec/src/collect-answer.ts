@@ -1,0 +1,152 @@
+/** From the operators' samples to the value of an answer. */
+import { compareLabels, emptyLabels, type Labels } from "@pleiad/model";
+import { stepCountOf, type StepGrid } from "@pleiad/promql-plan";
+import type { AnswerSeries, AnswerValue } from "./answer.ts";
+import { batchStepsMax, createStepBatch, type Operator } from "./operator.ts";
+import type { QueryContext } from "./query-context.ts";
+import { QueryError, sameLabelsetText } from "./query-error.ts";
+import { outputLabels } from "./renamed-series.ts";
+import { referenceTimes, stepTimes } from "./step-grid.ts";
+import type { WindowInput } from "./window-input.ts";
+
+/** The samples of the only step, in the order in which they come. */
+export async function collectVector(
+  operator: Operator,
+  grid: StepGrid,
+  context: QueryContext,
+  signal: AbortSignal,
+): Promise<AnswerValue> {
+  const seriesLabels = await operator.series(signal);
+  const batch = createStepBatch(1);
+  await operator.next(batch, signal);
+  const count = batch.sampleEnds[0];
+  context.budget.take(count);
+  const labels: Labels[] = [];
+  for (let i = 0; i < count; i++) labels.push(seriesLabels[batch.seriesIds[i]]);
+  if (outputLabels(labels).isMerging) throw new QueryError("execution", sameLabelsetText);
+  return {
+    kind: "vector",
+    timestampMs: grid.startMs,
+    labels,
+    values: batch.values.slice(0, count),
+    histograms: labels.map(() => undefined),
+  };
+}
+
+/** All samples of all steps, by series. */
+export async function collectMatrix(
+  operator: Operator,
+  grid: StepGrid,
+  context: QueryContext,
+  signal: AbortSignal,
+): Promise<AnswerValue> {
+  const labels = await operator.series(signal);
+  if (operator.rows === undefined || outputLabels(labels).isMerging) {
+    return matrixOf(await collectSteps(operator, labels, grid, context, signal));
+  }
+  const times = stepTimes(grid);
+  const series: AnswerSeries[] = [];
+  await operator.rows.each((seriesId, values, present) => {
+    let count = 0;
+    for (let step = 0; step < times.length; step++) count += present[step];
+    if (count === 0) return;
+    context.budget.take(count);
+    const timestampsMs = new Float64Array(count);
+    const kept = new Float64Array(count);
+    let at = 0;
+    for (let step = 0; step < times.length; step++) {
+      if (present[step] === 0) continue;
+      timestampsMs[at] = times[step];
+      kept[at++] = values[step];
+    }
+    series.push(floatSeries(labels[seriesId], timestampsMs, kept));
+  }, signal);
+  return matrixOf(series);
+}
+
+/** A scalar at each step: a matrix of one series without labels. */
+export function matrixOfScalar(column: Float64Array, grid: StepGrid): AnswerValue {
+  return matrixOf(column.length === 0 ? [] : [floatSeries(emptyLabels, stepTimes(grid), column)]);
+}
+
+/** The raw samples of a range vector at the only step. */
+export async function collectWindows(
+  windows: WindowInput,
+  grid: StepGrid,
+  context: QueryContext,
+  signal: AbortSignal,
+): Promise<AnswerValue> {
+  const labels = await windows.series(signal);
+  const [endMs] = referenceTimes(grid, windows.shift);
+  const series: AnswerSeries[] = [];
+  await windows.each((seriesId, { timestampsMs, values, count }) => {
+    let from = 0;
+    while (from < count && timestampsMs[from] <= endMs - windows.rangeMs) from++;
+    let to = from;
+    while (to < count && timestampsMs[to] <= endMs) to++;
+    if (from === to) return;
+    context.budget.take(to - from);
+    series.push(floatSeries(labels[seriesId], timestampsMs.slice(from, to), values.slice(from, to)));
+  }, signal);
+  return matrixOf(series);
+}
+
+interface GrowingSeries {
+  timestampsMs: Float64Array;
+  values: Float64Array;
+  count: number;
+}
+
+async function collectSteps(
+  operator: Operator,
+  labels: readonly Labels[],
+  grid: StepGrid,
+  context: QueryContext,
+  signal: AbortSignal,
+): Promise<AnswerSeries[]> {
+  const output = outputLabels(labels);
+  const growing = output.labels.map(() => undefined as GrowingSeries | undefined);
+  const batch = createStepBatch(Math.min(batchStepsMax, Math.max(1, stepCountOf(grid))));
+  for (let steps = await operator.next(batch, signal); steps > 0; steps = await operator.next(batch, signal)) {
+    context.budget.take(batch.sampleEnds[steps - 1]);
+    let sample = 0;
+    for (let step = 0; step < steps; step++) {
+      const timestampMs = batch.timestampsMs[step];
+      for (; sample < batch.sampleEnds[step]; sample++) {
+        const id = output.ids[batch.seriesIds[sample]];
+        const one = (growing[id] ??= { timestampsMs: new Float64Array(16), values: new Float64Array(16), count: 0 });
+        if (one.count > 0 && one.timestampsMs[one.count - 1] === timestampMs) {
+          throw new QueryError("execution", sameLabelsetText);
+        }
+        append(one, timestampMs, batch.values[sample]);
+      }
+    }
+    if (context.pace.due()) await context.pace.rest();
+  }
+  const series: AnswerSeries[] = [];
+  growing.forEach((one, id) => {
+    if (one === undefined) return;
+    series.push(floatSeries(output.labels[id], one.timestampsMs.slice(0, one.count), one.values.slice(0, one.count)));
+  });
+  return series;
+}
+
+function append(series: GrowingSeries, timestampMs: number, value: number): void {
+  if (series.count === series.values.length) {
+    const { timestampsMs, values, count } = series;
+    series.timestampsMs = new Float64Array(2 * count);
+    series.values = new Float64Array(2 * count);
+    series.timestampsMs.set(timestampsMs);
+    series.values.set(values);
+  }
+  series.timestampsMs[series.count] = timestampMs;
+  series.values[series.count++] = value;
+}
+
+function floatSeries(labels: Labels, timestampsMs: Float64Array, values: Float64Array): AnswerSeries {
+  return { labels, timestampsMs, values, histogramTimestampsMs: new Float64Array(0), histograms: [] };
+}
+
+function matrixOf(series: AnswerSeries[]): AnswerValue {
+  return { kind: "matrix", series: series.sort((a, b) => compareLabels(a.labels, b.labels)) };
+}

@@ -1,0 +1,68 @@
+/** `count_values`: how many samples of a group have each value, a series a value. */
+import { formatFloat, labelsFromPairs, labelPairs, labelsKey, type Labels } from "@pleiad/model";
+import { stepCountOf, type StepGrid } from "@pleiad/promql-plan";
+import { groupSeries, type Grouping } from "./grouping.ts";
+import { batchStepsMax, createStepBatch, type Operator } from "./operator.ts";
+import type { QueryContext } from "./query-context.ts";
+import { QueryError } from "./query-error.ts";
+import { createRowOperator } from "./row-operator.ts";
+
+/** The values name the series, so all of the input is read before the labels are known. */
+export function createCountValues(
+  input: Operator,
+  label: string,
+  grouping: Grouping,
+  grid: StepGrid,
+  context: QueryContext,
+): Operator {
+  if (label === "") throw new QueryError("execution", `invalid label name ${JSON.stringify(label)}`);
+  return createRowOperator({ description: `count_values ${label}`, inputs: [input], grid, context }, async (signal) => {
+    const stepCount = stepCountOf(grid);
+    const groups = groupSeries(await input.series(signal), grouping);
+    const labels: Labels[] = [];
+    const counts: Float64Array[] = [];
+    const numberOf = new Map<string, number>();
+    // By group and value, so that labels are made and compared once a series.
+    const seen = groups.labels.map(() => new Map<number, number>());
+    const numberFor = (group: number, value: number) => {
+      let number = seen[group].get(value);
+      if (number !== undefined) return number;
+      const own = labelsFromPairs([...labelPairs(groups.labels[group]), [label, formatFloat(value)]]);
+      const key = labelsKey(own);
+      number = numberOf.get(key);
+      if (number === undefined) {
+        number = labels.length;
+        numberOf.set(key, number);
+        labels.push(own);
+        context.budget.take(stepCount);
+        counts.push(new Float64Array(stepCount));
+      }
+      seen[group].set(value, number);
+      return number;
+    };
+    const batch = createStepBatch(Math.min(batchStepsMax, Math.max(stepCount, 1)));
+    let first = 0;
+    for (let steps = await input.next(batch, signal); steps > 0; steps = await input.next(batch, signal)) {
+      let sample = 0;
+      for (let step = 0; step < steps; step++) {
+        for (; sample < batch.sampleEnds[step]; sample++) {
+          counts[numberFor(groups.groupOf[batch.seriesIds[sample]], batch.values[sample])][first + step]++;
+        }
+      }
+      first += steps;
+      if (context.pace.due()) await context.pace.rest();
+    }
+    return {
+      labels,
+      each: async (visit) => {
+        counts.forEach((row, number) =>
+          visit(
+            number,
+            row,
+            Uint8Array.from(row, (count) => Number(count > 0)),
+          ),
+        );
+      },
+    };
+  });
+}

@@ -1,0 +1,258 @@
+/** The query engine: text in, answer out. */
+import { Annotations, fail, ok, unreachable, type Result, type SeriesSource } from "@pleiad/model";
+import type { Ports } from "@pleiad/ports";
+import { formatPlan, gridOf, planQuery, planType, type PlanNode, type StepGrid } from "@pleiad/promql-plan";
+import { defaultParseOptions, parseExpression, positionOf, typeOf, type Expression } from "@pleiad/promql-syntax";
+import type { AnswerValue, InstantRequest, QueryAnswer, QueryFailure, QueryLimits, RangeRequest } from "./answer.ts";
+import { buildScalar, buildVector, buildWindows } from "./build-operators.ts";
+import { collectMatrix, collectVector, collectWindows, matrixOfScalar } from "./collect-answer.ts";
+import { createSampleBudget, defaultLimits } from "./limits.ts";
+import type { Operator } from "./operator.ts";
+import { createPace, type Pace } from "./pace.ts";
+import type { QueryContext } from "./query-context.ts";
+import { QueryError } from "./query-error.ts";
+import { createQueryQueue } from "./query-queue.ts";
+
+export interface EngineOptions {
+  readonly limits: QueryLimits;
+  readonly lookbackMs: number;
+  /** The step of a subquery that names none. */
+  readonly evaluationIntervalMs: number;
+  readonly concurrencyMax: number;
+  readonly experimentalFunctions: boolean;
+}
+
+export const defaultEngineOptions: EngineOptions = {
+  limits: defaultLimits,
+  lookbackMs: 300_000,
+  evaluationIntervalMs: 60_000,
+  concurrencyMax: 20,
+  experimentalFunctions: false,
+};
+
+/** What a query will do. `operators` has a line an operator, indented under its reader; none for a plain scalar. */
+export interface Explanation {
+  readonly plan: string;
+  readonly operators: readonly string[];
+}
+
+export interface Engine {
+  instant(
+    request: InstantRequest,
+    source: SeriesSource,
+    signal: AbortSignal,
+  ): Promise<Result<QueryAnswer, QueryFailure>>;
+  range(request: RangeRequest, source: SeriesSource, signal: AbortSignal): Promise<Result<QueryAnswer, QueryFailure>>;
+  /** Reads no series. */
+  explain(request: InstantRequest | RangeRequest, source: SeriesSource): Result<Explanation, QueryFailure>;
+}
+
+/** Queries that wait for room, for each that may run. */
+const waitingPerRunning = 50;
+
+export function createEngine(options: EngineOptions, ports: Pick<Ports, "clock" | "observations">): Engine {
+  const { clock, observations } = ports;
+  const queue = createQueryQueue(options.concurrencyMax, options.concurrencyMax * waitingPerRunning);
+  const durations = observations.histogram(
+    "pleiad_query_duration_seconds",
+    "Time from the arrival of a query to its answer, by outcome.",
+    [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30],
+    ["outcome"],
+  );
+
+  const answer = async (query: Query, source: SeriesSource, caller: AbortSignal) => {
+    const arrivalMs = clock.monotonicMs();
+    const timeoutMs = Math.min(query.timeoutMs ?? Infinity, options.limits.timeoutMs);
+    const deadline = clock.deadline(timeoutMs, caller);
+    const queued = await queue.run(async () => await evaluate(query, source, deadline, caller), deadline);
+    const result = queued.ok ? queued.value : queued;
+    durations.observe((clock.monotonicMs() - arrivalMs) / 1000, result.ok ? "success" : result.failure.kind);
+    return result;
+  };
+
+  const evaluate = async (
+    query: Query,
+    source: SeriesSource,
+    deadline: AbortSignal,
+    caller: AbortSignal,
+  ): Promise<Result<QueryAnswer, QueryFailure>> => {
+    const startMs = clock.monotonicMs();
+    const expression = parseQuery(query, options);
+    if (!expression.ok) return expression;
+    const parsedMs = clock.monotonicMs();
+    const plan = planOf(expression.value, query, options);
+    if (!plan.ok) return plan;
+    const plannedMs = clock.monotonicMs();
+    const context = contextOf(query, source, options, createPace(clock, deadline, caller));
+    const value = await catchFailure(async () => await evaluatePlan(plan.value, query, context, deadline));
+    if (!value.ok) return value;
+    return ok({
+      value: value.value,
+      warnings: context.annotations.warnings,
+      infos: context.annotations.infos,
+      sourceWarnings: [...context.sourceWarnings],
+      statistics: {
+        parseMs: parsedMs - startMs,
+        planMs: plannedMs - parsedMs,
+        evaluateMs: clock.monotonicMs() - plannedMs,
+        ...context.tally,
+        samplesPeak: context.budget.peak,
+      },
+    });
+  };
+
+  return {
+    instant: async (request, source, signal) => await answer(instantQuery(request), source, signal),
+    range: async (request, source, signal) => {
+      const refusal = refuseRange(request, options.limits);
+      return refusal === undefined ? await answer(rangeQuery(request), source, signal) : fail(refusal);
+    },
+    explain(request, source) {
+      const query = "stepMs" in request ? rangeQuery(request) : instantQuery(request);
+      const expression = parseQuery(query, options);
+      if (!expression.ok) return expression;
+      const plan = planOf(expression.value, query, options);
+      if (!plan.ok) return plan;
+      const never = new AbortController().signal;
+      const context = contextOf(query, source, options, createPace(clock, never, never));
+      try {
+        const operators = describeOperators(operatorsOf(plan.value, gridOf(query), context), 0);
+        return ok({ plan: formatPlan(plan.value), operators });
+      } catch (error) {
+        if (error instanceof QueryError) return fail(error.failure);
+        throw error;
+      }
+    },
+  };
+}
+
+/** A request of either kind. */
+interface Query {
+  readonly kind: "instant" | "range";
+  readonly text: string;
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly stepMs: number; // 0 for an instant query
+  readonly lookbackMs: number | undefined;
+  readonly timeoutMs: number | undefined;
+  readonly select: InstantRequest["select"];
+}
+
+function instantQuery({ query, timeMs, lookbackMs, timeoutMs, select }: InstantRequest): Query {
+  return { kind: "instant", text: query, startMs: timeMs, endMs: timeMs, stepMs: 0, lookbackMs, timeoutMs, select };
+}
+
+function rangeQuery({ query, startMs, endMs, stepMs, lookbackMs, timeoutMs, select }: RangeRequest): Query {
+  return { kind: "range", text: query, startMs, endMs, stepMs, lookbackMs, timeoutMs, select };
+}
+
+function refuseRange({ startMs, endMs, stepMs }: RangeRequest, { stepsMax }: QueryLimits): QueryFailure | undefined {
+  const refuse = (message: string): QueryFailure => ({ kind: "bad-request", message });
+  if (endMs < startMs) return refuse("end timestamp must not be before start time");
+  if (!(stepMs > 0)) {
+    return refuse("zero or negative query resolution step widths are not accepted. Try a positive integer");
+  }
+  if ((endMs - startMs) / stepMs > stepsMax) {
+    const points = stepsMax.toString().replace(/\B(?=(?:\d{3})+$)/g, ",");
+    return refuse(
+      `exceeded maximum resolution of ${points} points per timeseries. Try decreasing the query resolution (?step=XX)`,
+    );
+  }
+  return undefined;
+}
+
+function parseQuery({ text }: Query, { experimentalFunctions }: EngineOptions): Result<Expression, QueryFailure> {
+  const parsed = parseExpression(text, { ...defaultParseOptions, experimentalFunctions });
+  return parsed.ok ? parsed : fail({ kind: "parse", message: parsed.failure.message });
+}
+
+function planOf(expression: Expression, query: Query, options: EngineOptions): Result<PlanNode, QueryFailure> {
+  const type = typeOf(expression);
+  if (query.kind === "range" && (type === "matrix" || type === "string")) {
+    const found = type === "matrix" ? "range vector" : "string";
+    const message = `invalid expression type "${found}" for range query, must be Scalar or instant Vector`;
+    return fail({ kind: "bad-request", message });
+  }
+  const plan = planQuery(expression, {
+    startMs: query.startMs,
+    endMs: query.endMs,
+    stepMs: query.stepMs,
+    // 0 stands for the default, as in Prometheus.
+    lookbackMs: query.lookbackMs || options.lookbackMs,
+    evaluationIntervalMs: options.evaluationIntervalMs,
+  });
+  return plan.ok ? plan : fail({ kind: "bad-request", message: plan.failure.message });
+}
+
+function contextOf(query: Query, source: SeriesSource, options: EngineOptions, pace: Pace): QueryContext {
+  return {
+    source,
+    settings: query.select,
+    budget: createSampleBudget(options.limits.samplesMax),
+    pace,
+    annotations: new Annotations(),
+    positionOf: ({ start }) => {
+      const { line, column } = positionOf(query.text, start);
+      return `${line}:${column}`;
+    },
+    sourceWarnings: new Set(),
+    tally: { seriesSelected: 0, samplesRead: 0 },
+  };
+}
+
+async function catchFailure<T>(work: () => Promise<T>): Promise<Result<T, QueryFailure>> {
+  try {
+    return ok(await work());
+  } catch (error) {
+    if (error instanceof QueryError) return fail(error.failure);
+    throw error;
+  }
+}
+
+async function evaluatePlan(
+  plan: PlanNode,
+  query: Query,
+  context: QueryContext,
+  signal: AbortSignal,
+): Promise<AnswerValue> {
+  const grid = gridOf(query);
+  const timestampMs = query.startMs;
+  const type = planType(plan);
+  switch (type) {
+    case "string":
+      return { kind: "string", timestampMs, value: plan.kind === "string" ? plan.value : "" };
+    case "scalar": {
+      const column = await buildScalar(plan, grid, context)(signal);
+      return query.kind === "instant"
+        ? { kind: "scalar", timestampMs, value: column[0] }
+        : matrixOfScalar(column, grid);
+    }
+    case "matrix":
+      return await collectWindows(buildWindows(plan, context), grid, context, signal);
+    case "vector": {
+      const operator = buildVector(plan, grid, context);
+      const collect = query.kind === "instant" ? collectVector : collectMatrix;
+      return await collect(operator, grid, context, signal);
+    }
+    default:
+      return unreachable(type);
+  }
+}
+
+function operatorsOf(plan: PlanNode, grid: StepGrid, context: QueryContext): readonly Operator[] {
+  switch (planType(plan)) {
+    case "vector":
+      return [buildVector(plan, grid, context)];
+    case "matrix":
+      return buildWindows(plan, context).inputs;
+    default:
+      return [];
+  }
+}
+
+function describeOperators(operators: readonly Operator[], depth: number): readonly string[] {
+  return operators.flatMap(({ description, inputs }) => [
+    "  ".repeat(depth) + description,
+    ...describeOperators(inputs, depth + 1),
+  ]);
+}

@@ -1,0 +1,71 @@
+/** Instant vector selectors: at each step, the latest sample of every series within the lookback. */
+import type { SampleColumns } from "@pleiad/chunks";
+import { formatPlan, type SelectNode, type StepGrid } from "@pleiad/promql-plan";
+import type { Operator } from "./operator.ts";
+import type { QueryContext } from "./query-context.ts";
+import { createRowOperator, eachSeries } from "./row-operator.ts";
+import { isStaleAt, readSeries } from "./series-reader.ts";
+import { referenceTimes } from "./step-grid.ts";
+
+/** `value`: the samples' values, or their own times in seconds, as `timestamp()` of a selector gives them. */
+export function createInstantSelector(
+  select: SelectNode,
+  grid: StepGrid,
+  context: QueryContext,
+  value: "value" | "timestamp" = "value",
+): Operator {
+  const references = referenceTimes(grid, select);
+  return createRowOperator(
+    { description: `select ${formatPlan(select)}`, inputs: [], grid, context },
+    async (signal) => {
+      const reader = await readSeries(select, context, signal);
+      return {
+        labels: reader.labels,
+        each: async (visit) => {
+          const fill = (seriesId: number, values: Float64Array, present: Uint8Array) => {
+            const columns = reader.samplesOf(seriesId);
+            const found = fillLatest(columns, references, select.rangeMs, values, present);
+            if (value === "timestamp" && found) fillTimes(columns, references, values);
+            return found;
+          };
+          await eachSeries(reader.labels.length, references.length, context, fill, visit);
+        },
+      };
+    },
+  );
+}
+
+/** Writes the latest sample with reference - lookback < t ≤ reference. A staleness marker there means none. */
+function fillLatest(
+  columns: SampleColumns,
+  references: Float64Array,
+  lookbackMs: number,
+  values: Float64Array,
+  present: Uint8Array,
+): boolean {
+  const { timestampsMs, count } = columns;
+  const samples = columns.values;
+  let found = false;
+  let next = 0; // the first sample after the reference
+  for (let step = 0; step < references.length; step++) {
+    const referenceMs = references[step];
+    while (next < count && timestampsMs[next] <= referenceMs) next++;
+    present[step] = 0;
+    if (next === 0 || timestampsMs[next - 1] <= referenceMs - lookbackMs) continue;
+    const value = samples[next - 1];
+    if (value !== value && isStaleAt(columns, next - 1)) continue;
+    values[step] = value;
+    present[step] = 1;
+    found = true;
+  }
+  return found;
+}
+
+/** Puts each step's sample time in the place of its value. */
+function fillTimes({ timestampsMs, count }: SampleColumns, references: Float64Array, values: Float64Array): void {
+  let next = 0;
+  for (let step = 0; step < references.length; step++) {
+    while (next < count && timestampsMs[next] <= references[step]) next++;
+    if (next > 0) values[step] = timestampsMs[next - 1] / 1000;
+  }
+}

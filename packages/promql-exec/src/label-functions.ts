@@ -1,0 +1,49 @@
+/** What label_replace and label_join do to the labels of a series. */
+import {
+  compileRegexTemplate,
+  labelsFromPairs,
+  labelValue,
+  withLabels,
+  withoutLabels,
+  type Labels,
+} from "@pleiad/model";
+import { QueryError } from "./query-error.ts";
+
+export interface LabelReplacement {
+  readonly destination: string;
+  readonly template: string;
+  readonly source: string;
+  readonly expression: string;
+}
+
+/** Sets `destination` to the filled template where the expression matches the whole of `source`; "" removes it. */
+export function labelReplacement({ destination, template, source, expression }: LabelReplacement) {
+  const compiled = compileRegexTemplate(expression, template);
+  if (!compiled.ok) {
+    throw new QueryError("execution", `invalid regular expression in label_replace(): ${expression}`);
+  }
+  if (destination === "") {
+    throw new QueryError("execution", `invalid destination label name in label_replace(): ${destination}`);
+  }
+  const fill = compiled.value;
+  return (labels: Labels): Labels => {
+    const value = fill(labelValue(labels, source));
+    return value === undefined ? labels : setLabel(labels, destination, value);
+  };
+}
+
+/** Sets `destination` to the values of `sources`, joined; a label that is not there counts as "". */
+export function labelJunction(destination: string, separator: string, sources: readonly string[]) {
+  for (const source of sources) {
+    if (source === "") throw new QueryError("execution", `invalid source label name in label_join(): ${source}`);
+  }
+  if (destination === "") {
+    throw new QueryError("execution", `invalid destination label name in label_join(): ${destination}`);
+  }
+  return (labels: Labels): Labels =>
+    setLabel(labels, destination, sources.map((source) => labelValue(labels, source)).join(separator));
+}
+
+function setLabel(labels: Labels, name: string, value: string): Labels {
+  return value === "" ? withoutLabels(labels, new Set([name])) : withLabels(labels, labelsFromPairs([[name, value]]));
+}

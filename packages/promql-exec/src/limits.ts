@@ -1,0 +1,37 @@
+/** What one query may use, and the account of the samples that it holds. */
+import type { QueryLimits } from "./answer.ts";
+import { QueryError } from "./query-error.ts";
+
+/** As Prometheus has them: 50 million samples, 11 000 points a series, two minutes. */
+export const defaultLimits: QueryLimits = { samplesMax: 50_000_000, stepsMax: 11_000, timeoutMs: 120_000 };
+
+/** Samples held by one query. Whoever keeps samples beyond one call takes room for them and gives it back. */
+export interface SampleBudget {
+  /** Throws a QueryError where the query would hold too many. */
+  take(samples: number): void;
+  give(samples: number): void;
+  readonly peak: number;
+}
+
+export function createSampleBudget(samplesMax: number): SampleBudget {
+  let held = 0;
+  let peak = 0;
+  return {
+    take(samples) {
+      held += samples;
+      if (held > peak) peak = held;
+      if (held > samplesMax) {
+        throw new QueryError(
+          "execution",
+          "query processing would load too many samples into memory in query execution",
+        );
+      }
+    },
+    give(samples) {
+      held -= samples;
+    },
+    get peak() {
+      return peak;
+    },
+  };
+}

@@ -1,0 +1,299 @@
+/**
+ * Functions over ranges of samples, one kernel each. A kernel computes all steps of one series in one pass, in the same
+ * order of operations as Prometheus, so that results agree to the last bit.
+ */
+import { compensate } from "./kahan-sum.ts";
+import { quantileOf } from "./quantile.ts";
+
+/** The samples of one series and where each step's window lies in them: [starts[step], ends[step]). */
+export interface SampleWindows {
+  readonly timestampsMs: Float64Array;
+  readonly values: Float64Array;
+  readonly starts: Uint32Array; // one a step
+  readonly ends: Uint32Array; // one a step
+  /** Right end of each window, included. The left end, excluded, is `rangeMs` before. */
+  readonly referencesMs: Float64Array;
+  readonly rangeMs: number;
+  readonly stepTimesMs: Float64Array;
+  /** The other arguments of the function, each with a value for every step. */
+  readonly parameters: readonly Float64Array[];
+}
+
+/** Writes `values[step]` and `present[step]` of every step; tells whether any step has a result. */
+export type RangeKernel = (windows: SampleWindows, values: Float64Array, present: Uint8Array) => boolean;
+
+/** Kernels by function name, for functions that give a result for each series with a sample in the window. */
+export const rangeKernels: Readonly<Record<string, RangeKernel>> = {
+  rate: extrapolated({ counter: true, perSecond: true }),
+  increase: extrapolated({ counter: true, perSecond: false }),
+  delta: extrapolated({ counter: false, perSecond: false }),
+  irate: overWindows(2, ({ timestampsMs, values }, _, end) => {
+    const elapsedMs = timestampsMs[end - 1] - timestampsMs[end - 2];
+    const last = values[end - 1];
+    // After a reset the counter began at zero, so the last value is the increase.
+    const increase = last < values[end - 2] ? last : last - values[end - 2];
+    return increase / (elapsedMs / 1000);
+  }),
+  idelta: overWindows(2, ({ values }, _, end) => values[end - 1] - values[end - 2]),
+  sum_over_time: overWindows(1, ({ values }, start, end) => sumOf(values, start, end)),
+  avg_over_time: overWindows(1, ({ values }, start, end) => averageOf(values, start, end)),
+  count_over_time: overWindows(1, (_, start, end) => end - start),
+  min_over_time: overWindows(1, ({ values }, start, end) => values[indexOfMin(values, start, end)]),
+  max_over_time: overWindows(1, ({ values }, start, end) => values[indexOfMax(values, start, end)]),
+  last_over_time: overWindows(1, ({ values }, _, end) => values[end - 1]),
+  first_over_time: overWindows(1, ({ values }, start) => values[start]),
+  present_over_time: overWindows(1, () => 1),
+  stddev_over_time: overWindows(1, ({ values }, start, end) => Math.sqrt(varianceOf(values, start, end))),
+  stdvar_over_time: overWindows(1, ({ values }, start, end) => varianceOf(values, start, end)),
+  mad_over_time: overWindows(1, ({ values }, start, end) => medianDeviationOf(values, start, end)),
+  quantile_over_time: overWindows(1, ({ values, parameters }, start, end, step) =>
+    quantileOf(parameters[0][step], values.slice(start, end)),
+  ),
+  ts_of_first_over_time: overWindows(1, ({ timestampsMs }, start) => timestampsMs[start] / 1000),
+  ts_of_last_over_time: overWindows(1, ({ timestampsMs }, _, end) => timestampsMs[end - 1] / 1000),
+  ts_of_min_over_time: overWindows(1, ({ timestampsMs, values }, start, end) => {
+    let at = start;
+    for (let i = start; i < end; i++) if (values[i] <= values[at] || values[at] !== values[at]) at = i;
+    return timestampsMs[at] / 1000;
+  }),
+  ts_of_max_over_time: overWindows(1, ({ timestampsMs, values }, start, end) => {
+    let at = start;
+    for (let i = start; i < end; i++) if (values[i] >= values[at] || values[at] !== values[at]) at = i;
+    return timestampsMs[at] / 1000;
+  }),
+  changes: overWindows(1, ({ values }, start, end) => {
+    let changes = 0;
+    for (let i = start + 1; i < end; i++) {
+      const bothNaN = values[i] !== values[i] && values[i - 1] !== values[i - 1];
+      if (values[i] !== values[i - 1] && !bothNaN) changes++;
+    }
+    return changes;
+  }),
+  resets: overWindows(1, ({ values }, start, end) => {
+    let resets = 0;
+    for (let i = start + 1; i < end; i++) if (values[i] < values[i - 1]) resets++;
+    return resets;
+  }),
+  deriv: overWindows(2, ({ timestampsMs, values }, start, end) => {
+    // A time near the samples as origin keeps the squares small enough to be exact.
+    return linearRegression(timestampsMs, values, start, end, timestampsMs[start]).slope;
+  }),
+  predict_linear: overWindows(2, ({ timestampsMs, values, stepTimesMs, parameters }, start, end, step) => {
+    const { slope, intercept } = linearRegression(timestampsMs, values, start, end, stepTimesMs[step]);
+    return slope * parameters[0][step] + intercept;
+  }),
+  double_exponential_smoothing: overWindows(2, ({ values, parameters }, start, end, step) =>
+    smooth(values, start, end, parameters[0][step], parameters[1][step]),
+  ),
+};
+
+/** A kernel that calls `compute` for each window of at least `samplesMin` samples. */
+function overWindows(
+  samplesMin: number,
+  compute: (windows: SampleWindows, start: number, end: number, step: number) => number,
+): RangeKernel {
+  return (windows, values, present) => {
+    const { starts, ends } = windows;
+    let found = false;
+    for (let step = 0; step < starts.length; step++) {
+      const start = starts[step];
+      const end = ends[step];
+      if (end - start < samplesMin) {
+        present[step] = 0;
+        continue;
+      }
+      values[step] = compute(windows, start, end, step);
+      present[step] = 1;
+      found = true;
+    }
+    return found;
+  };
+}
+
+/** rate, increase and delta: the difference over the window, extended to its borders where the series seems to reach them. */
+function extrapolated({ counter, perSecond }: { readonly counter: boolean; readonly perSecond: boolean }): RangeKernel {
+  return (windows, values, present) => {
+    const { timestampsMs, starts, ends, referencesMs, rangeMs } = windows;
+    const samples = windows.values;
+    const resets = counter ? indicesOfResets(samples, starts[0], ends[ends.length - 1]) : [];
+    let firstReset = 0;
+    let found = false;
+    for (let step = 0; step < starts.length; step++) {
+      const start = starts[step];
+      const last = ends[step] - 1;
+      if (last - start < 1) {
+        present[step] = 0;
+        continue;
+      }
+      let result = samples[last] - samples[start];
+      while (firstReset < resets.length && resets[firstReset] <= start) firstReset++;
+      for (let r = firstReset; r < resets.length && resets[r] <= last; r++) result += samples[resets[r] - 1];
+
+      let toStart = (timestampsMs[start] - (referencesMs[step] - rangeMs)) / 1000;
+      let toEnd = (referencesMs[step] - timestampsMs[last]) / 1000;
+      const sampled = (timestampsMs[last] - timestampsMs[start]) / 1000;
+      const between = sampled / (last - start);
+      // A sample missing at the border, but for some jitter, means that the series begins or ends inside the window.
+      const threshold = between * 1.1;
+      if (toStart >= threshold) toStart = between / 2;
+      if (counter && result > 0 && samples[start] >= 0) {
+        // A counter is not extended back beyond the time at which it would have been zero.
+        const toZero = sampled * (samples[start] / result);
+        if (toZero < toStart) toStart = toZero;
+      }
+      if (toEnd >= threshold) toEnd = between / 2;
+      let factor = (sampled + toStart + toEnd) / sampled;
+      if (perSecond) factor /= rangeMs / 1000;
+      values[step] = result * factor;
+      present[step] = 1;
+      found = true;
+    }
+    return found;
+  };
+}
+
+/** Where a counter is lower than one sample before, in samples [from, to). */
+function indicesOfResets(values: Float64Array, from: number, to: number): readonly number[] {
+  const indices: number[] = [];
+  for (let i = from + 1; i < to; i++) if (values[i] < values[i - 1]) indices.push(i);
+  return indices;
+}
+
+function sumOf(values: Float64Array, start: number, end: number): number {
+  let sum = 0;
+  let compensation = 0;
+  for (let i = start; i < end; i++) {
+    compensation = compensate(values[i], sum, compensation);
+    sum += values[i];
+  }
+  return sum === Infinity || sum === -Infinity ? sum : sum + compensation;
+}
+
+/** The compensated sum divided at the end; where that would overflow, a running mean from there on. */
+function averageOf(values: Float64Array, start: number, end: number): number {
+  let sum = values[start];
+  let compensation = 0;
+  let count = 1;
+  let i = start + 1;
+  for (; i < end; i++) {
+    const total = sum + values[i];
+    if (total === Infinity || total === -Infinity) break;
+    compensation = compensate(values[i], sum, compensation);
+    sum = total;
+    count++;
+  }
+  if (i === end) return sum / count + compensation / count;
+  let mean = sum / count;
+  compensation /= count;
+  for (; i < end; i++) {
+    count++;
+    const share = (count - 1) / count;
+    const before = share * mean;
+    compensation = compensate(values[i] / count, before, share * compensation);
+    mean = before + values[i] / count;
+  }
+  return mean + compensation;
+}
+
+function indexOfMin(values: Float64Array, start: number, end: number): number {
+  let at = start;
+  for (let i = start + 1; i < end; i++) if (values[i] < values[at] || values[at] !== values[at]) at = i;
+  return at;
+}
+
+function indexOfMax(values: Float64Array, start: number, end: number): number {
+  let at = start;
+  for (let i = start + 1; i < end; i++) if (values[i] > values[at] || values[at] !== values[at]) at = i;
+  return at;
+}
+
+/** Welford's method, compensated. */
+function varianceOf(values: Float64Array, start: number, end: number): number {
+  let count = 0;
+  let mean = 0;
+  let meanCompensation = 0;
+  let squares = 0;
+  let squaresCompensation = 0;
+  for (let i = start; i < end; i++) {
+    count++;
+    const delta = values[i] - (mean + meanCompensation);
+    meanCompensation = compensate(delta / count, mean, meanCompensation);
+    mean += delta / count;
+    const square = delta * (values[i] - (mean + meanCompensation));
+    squaresCompensation = compensate(square, squares, squaresCompensation);
+    squares += square;
+  }
+  return (squares + squaresCompensation) / count;
+}
+
+/** The median of the distances from the median. */
+function medianDeviationOf(values: Float64Array, start: number, end: number): number {
+  const window = values.slice(start, end);
+  if (window.some((value) => value !== value)) return NaN;
+  const median = quantileOf(0.5, window);
+  return quantileOf(
+    0.5,
+    window.map((value) => Math.abs(value - median)),
+  );
+}
+
+/** Least squares over samples [start, end), with compensated sums; `intercept` is the line's value at `originMs`. */
+function linearRegression(
+  timestampsMs: Float64Array,
+  values: Float64Array,
+  start: number,
+  end: number,
+  originMs: number,
+): { readonly slope: number; readonly intercept: number } {
+  const first = values[start];
+  let constant = true;
+  let n = 0;
+  let sumX = 0;
+  let sumY = 0;
+  let sumXY = 0;
+  let sumXX = 0;
+  let cX = 0;
+  let cY = 0;
+  let cXY = 0;
+  let cXX = 0;
+  for (let i = start; i < end; i++) {
+    const y = values[i];
+    if (i > start && y !== first) constant = false;
+    n++;
+    const x = (timestampsMs[i] - originMs) / 1e3;
+    cX = compensate(x, sumX, cX);
+    sumX += x;
+    cY = compensate(y, sumY, cY);
+    sumY += y;
+    cXY = compensate(x * y, sumXY, cXY);
+    sumXY += x * y;
+    cXX = compensate(x * x, sumXX, cXX);
+    sumXX += x * x;
+  }
+  if (constant) {
+    return first === Infinity || first === -Infinity ? { slope: NaN, intercept: NaN } : { slope: 0, intercept: first };
+  }
+  sumX += cX;
+  sumY += cY;
+  sumXY += cXY;
+  sumXX += cXX;
+  const covariance = sumXY - (sumX * sumY) / n;
+  const variance = sumXX - (sumX * sumX) / n;
+  const slope = covariance / variance;
+  return { slope, intercept: sumY / n - (slope * sumX) / n };
+}
+
+/** Holt's linear smoothing. */
+function smooth(values: Float64Array, start: number, end: number, factor: number, trendFactor: number): number {
+  let before = 0;
+  let smoothed = values[start];
+  let trend = values[start + 1] - values[start];
+  for (let i = start + 1; i < end; i++) {
+    const scaled = factor * values[i];
+    if (i > start + 1) trend = trendFactor * (smoothed - before) + (1 - trendFactor) * trend;
+    const rest = (1 - factor) * (smoothed + trend);
+    before = smoothed;
+    smoothed = scaled + rest;
+  }
+  return smoothed;
+}

@@ -1,0 +1,90 @@
+/** Operators that change the labels of series and nothing else: dropping the name, label_replace, label_join. */
+import { labelsKey, withoutLabels, type Labels } from "@pleiad/model";
+import type { Operator, StepBatch } from "./operator.ts";
+import { QueryError, sameLabelsetText } from "./query-error.ts";
+
+/** What the metric's name and its metadata are kept in: operations that make another metric of it drop them. */
+export const metricSchemaLabels: ReadonlySet<string> = new Set(["__name__", "__type__", "__unit__"]);
+
+export function dropMetricName(labels: Labels): Labels {
+  return withoutLabels(labels, metricSchemaLabels);
+}
+
+/**
+ * The input under other labels. Series that become the same are one from then on, and fail the query where two of them
+ * have a sample at the same step.
+ */
+export function createRenamedSeries(
+  input: Operator,
+  rename: (labels: Labels) => Labels,
+  description: string,
+): Operator {
+  let outputIds: Uint32Array | undefined; // by input id; undefined while every series stays one of its own
+  let lastSteps = new Int32Array(0); // by output id: the last step with a sample
+  let step = 0;
+  return {
+    description,
+    inputs: [input],
+    async series(signal) {
+      const table = outputLabels((await input.series(signal)).map(rename));
+      if (table.isMerging) {
+        outputIds = table.ids;
+        lastSteps = new Int32Array(table.labels.length).fill(-1);
+      }
+      return table.labels;
+    },
+    get rows() {
+      return outputIds === undefined ? input.rows : undefined;
+    },
+    async next(out, signal) {
+      const stepCount = await input.next(out, signal);
+      if (outputIds !== undefined) {
+        renumber(out, stepCount, outputIds, lastSteps, step);
+        step += stepCount;
+      }
+      return stepCount;
+    },
+  };
+}
+
+export interface OutputLabels {
+  readonly labels: readonly Labels[]; // each once
+  readonly ids: Uint32Array; // by input index: index into `labels`
+  readonly isMerging: boolean; // two inputs share an output
+}
+
+/** Gives equal label sets one id. */
+export function outputLabels(inputs: readonly Labels[]): OutputLabels {
+  const labels: Labels[] = [];
+  const ids = new Uint32Array(inputs.length);
+  const idOf = new Map<string, number>();
+  inputs.forEach((one, i) => {
+    const key = labelsKey(one);
+    let id = idOf.get(key);
+    if (id === undefined) {
+      id = labels.length;
+      idOf.set(key, id);
+      labels.push(one);
+    }
+    ids[i] = id;
+  });
+  return { labels, ids, isMerging: labels.length < inputs.length };
+}
+
+function renumber(
+  { seriesIds, sampleEnds }: StepBatch,
+  stepCount: number,
+  outputIds: Uint32Array,
+  lastSteps: Int32Array,
+  firstStep: number,
+): void {
+  let sample = 0;
+  for (let step = 0; step < stepCount; step++) {
+    for (; sample < sampleEnds[step]; sample++) {
+      const id = outputIds[seriesIds[sample]];
+      if (lastSteps[id] === firstStep + step) throw new QueryError("execution", sameLabelsetText);
+      lastSteps[id] = firstStep + step;
+      seriesIds[sample] = id;
+    }
+  }
+}

@@ -1,0 +1,61 @@
+/** Operators that work series by series. Their readers take rows where they can, and steps where they must. */
+import type { Labels } from "@pleiad/model";
+import type { StepGrid } from "@pleiad/promql-plan";
+import type { QueryContext } from "./query-context.ts";
+import type { Operator, RowStream, RowVisitor } from "./operator.ts";
+import { createRowStore, type RowStore } from "./row-store.ts";
+
+/** What a row operator is made of: its labels, and a way to visit its rows, once. */
+export interface RowProducer {
+  readonly labels: readonly Labels[];
+  readonly each: RowStream["each"];
+}
+
+/** An operator over rows that `open` gives. Read as steps, the rows are kept in memory first. */
+export function createRowOperator(
+  shape: {
+    readonly description: string;
+    readonly inputs: readonly Operator[];
+    readonly grid: StepGrid;
+    readonly context: QueryContext;
+  },
+  open: (signal: AbortSignal) => Promise<RowProducer>,
+): Operator {
+  let producer: RowProducer | undefined;
+  let store: RowStore | undefined;
+  return {
+    description: shape.description,
+    inputs: shape.inputs,
+    async series(signal) {
+      producer = await open(signal);
+      return producer.labels;
+    },
+    get rows(): RowStream | undefined {
+      return producer;
+    },
+    async next(out, signal) {
+      if (producer === undefined) throw new Error("next before series");
+      if (store === undefined) {
+        store = createRowStore(shape.grid, shape.context.budget);
+        await producer.each(store.add, signal);
+      }
+      return store.next(out);
+    },
+  };
+}
+
+/** Visits series 0 … count - 1 with `fill`, which writes a row and tells whether it has any sample, resting between. */
+export async function eachSeries(
+  count: number,
+  stepCount: number,
+  context: QueryContext,
+  fill: (seriesId: number, values: Float64Array, present: Uint8Array) => boolean,
+  visit: RowVisitor,
+): Promise<void> {
+  const values = new Float64Array(stepCount);
+  const present = new Uint8Array(stepCount);
+  for (let seriesId = 0; seriesId < count; seriesId++) {
+    if (fill(seriesId, values, present)) visit(seriesId, values, present);
+    if (context.pace.due()) await context.pace.rest();
+  }
+}

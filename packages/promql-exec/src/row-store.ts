@@ -1,0 +1,74 @@
+/** Rows of series kept in memory and read back as steps: where series-major operators meet step-major ones. */
+import type { StepGrid } from "@pleiad/promql-plan";
+import { stepCountOf } from "@pleiad/promql-plan";
+import type { SampleBudget } from "./limits.ts";
+import { reserveSamples, type RowVisitor, type StepBatch } from "./operator.ts";
+
+export interface RowStore {
+  /** Keeps a copy of a row, cut to the steps between its first and last sample. Series ids must ascend. */
+  readonly add: RowVisitor;
+  /** Fills `out` with the next steps of the grid, as `Operator.next` does. */
+  next(out: StepBatch): number;
+}
+
+interface StoredRow {
+  readonly seriesId: number;
+  readonly firstStep: number;
+  readonly values: Float64Array;
+  readonly present: Uint8Array | undefined; // undefined: at every step
+}
+
+export function createRowStore(grid: StepGrid, budget: SampleBudget): RowStore {
+  const stepCount = stepCountOf(grid);
+  const rows: StoredRow[] = [];
+  let held = 0;
+  let step = 0;
+  return {
+    add(seriesId, values, present) {
+      let first = 0;
+      while (first < stepCount && present[first] === 0) first++;
+      if (first === stepCount) return;
+      let end = stepCount;
+      while (present[end - 1] === 0) end--;
+      // Copied and counted with the gaps between: that is what it takes.
+      budget.take(end - first);
+      held += end - first;
+      const gap = present.indexOf(0, first);
+      const isDense = gap === -1 || gap >= end;
+      rows.push({
+        seriesId,
+        firstStep: first,
+        values: values.slice(first, end),
+        present: isDense ? undefined : present.slice(first, end),
+      });
+    },
+    next(out) {
+      const stepEnd = Math.min(step + out.stepCountMax, stepCount);
+      if (step >= stepEnd) {
+        budget.give(held);
+        held = 0;
+        rows.length = 0;
+        return 0;
+      }
+      const active = rows.filter((row) => row.firstStep < stepEnd && row.firstStep + row.values.length > step);
+      reserveSamples(out, active.length * (stepEnd - step));
+      const { timestampsMs, sampleEnds, seriesIds, values } = out;
+      let count = 0;
+      for (let s = step; s < stepEnd; s++) {
+        for (const row of active) {
+          const at = s - row.firstStep;
+          if (at < 0 || at >= row.values.length) continue;
+          if (row.present !== undefined && row.present[at] === 0) continue;
+          seriesIds[count] = row.seriesId;
+          values[count++] = row.values[at];
+        }
+        timestampsMs[s - step] = grid.startMs + s * grid.stepMs;
+        sampleEnds[s - step] = count;
+      }
+      out.histograms.length = 0;
+      const written = stepEnd - step;
+      step = stepEnd;
+      return written;
+    },
+  };
+}

@@ -1,0 +1,94 @@
+/** `and`, `or` and `unless`: vectors as sets of label sets. */
+import type { Labels } from "@pleiad/model";
+import type { VectorMatching } from "@pleiad/promql-syntax";
+import { createJoinTable, type JoinTable } from "./join-table.ts";
+import { createStepBatch, reserveSamples, type Operator, type StepBatch } from "./operator.ts";
+import type { QueryContext } from "./query-context.ts";
+import { QueryError, sameLabelsetText } from "./query-error.ts";
+import { outputLabels } from "./renamed-series.ts";
+
+export type SetOperator = "and" | "or" | "unless";
+
+export function createSetOperation(
+  left: Operator,
+  right: Operator,
+  operator: SetOperator,
+  matching: Pick<VectorMatching, "on" | "labels">,
+  context: QueryContext,
+): Operator {
+  let table: JoinTable | undefined;
+  let stamps = new Uint32Array(0); // by match: the last step in which the deciding side had it
+  let outputIds = new Uint32Array(0); // by left id, then by right id
+  let outputStamps = new Uint32Array(0);
+  let leftCount = 0;
+  let stamp = 0;
+  let leftBatch: StepBatch | undefined;
+  let rightBatch: StepBatch | undefined;
+  return {
+    description: operator,
+    inputs: [left, right],
+    async series(signal): Promise<readonly Labels[]> {
+      const leftLabels = await left.series(signal);
+      const rightLabels = await right.series(signal);
+      table = createJoinTable(leftLabels, rightLabels, matching);
+      stamps = new Uint32Array(table.matchCount);
+      leftCount = leftLabels.length;
+      if (operator !== "or") return leftLabels;
+      const output = outputLabels([...leftLabels, ...rightLabels]);
+      outputIds = Uint32Array.from(output.ids);
+      outputStamps = new Uint32Array(output.labels.length);
+      return output.labels;
+    },
+    async next(out, signal) {
+      if (table === undefined) throw new Error("next before series");
+      leftBatch ??= createStepBatch(out.stepCountMax);
+      rightBatch ??= createStepBatch(out.stepCountMax);
+      const steps = await left.next(leftBatch, signal);
+      const otherSteps = await right.next(rightBatch, signal);
+      if (steps !== otherSteps) throw new Error(`sides out of step: ${steps} and ${otherSteps}`);
+      if (steps === 0) return 0;
+      reserveSamples(out, leftBatch.sampleEnds[steps - 1] + rightBatch.sampleEnds[steps - 1]);
+      out.timestampsMs.set(leftBatch.timestampsMs.subarray(0, steps));
+      out.histograms.length = 0;
+      let count = 0;
+      const write = (id: number, value: number) => {
+        out.seriesIds[count] = id;
+        out.values[count++] = value;
+      };
+      const writeOnce = (id: number, value: number) => {
+        if (outputStamps[id] === stamp) throw new QueryError("execution", sameLabelsetText);
+        outputStamps[id] = stamp;
+        write(id, value);
+      };
+      for (let step = 0; step < steps; step++) {
+        stamp++;
+        const { leftMatches, rightMatches } = table;
+        if (operator === "or") {
+          eachSample(leftBatch, step, (id, value) => {
+            stamps[leftMatches[id]] = stamp;
+            writeOnce(outputIds[id], value);
+          });
+          eachSample(rightBatch, step, (id, value) => {
+            if (stamps[rightMatches[id]] !== stamp) writeOnce(outputIds[leftCount + id], value);
+          });
+        } else {
+          eachSample(rightBatch, step, (id) => {
+            stamps[rightMatches[id]] = stamp;
+          });
+          const wanted = operator === "and";
+          eachSample(leftBatch, step, (id, value) => {
+            if ((stamps[leftMatches[id]] === stamp) === wanted) write(id, value);
+          });
+        }
+        out.sampleEnds[step] = count;
+      }
+      if (context.pace.due()) await context.pace.rest();
+      return steps;
+    },
+  };
+}
+
+function eachSample(batch: StepBatch, step: number, visit: (seriesId: number, value: number) => void): void {
+  const end = batch.sampleEnds[step];
+  for (let i = step === 0 ? 0 : batch.sampleEnds[step - 1]; i < end; i++) visit(batch.seriesIds[i], batch.values[i]);
+}
