@@ -1,6 +1,16 @@
 /** Ports for tests: a clock that moves when told, files in memory, a network inside the process, silent observations. */
 import { FileError, type File, type FileSystem } from "./file-system.ts";
-import { HttpError, RpcError, type HttpRequest, type Network, type RpcHandler, type HttpResponse } from "./network.ts";
+import {
+  HttpError,
+  RpcError,
+  type CallOptions,
+  type HttpAnswer,
+  type HttpRequest,
+  type HttpResponse,
+  type Listener,
+  type Network,
+  type RpcHandler,
+} from "./network.ts";
 import type { Clock } from "./clock.ts";
 import type { Observations } from "./observations.ts";
 import type { Ports } from "./ports.ts";
@@ -75,48 +85,79 @@ export interface MemoryFileSystem extends FileSystem {
 export function memoryFiles(): MemoryFileSystem {
   const contents = new Map<string, Uint8Array>();
   const directories = new Set<string>(["/"]);
+  // An open file outlives its name: then it holds the content itself.
+  const openFiles = new Set<{ path: string; namelessContent?: Uint8Array }>();
   let failIn = Infinity;
   let failCode: FileError["code"] = "EIO";
   const parentOf = (path: string) => path.slice(0, Math.max(1, path.lastIndexOf("/")));
   const mutate = (operation: string, path: string) => {
     if (--failIn <= 0) throw new FileError(failCode, operation, path);
   };
+  const missing = (operation: string, path: string) => {
+    for (let at = parentOf(path); at !== "/" && at !== ""; at = parentOf(at)) {
+      if (contents.has(at)) return new FileError("ENOTDIR", operation, path);
+    }
+    return new FileError("ENOENT", operation, path);
+  };
   const contentOf = (operation: string, path: string) => {
     const bytes = contents.get(path);
-    if (bytes === undefined) throw new FileError("ENOENT", operation, path);
-    return bytes;
+    if (bytes !== undefined) return bytes;
+    throw directories.has(path) ? new FileError("EISDIR", operation, path) : missing(operation, path);
+  };
+  const checkDirectory = (operation: string, path: string) => {
+    if (directories.has(path)) return;
+    throw contents.has(path) ? new FileError("ENOTDIR", operation, path) : missing(operation, path);
+  };
+  const checkPlaceForFile = (operation: string, path: string) => {
+    if (directories.has(path)) throw new FileError("EISDIR", operation, path);
+    if (!directories.has(parentOf(path))) throw missing(operation, path);
+  };
+  const takeName = (path: string) => {
+    const content = contents.get(path);
+    if (content === undefined) return;
+    for (const file of openFiles) if (file.path === path) file.namelessContent ??= content;
+    contents.delete(path);
+  };
+  const giveName = (from: string, to: string, content: Uint8Array) => {
+    takeName(to);
+    for (const file of openFiles) if (file.path === from && file.namelessContent === undefined) file.path = to;
+    contents.delete(from);
+    contents.set(to, content);
   };
   const open = (path: string): File => {
-    let live = true;
+    const file: { path: string; namelessContent?: Uint8Array } = { path };
+    openFiles.add(file);
     const use = (operation: string) => {
-      if (!live) throw new Error(`${operation} on a closed file: ${path}`);
-      return contentOf(operation, path);
+      if (!openFiles.has(file)) throw new Error(`${operation} on a closed file: ${path}`);
+      return file.namelessContent ?? contentOf(operation, file.path);
+    };
+    const store = (content: Uint8Array) => {
+      if (file.namelessContent === undefined) contents.set(file.path, content);
+      else file.namelessContent = content;
     };
     return {
       append: async (bytes) => {
         const old = use("append");
-        mutate("append", path);
+        mutate("append", file.path);
         const grown = new Uint8Array(old.length + bytes.length);
         grown.set(old);
         grown.set(bytes, old.length);
-        contents.set(path, grown);
+        store(grown);
       },
       read: async (offset, length) => use("read").slice(offset, offset + length),
       datasync: async () => {
         use("datasync");
-        mutate("datasync", path);
+        mutate("datasync", file.path);
       },
       truncate: async (sizeBytes) => {
         const old = use("truncate");
-        mutate("truncate", path);
+        mutate("truncate", file.path);
         const cut = new Uint8Array(sizeBytes);
         cut.set(old.subarray(0, sizeBytes));
-        contents.set(path, cut);
+        store(cut);
       },
       size: async () => use("size").length,
-      close: async () => {
-        live = false;
-      },
+      close: async () => void openFiles.delete(file),
     };
   };
   return {
@@ -131,7 +172,7 @@ export function memoryFiles(): MemoryFileSystem {
     open: async (path, mode) => {
       if (mode === "create-new" && contents.has(path)) throw new FileError("EEXIST", "open", path);
       if (mode !== "read" && !contents.has(path)) {
-        if (!directories.has(parentOf(path))) throw new FileError("ENOENT", "open", path);
+        checkPlaceForFile("open", path);
         mutate("open", path);
         contents.set(path, new Uint8Array(0));
       }
@@ -140,11 +181,14 @@ export function memoryFiles(): MemoryFileSystem {
     },
     readFile: async (path) => contentOf("readFile", path).slice(),
     writeFileAtomic: async (path, bytes) => {
-      if (!directories.has(parentOf(path))) throw new FileError("ENOENT", "writeFileAtomic", path);
+      checkPlaceForFile("writeFileAtomic", path);
       mutate("writeFileAtomic", path);
+      takeName(path);
       contents.set(path, bytes.slice());
     },
     rename: async (from, to) => {
+      if (!directories.has(from)) contentOf("rename", from);
+      if (!directories.has(parentOf(to))) throw missing("rename", from);
       mutate("rename", from);
       if (directories.has(from)) {
         for (const path of [...directories]) {
@@ -154,24 +198,19 @@ export function memoryFiles(): MemoryFileSystem {
           }
         }
         for (const [path, bytes] of [...contents]) {
-          if (path.startsWith(`${from}/`)) {
-            contents.delete(path);
-            contents.set(to + path.slice(from.length), bytes);
-          }
+          if (path.startsWith(`${from}/`)) giveName(path, to + path.slice(from.length), bytes);
         }
         return;
       }
-      const bytes = contentOf("rename", from);
-      contents.delete(from);
-      contents.set(to, bytes);
+      if (from !== to) giveName(from, to, contentOf("rename", from));
     },
     unlink: async (path) => {
       contentOf("unlink", path);
       mutate("unlink", path);
-      contents.delete(path);
+      takeName(path);
     },
     list: async (directory) => {
-      if (!directories.has(directory)) throw new FileError("ENOENT", "list", directory);
+      checkDirectory("list", directory);
       const prefix = directory === "/" ? "/" : `${directory}/`;
       const names = new Set<string>();
       for (const path of [...contents.keys(), ...directories]) {
@@ -180,11 +219,14 @@ export function memoryFiles(): MemoryFileSystem {
       return [...names].sort();
     },
     makeDirectory: async (path) => {
+      if (contents.has(path)) throw new FileError("EEXIST", "makeDirectory", path);
+      const obstacle = missing("makeDirectory", path);
+      if (obstacle.code === "ENOTDIR") throw obstacle;
       mutate("makeDirectory", path);
       for (let at = path; at !== "/" && at !== ""; at = parentOf(at)) directories.add(at);
     },
     removeDirectory: async (path) => {
-      if (!directories.has(path)) throw new FileError("ENOENT", "removeDirectory", path);
+      checkDirectory("removeDirectory", path);
       for (const other of [...contents.keys(), ...directories]) {
         if (other.startsWith(`${path}/`)) throw new FileError("ENOTEMPTY", "removeDirectory", path);
       }
@@ -192,6 +234,7 @@ export function memoryFiles(): MemoryFileSystem {
       directories.delete(path);
     },
     syncDirectory: async (path) => {
+      checkDirectory("syncDirectory", path);
       mutate("syncDirectory", path);
     },
     exists: async (path) => contents.has(path) || directories.has(path),
@@ -205,115 +248,182 @@ export interface MemoryNetwork extends Network {
   plug(address: string): void;
 }
 
-export function memoryNetwork(): MemoryNetwork {
-  const rpcServers = new Map<string, ReadonlyMap<string, RpcHandler>>();
-  const httpServers = new Map<string, (request: HttpRequest) => Promise<HttpResponse>>();
+/** With a clock, calls time out on it and listeners close with a grace; without one, neither happens. */
+export function memoryNetwork(clock?: Clock): MemoryNetwork {
+  interface Server {
+    readonly rpc?: ReadonlyMap<string, RpcHandler>;
+    readonly http?: (request: HttpRequest) => Promise<HttpResponse>;
+    readonly cut: AbortController;
+    readonly running: Set<Promise<unknown>>;
+  }
+  const servers = new Map<string, Server>();
   const unplugged = new Set<string>();
+  let lastPort = 40_000;
+
+  const listen = (asked: string, server: Server): Listener => {
+    const address = asked.endsWith(":0") ? `${asked.slice(0, -1)}${++lastPort}` : asked;
+    if (servers.has(address)) throw new Error(`${address}: address already in use`);
+    servers.set(address, server);
+    return {
+      address,
+      close: async (graceMs) => {
+        if (servers.get(address) === server) servers.delete(address);
+        if (server.running.size > 0 && graceMs > 0 && clock !== undefined) {
+          await Promise.race([Promise.allSettled(server.running), clock.sleep(graceMs)]);
+        }
+        server.cut.abort();
+      },
+    };
+  };
+  const find = (address: string) => (unplugged.has(address) ? undefined : servers.get(address));
+
   const asRpcError = (error: unknown) =>
     error instanceof RpcError
       ? error
       : new RpcError("INTERNAL", error instanceof Error ? error.message : String(error));
-  const handlerOf = (address: string, method: string, kind: RpcHandler["kind"]) => {
-    const handlers = unplugged.has(address) ? undefined : rpcServers.get(address);
-    if (handlers === undefined) throw new RpcError("UNAVAILABLE", `connect to ${address}: refused`);
-    const handler = handlers.get(method);
-    if (handler === undefined || handler.kind !== kind) throw new RpcError("UNIMPLEMENTED", `unknown method ${method}`);
-    return handler;
-  };
   const aborted = (signal: AbortSignal) =>
     (signal.reason as { name?: string } | undefined)?.name === "TimeoutError"
       ? new RpcError("DEADLINE_EXCEEDED", "deadline exceeded")
       : new RpcError("CANCELLED", "canceled");
+  const lost = (address: string) => new RpcError("UNAVAILABLE", `connection to ${address} lost`);
   const checkSize = (message: Uint8Array, bytesMax: number) => {
     if (message.length > bytesMax) {
       throw new RpcError("RESOURCE_EXHAUSTED", `message of ${message.length} bytes, limit ${bytesMax}`);
     }
     return message.slice();
   };
+
+  /** One call: the handler, the signal that it sees, and a way to wait that ends when the call does. */
+  const startCall = (address: string, method: string, kind: RpcHandler["kind"], options: CallOptions) => {
+    const { timeoutMs } = options;
+    if (options.signal.aborted) throw aborted(options.signal);
+    if (timeoutMs <= 0) throw new RpcError("DEADLINE_EXCEEDED", "deadline exceeded");
+    const server = find(address);
+    if (server?.rpc === undefined) throw new RpcError("UNAVAILABLE", `connect to ${address}: refused`);
+    const handler = server.rpc.get(method);
+    if (handler === undefined || handler.kind !== kind) throw new RpcError("UNIMPLEMENTED", `unknown method ${method}`);
+    const left = new AbortController();
+    const ending =
+      clock === undefined || timeoutMs === Infinity ? options.signal : clock.deadline(timeoutMs, options.signal);
+    const signal = AbortSignal.any([ending, server.cut.signal, left.signal]);
+    const ended = Promise.withResolvers<never>();
+    ended.promise.catch(() => {});
+    signal.addEventListener("abort", () => ended.reject(ending.aborted ? aborted(ending) : lost(address)));
+    const done = Promise.withResolvers<void>();
+    server.running.add(done.promise);
+    return {
+      handler,
+      context: { signal, peer: "memory", metadata: new Map<string, string>() },
+      orEnd: <T>(promise: Promise<T>) => Promise.race([promise, ended.promise]),
+      end: () => {
+        server.running.delete(done.promise);
+        done.resolve();
+        left.abort();
+      },
+    };
+  };
+
   return {
     unplug: (address) => void unplugged.add(address),
     plug: (address) => void unplugged.delete(address),
     rpcClient: (address) => ({
       call: async (method, request, options) => {
-        const handler = handlerOf(address, method, "unary") as Extract<RpcHandler, { kind: "unary" }>;
-        if (options.signal.aborted) throw aborted(options.signal);
+        const { handler, context, orEnd, end } = startCall(address, method, "unary", options);
         try {
-          const context = { signal: options.signal, peer: "memory", metadata: new Map<string, string>() };
-          const answer = await Promise.race([
-            handler.handle(request.slice(), context),
-            new Promise<never>((_, reject) => {
-              options.signal.addEventListener("abort", () => reject(aborted(options.signal)), { once: true });
-            }),
-          ]);
+          const unary = handler as Extract<RpcHandler, { kind: "unary" }>;
+          const answer = await orEnd(unary.handle(request.slice(), context));
+          if (unplugged.has(address)) throw lost(address);
           return checkSize(answer, options.messageBytesMax);
         } catch (error) {
           throw asRpcError(error);
+        } finally {
+          end();
         }
       },
       stream: (method, request, options) => ({
         async *[Symbol.asyncIterator]() {
-          const handler = handlerOf(address, method, "stream") as Extract<RpcHandler, { kind: "stream" }>;
-          if (options.signal.aborted) throw aborted(options.signal);
-          const local = new AbortController();
-          const signal = AbortSignal.any([local.signal, options.signal]);
-          const context = { signal, peer: "memory", metadata: new Map<string, string>() };
-          const messages = handler.handle(request.slice(), context)[Symbol.asyncIterator]();
+          const { handler, context, orEnd, end } = startCall(address, method, "stream", options);
+          const streaming = handler as Extract<RpcHandler, { kind: "stream" }>;
+          const messages = streaming.handle(request.slice(), context)[Symbol.asyncIterator]();
           try {
             for (;;) {
-              const step = await Promise.race([
-                messages.next(),
-                new Promise<never>((_, reject) => {
-                  options.signal.addEventListener("abort", () => reject(aborted(options.signal)), { once: true });
-                }),
-              ]);
+              const step = await orEnd(messages.next());
+              if (unplugged.has(address)) throw lost(address);
               if (step.done === true) return;
-              if (unplugged.has(address)) throw new RpcError("UNAVAILABLE", `connection to ${address} lost`);
+              if (step.value.length === 0) continue;
               yield step.value.map((message) => checkSize(message, options.messageBytesMax));
             }
           } catch (error) {
             throw asRpcError(error);
           } finally {
-            local.abort();
+            end();
+            // Not waited for: a handler that ignores its signal must not hold the caller.
+            messages.return?.().catch(() => {});
           }
         },
       }),
       close: async () => {},
     }),
-    serveRpc: async (address, handlers) => {
-      if (rpcServers.has(address)) throw new Error(`${address}: address already in use`);
-      rpcServers.set(address, handlers);
-      return { address, close: async () => void rpcServers.delete(address) };
-    },
-    serveHttp: async (address, handle) => {
-      if (httpServers.has(address)) throw new Error(`${address}: address already in use`);
-      httpServers.set(address, handle);
-      return { address, close: async () => void httpServers.delete(address) };
-    },
+    serveRpc: async (address, handlers) =>
+      listen(address, { rpc: handlers, cut: new AbortController(), running: new Set() }),
+    serveHttp: async (address, handle) =>
+      listen(address, { http: handle, cut: new AbortController(), running: new Set() }),
     fetchHttp: async (url, options) => {
-      const { host, pathname, search } = new URL(url);
-      const handle = unplugged.has(host) ? undefined : httpServers.get(host);
-      if (handle === undefined) throw new HttpError("unreachable", `connect to ${host}: refused`);
-      const body = options.body ?? "";
-      const response = await handle({
-        method: options.method ?? "GET",
-        path: pathname,
-        query: search.slice(1),
-        headers: new Map([
-          ["host", host],
-          ...Object.entries(options.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value] as const),
-        ]),
-        body: typeof body === "string" ? new TextEncoder().encode(body) : body,
-        signal: options.signal,
-      });
-      const bytes = await wholeBody(response.body);
-      if (bytes.length > options.bodyBytesMax) {
-        throw new HttpError("too-large", `${url}: more than ${options.bodyBytesMax} bytes`);
+      const target = URL.parse(url);
+      if (target === null || (target.protocol !== "http:" && target.protocol !== "https:")) {
+        throw new HttpError("protocol", `${url}: expected an http or https URL`);
       }
-      const headers = new Map(Object.entries(response.headers).map(([name, value]) => [name.toLowerCase(), value]));
-      return { status: response.status, headers, body: bytes };
+      const { host, pathname, search } = target;
+      const server = find(host);
+      if (server?.http === undefined) throw new HttpError("unreachable", `connect to ${host}: refused`);
+      const ended = Promise.withResolvers<never>();
+      ended.promise.catch(() => {});
+      const end = () => {
+        const isLate = (options.signal.reason as { name?: string } | undefined)?.name === "TimeoutError";
+        ended.reject(
+          new HttpError(isLate ? "timeout" : "canceled", `${url}: ${isLate ? "no answer in time" : "canceled"}`),
+        );
+      };
+      const cut = () => ended.reject(new HttpError("unreachable", `${url}: connection lost`));
+      if (options.signal.aborted) end();
+      options.signal.addEventListener("abort", end, { once: true });
+      server.cut.signal.addEventListener("abort", cut, { once: true });
+      const body = options.body ?? "";
+      const answer = async (): Promise<HttpAnswer> => {
+        options.signal.throwIfAborted();
+        const response = await (server.http as NonNullable<Server["http"]>)({
+          method: options.method ?? "GET",
+          path: pathname,
+          query: search.slice(1),
+          headers: new Map(Object.entries(options.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value])),
+          body: typeof body === "string" ? new TextEncoder().encode(body) : body,
+          signal: AbortSignal.any([options.signal, server.cut.signal]),
+        }).catch(() => internalError);
+        const bytes = await wholeBody(response.body);
+        if (bytes.length > options.bodyBytesMax) {
+          throw new HttpError("too-large", `${url}: body of more than ${options.bodyBytesMax} bytes`);
+        }
+        const headers = new Map(Object.entries(response.headers).map(([name, value]) => [name.toLowerCase(), value]));
+        return { status: response.status, headers, body: bytes };
+      };
+      const running = answer();
+      server.running.add(running);
+      try {
+        return await Promise.race([ended.promise, running]);
+      } finally {
+        running.catch(() => {}).finally(() => server.running.delete(running));
+        options.signal.removeEventListener("abort", end);
+        server.cut.signal.removeEventListener("abort", cut);
+      }
     },
   };
 }
+
+const internalError: HttpResponse = {
+  status: 500,
+  headers: { "content-type": "application/json" },
+  body: JSON.stringify({ status: "error", errorType: "internal", error: "internal error" }),
+};
 
 /** The whole body of an HTTP response, whatever its form. */
 export async function wholeBody(body: HttpResponse["body"]): Promise<Uint8Array> {
@@ -346,11 +456,12 @@ export interface TestPorts extends Ports {
 }
 
 export function testPorts(options: { readonly seed?: number; readonly startMs?: number } = {}): TestPorts {
+  const clock = manualClock(options.startMs);
   return {
-    clock: manualClock(options.startMs),
+    clock,
     random: seededRandom(options.seed ?? 1),
     files: memoryFiles(),
-    network: memoryNetwork(),
+    network: memoryNetwork(clock),
     observations: silentObservations(),
   };
 }
