@@ -1,1 +1,10 @@
-export {};
+export {
+  withFaults,
+  type BucketFault,
+  type BucketFaultPlan,
+  type BucketFaultRule,
+  type BucketOperation,
+  type FaultyBucket,
+} from "./faulty-bucket.ts";
+export { createFileBucket } from "./file-bucket.ts";
+export { withMetrics } from "./observed-bucket.ts";
