@@ -136,6 +136,7 @@ function startCall(
 ): ServerCall {
   const controller = new AbortController();
   let ended = false;
+  let blocked = false; // a write waits for the peer to read
   let wake = () => {};
 
   const end = (status?: Status) => {
@@ -143,7 +144,9 @@ function startCall(
     ended = true;
     stopTimer();
     wake();
-    sendStatus(stream, status);
+    // The peer does not read: a status would wait behind data that it never takes.
+    if (blocked) stream.close(constants.NGHTTP2_CANCEL);
+    else sendStatus(stream, status);
   };
   const timeout = headers["grpc-timeout"];
   const timeoutMs = typeof timeout === "string" ? parseGrpcTimeout(timeout) : limits.defaultTimeoutMs;
@@ -178,9 +181,11 @@ function startCall(
           );
         }
         if (stream.write(bytes)) continue;
+        blocked = true;
         await new Promise<void>((resolve) => {
           wake = resolve;
         });
+        blocked = false;
       }
     },
     end,
@@ -198,10 +203,6 @@ function sendStatus(stream: ServerHttp2Stream, status: Status | undefined): void
       { ":status": 200, "content-type": "application/grpc", "grpc-accept-encoding": acceptedEncodings, ...trailers },
       { endStream: true },
     );
-  } else if (status !== undefined && stream.writableLength > 0) {
-    // The peer does not read: the trailers would wait behind data that it never takes.
-    stream.close(constants.NGHTTP2_CANCEL);
-    return;
   } else {
     stream.once("wantTrailers", () => {
       if (!stream.destroyed) stream.sendTrailers(trailers);
