@@ -294,8 +294,7 @@ describe("methods", () => {
     ["POST", "/api/v1/label/job/values", 405, "GET"],
     ["POST", "/api/v1/rules", 405, "GET"],
     ["OPTIONS", "/api/v1/query", 403, undefined],
-    ["HEAD", "/-/healthy", 200, undefined],
-    ["POST", "/-/healthy", 405, "GET, HEAD"],
+    ["POST", "/-/healthy", 405, "GET"],
   ] as const) {
     it(`${method} ${target}: ${status}`, async () => {
       const response = await apiOver()(target, { method });
@@ -337,6 +336,23 @@ describe("probes", () => {
     expect((await probe(requestOf("/-/ready"))).status).toBe(200);
     expect((await probe(requestOf("/api/v1/query?query=1"))).status).toBe(404);
     expect((await probe(requestOf("/metrics", { headers: { host: "evil.example" } }))).status).toBe(421);
+  });
+});
+
+describe("a bug", () => {
+  it("is a 500 that says nothing of the inside, on any path", async () => {
+    const get = apiOver({
+      stores: () => {
+        throw new Error("secret /path");
+      },
+      renderMetrics: () => {
+        throw new Error("secret /path");
+      },
+    });
+    for (const path of ["/api/v1/stores", "/metrics"]) {
+      const text = error("internal", "internal error: the log has the details");
+      expect(await get(path)).toMatchObject({ status: 500, text });
+    }
   });
 });
 

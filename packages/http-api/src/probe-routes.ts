@@ -14,13 +14,13 @@ export function probeRoutes({ ready, renderMetrics }: ProbeRoutesOptions): reado
   return [
     {
       path: "/-/healthy",
-      methods: ["GET", "HEAD"],
+      methods: ["GET"],
       handler: "healthy",
       answer: { kind: "text", answer: () => ({ status: 200, contentType: plainText, text: "OK\n" }) },
     },
     {
       path: "/-/ready",
-      methods: ["GET", "HEAD"],
+      methods: ["GET"],
       handler: "ready",
       answer: {
         kind: "text",

@@ -1,7 +1,6 @@
-import { gunzipSync } from "node:zlib";
 import { manualClock, wholeBody } from "@pleiad/ports/testing";
 import { describe, expect, it } from "vitest";
-import { acceptsGzip, bodyOf, gzipResponse } from "./response-body.ts";
+import { bodyOf } from "./response-body.ts";
 
 const pieces = (count: number) => Array.from({ length: count }, (_, i) => `${"[1435781451.781,1]".repeat(500)}${i}\n`);
 
@@ -26,35 +25,4 @@ describe("response bodies", () => {
     for (const length of lengths.slice(0, -1)) expect(length).toBeGreaterThanOrEqual(65_536);
     expect(Math.max(...lengths)).toBeLessThan(80_000);
   });
-
-  for (const count of [1, 60]) {
-    it(`gzips ${count} pieces into one member that any reader takes`, async () => {
-      const response = gzipResponse({
-        status: 200,
-        headers: { vary: "Origin" },
-        body: bodyOf(pieces(count), manualClock()),
-      });
-      expect(response.headers).toMatchObject({ "content-encoding": "gzip", vary: "Origin, Accept-Encoding" });
-      const bytes = await wholeBody(response.body);
-      expect(gunzipSync(bytes).toString()).toBe(pieces(count).join(""));
-      expect(bytes.length).toBeLessThan(pieces(count).join("").length / 10);
-    });
-  }
-
-  it("leaves short bodies alone", () => {
-    expect(gzipResponse({ status: 200, headers: {}, body: "{}" }).body).toBe("{}");
-  });
-
-  for (const [offer, accepted] of [
-    [undefined, false],
-    ["", false],
-    ["gzip, deflate, br", true],
-    ["GZIP;q=0.5", true],
-    ["gzip;q=0", false],
-    ["gzip;q=0.0, br", false],
-    ["*", true],
-    ["identity", false],
-  ] as const) {
-    it(`Accept-Encoding ${String(offer)}: ${accepted}`, () => expect(acceptsGzip(offer)).toBe(accepted));
-  }
 });

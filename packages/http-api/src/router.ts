@@ -4,7 +4,7 @@ import type { HttpRequest, HttpResponse, Ports } from "@pleiad/ports";
 import { judgeAccess, type AccessOptions } from "./access.ts";
 import { failureResponse, successText, type ApiAnswer, type ApiFailure } from "./envelope.ts";
 import { readForm, type RequestForm } from "./request-form.ts";
-import { acceptsGzip, bodyOf, gzipResponse } from "./response-body.ts";
+import { bodyOf } from "./response-body.ts";
 
 export type RouterPorts = Pick<Ports, "clock" | "observations">;
 
@@ -16,7 +16,7 @@ export interface RouteRequest {
 
 export interface Route {
   readonly path: string; // as it is, or with one segment `*`
-  readonly methods: readonly ("GET" | "HEAD" | "POST")[];
+  readonly methods: readonly ("GET" | "POST")[];
   readonly handler: string; // its name in metrics
   readonly answer:
     | { readonly kind: "api"; answer(request: RouteRequest): Promise<Result<ApiAnswer, ApiFailure>> }
@@ -53,10 +53,7 @@ export function createRouter(
     const labelValues = [String(response.status), handler, method];
     requests.add(1, ...labelValues);
     durations.observe((clock.monotonicMs() - startMs) / 1000, ...labelValues);
-    const gzip = response.status === 200 && acceptsGzip(request.headers.get("accept-encoding"));
-    const encoded = gzip ? gzipResponse(response) : response;
-    const headers = { "x-content-type-options": "nosniff", ...encoded.headers };
-    return { ...encoded, headers, body: request.method === "HEAD" ? "" : encoded.body };
+    return { ...response, headers: { "x-content-type-options": "nosniff", ...response.headers } };
   };
 }
 
@@ -83,10 +80,26 @@ async function respond(
 }
 
 async function runRoute(
-  { answer, handler }: Route,
+  route: Route,
   segment: string,
   request: HttpRequest,
   { clock, observations }: RouterPorts,
+): Promise<HttpResponse> {
+  try {
+    return await answerRoute(route, segment, request, clock);
+  } catch (error) {
+    if (request.signal.aborted) return failureResponse({ errorType: "canceled", message: "the client went away" });
+    const { handler } = route;
+    observations.log("error", "a request failed because of a bug", { handler, error: stackOf(error) });
+    return failureResponse({ errorType: "internal", message: "internal error: the log has the details" });
+  }
+}
+
+async function answerRoute(
+  { answer }: Route,
+  segment: string,
+  request: HttpRequest,
+  clock: RouterPorts["clock"],
 ): Promise<HttpResponse> {
   if (answer.kind === "text") {
     const { status, contentType, text } = answer.answer();
@@ -97,17 +110,15 @@ async function runRoute(
   }
   const form = readForm(request);
   if (!form.ok) return failureResponse(form.failure);
-  try {
-    const result = await answer.answer({ form: form.value, segment, signal: request.signal });
-    if (!result.ok) return failureResponse(result.failure);
-    const headers: Record<string, string> = { "content-type": "application/json" };
-    if (result.value.partial) headers["cache-control"] = "no-store";
-    return { status: 200, headers, body: bodyOf(successText(result.value), clock) };
-  } catch (error) {
-    if (request.signal.aborted) return failureResponse({ errorType: "canceled", message: "the client went away" });
-    observations.log("error", "a request failed because of a bug", { handler, error: String(error) });
-    return failureResponse({ errorType: "internal", message: "internal error: the log has the details" });
-  }
+  const result = await answer.answer({ form: form.value, segment, signal: request.signal });
+  if (!result.ok) return failureResponse(result.failure);
+  const headers: Record<string, string> = { "content-type": "application/json" };
+  if (result.value.partial) headers["cache-control"] = "no-store";
+  return { status: 200, headers, body: bodyOf(successText(result.value), clock) };
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 function findRoute(
