@@ -23,6 +23,9 @@ export function readFleet(text: string, fileName: string): Result<Fleet, FleetFa
   checkNames(tree.value, log);
   // What parts mean together is only asked of parts that have the right shape.
   if (file === undefined) return fail(fleetFailure(log.problems));
+  for (const [node, { role }] of Object.entries(file.nodes)) {
+    report(nameMismatch(role), ["nodes", node, "role"], role, log.atValue.bind(log));
+  }
   checkLabels(file, log);
   checkPresence(file, log);
   checkTargets(file, log);
@@ -252,10 +255,11 @@ function checkTargets({ groups }: FleetFile, log: ProblemLog): void {
 
 function urlMismatch(text: string): (Mismatch & { readonly found: string }) | undefined {
   const expected = "an http or https URL such as http://127.0.0.1:9100/metrics";
+  const hint = "it starts with http:// or https://";
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined) return { code: "URL", expected, found: "no URL", hint: "it starts with http:// or https://" };
+  if (url === undefined) return { code: "URL", expected, found: "no URL", hint };
   if (url.protocol !== "http:" && url.protocol !== "https:") {
-    return { code: "URL", expected, found: `the scheme ${url.protocol.slice(0, -1)}` };
+    return { code: "URL", expected, found: `the scheme ${url.protocol.slice(0, -1)}`, hint };
   }
   if (url.username !== "" || url.password !== "") {
     return { code: "URL", expected: "a URL without credentials", found: "user or password in it" };

@@ -3,7 +3,7 @@
  * fleet is made of them (`fleet-file.ts`) and planned (`planner.ts`). The guide is docs/guide/fleet-file.md.
  */
 import * as z from "zod";
-import { ok, type Result } from "@pleiad/model";
+import { fail, ok, type Result } from "@pleiad/model";
 import type { Mismatch } from "./problems.ts";
 import { durationReader, readCount, readCpu, readNetworkRate, readSize, type QuantityReader } from "./quantities.ts";
 
@@ -16,15 +16,16 @@ export const dnsLabelPattern = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$";
 
 /** A value with a reader of its own: its mismatch travels through zod as `params` of a custom issue. */
 function readBy<T>(read: (value: unknown) => Result<T, Mismatch>, schema: Record<string, unknown>) {
+  // The schema belongs to what goes in: on the whole pipe zod would drop its examples.
   return z
     .unknown()
+    .meta(schema)
     .transform((value, context): T => {
       const result = read(value);
       if (result.ok) return result.value;
       context.issues.push({ code: "custom", input: value, message: result.failure.expected, params: result.failure });
       return z.NEVER;
-    })
-    .meta(schema);
+    });
 }
 
 const cpu = () => readBy(readCpu, { type: ["number", "string"], examples: [4, 0.5, "500m"] });
@@ -37,20 +38,16 @@ function duration(leastMs: number, mostMs: number, examples: readonly string[]) 
   return readBy(read, { type: "string", pattern: "^([0-9]+(ms|[smhdwy]))+$", examples });
 }
 
-/** One name or range, or a list of them, always given as a list. The texts are expanded later. */
-function nameEntries(): z.ZodType<readonly string[]> {
+/** One name or range, or a list of them, as the file has it. The texts are expanded later. */
+export type NameEntries = string | readonly string[];
+
+function nameEntries(): z.ZodType<NameEntries> {
   const isEntry = (value: unknown): value is string => typeof value === "string" && value !== "";
-  const read = (value: unknown): Result<readonly string[], Mismatch> => {
-    if (isEntry(value)) return ok([value]);
+  const read = (value: unknown): Result<NameEntries, Mismatch> => {
+    if (isEntry(value)) return ok(value);
     if (Array.isArray(value) && value.length > 0 && value.every(isEntry)) return ok(value);
-    return {
-      ok: false,
-      failure: {
-        code: "TYPE",
-        expected: "a name, a range such as cluster-{001..060}, or a list of these",
-        hint: Array.isArray(value) && value.length > 0 ? "names are texts: put numbers in quotes" : undefined,
-      },
-    };
+    const hint = Array.isArray(value) && value.length > 0 ? "names are texts: put numbers in quotes" : undefined;
+    return fail({ code: "TYPE", expected: "a name, a range such as cluster-{001..060}, or a list of these", hint });
   };
   const entry = { type: "string", examples: ["cluster-001", "cluster-{001..060}"] };
   return readBy(read, { anyOf: [entry, { type: "array", items: entry, minItems: 1 }] });

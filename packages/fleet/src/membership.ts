@@ -1,7 +1,7 @@
 /** Which clusters there are, and which region each belongs to: exactly one. */
 import { compareText } from "@pleiad/model";
 import { clustersMax, expandClusterNames } from "./cluster-range.ts";
-import type { FleetFile } from "./fleet-schema.ts";
+import type { FleetFile, NameEntries } from "./fleet-schema.ts";
 import type { Path } from "./fleet-source.ts";
 import { compareNames, nearestName } from "./name-order.ts";
 import type { ProblemLog } from "./problem-log.ts";
@@ -18,8 +18,7 @@ export function readMembership(file: FleetFile, log: ProblemLog): Membership {
   for (const [group, { clusters, count }] of Object.entries(file.groups)) {
     const path = ["groups", group, "clusters"];
     let size = 0;
-    clusters.forEach((text, i) => {
-      const entryPath = [...path, i];
+    for (const [text, entryPath] of entriesAt(clusters, path)) {
       const names = expandEntry(text, entryPath, log);
       size += names.length;
       const twice = names.filter((name) => groupOf.has(name));
@@ -27,14 +26,14 @@ export function readMembership(file: FleetFile, log: ProblemLog): Membership {
       if (groupOf.size + names.length - twice.length > clustersMax) {
         const found = `${groupOf.size + names.length - twice.length} with this entry`;
         log.atValue(entryPath, { code: "RANGE_HUGE", expected: `at most ${clustersMax} clusters`, found });
-        return;
+        continue;
       }
       for (const name of names) {
         if (groupOf.has(name)) continue;
         groupOf.set(name, group);
         listedAt.set(name, entryPath);
       }
-    });
+    }
     if (count !== undefined && count !== size) {
       log.atValue(["groups", group, "count"], {
         code: "COUNT_MISMATCH",
@@ -60,6 +59,7 @@ function readRegions(
   log: ProblemLog,
 ): ReadonlyMap<string, string> {
   const regionOf = new Map<string, string>();
+  let hasUnknown = false;
   const clustersOfGroup = Map.groupBy(groupOf.keys(), (cluster) => groupOf.get(cluster));
   for (const [region, { clusters, groups }] of Object.entries(file.regions)) {
     const path = ["regions", region];
@@ -84,10 +84,10 @@ function readRegions(
       }
       for (const name of names) if (!regionOf.has(name)) regionOf.set(name, region);
     };
-    (clusters ?? []).forEach((text, i) => {
-      const entryPath = [...path, "clusters", i];
+    for (const [text, entryPath] of entriesAt(clusters ?? [], [...path, "clusters"])) {
       const names = expandEntry(text, entryPath, log);
       const unknown = names.filter((name) => !groupOf.has(name));
+      if (unknown.length > 0 || names.length === 0) hasUnknown = true;
       if (unknown.length > 0) {
         log.atValue(entryPath, { code: "NO_CLUSTER", expected: "clusters of the groups", found: listText(unknown) });
       }
@@ -95,11 +95,12 @@ function readRegions(
         names.filter((name) => groupOf.has(name)),
         entryPath,
       );
-    });
+    }
     (groups ?? []).forEach((group, i) => {
       const entryPath = [...path, "groups", i];
       const names = clustersOfGroup.get(group);
       if (names === undefined && !Object.hasOwn(file.groups, group)) {
+        hasUnknown = true;
         const known = Object.keys(file.groups).sort(compareNames);
         const nearest = nearestName(group, known);
         log.atValue(entryPath, {
@@ -112,6 +113,8 @@ function readRegions(
       assign(names ?? [], entryPath);
     });
   }
+  // A mistyped name leaves its clusters without a region: one message is enough.
+  if (hasUnknown) return regionOf;
   const homeless = [...groupOf.keys()].filter((name) => !regionOf.has(name));
   const byEntry = Map.groupBy(homeless, (name) => listedAt.get(name));
   for (const [entryPath, names] of byEntry) {
@@ -123,6 +126,12 @@ function readRegions(
     });
   }
   return regionOf;
+}
+
+/** Entries with their paths: of a single one the path of the key itself. */
+function entriesAt(entries: NameEntries, path: Path): readonly (readonly [text: string, path: Path])[] {
+  if (typeof entries === "string") return [[entries, path]];
+  return entries.map((text, i) => [text, [...path, i]]);
 }
 
 function expandEntry(text: string, path: Path, log: ProblemLog): readonly string[] {

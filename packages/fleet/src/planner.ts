@@ -35,6 +35,7 @@ export function planFleet(fleet: Fleet): Result<Plan, FleetFailure> {
   }
   const plan = assemblePlan(fleet, placed, ports.value);
   checkBudgets(plan, log);
+  checkClusterNames(plan, log);
   return log.problems.length > 0 ? fail(fleetFailure(log.problems)) : ok(plan);
 }
 
@@ -197,6 +198,19 @@ function checkBudgets({ nodes, roles }: Plan, log: ProblemLog): void {
         hint,
       });
     }
+  }
+}
+
+/** An edge names roles and clusters alike. */
+function checkClusterNames({ roles, clusters }: Plan, log: ProblemLog): void {
+  const roleIds = new Set(roles.map(({ id }) => id));
+  for (const { name, group } of clusters) {
+    if (!roleIds.has(name)) continue;
+    log.atValue(["groups", group, "clusters"], {
+      code: "NAME_TAKEN",
+      expected: "cluster names that no role has",
+      found: name,
+    });
   }
 }
 

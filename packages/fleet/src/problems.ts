@@ -31,6 +31,7 @@ export const fleetProblemCodes = {
   RANGE_REVERSED: "A range ends before it starts.",
   RANGE_HUGE: "The fleet has more clusters than a fleet file may name.",
   DUP_CLUSTER: "A cluster is listed twice.",
+  NAME_TAKEN: "A cluster has the name of a role.",
   COUNT_MISMATCH: "The number of clusters is not the one the file declares.",
   NO_CLUSTER: "A region names a cluster that no group has.",
   NO_GROUP: "A region names a group that does not exist.",
@@ -95,8 +96,13 @@ export function problemAtPlace(
   path: string,
   { code, expected, found, hint }: Mismatch & { readonly found: string },
 ): FleetProblem {
-  const lineText = (source.lines[place.line - 1] ?? "").slice(0, 400);
+  const lineText = maskCredentials((source.lines[place.line - 1] ?? "").slice(0, 400));
   return { code, file: source.fileName, ...place, lineText, path, expected, found, hint };
+}
+
+/** Covers user and password of URLs: messages end in logs. Keeps the length, so that columns stay. */
+export function maskCredentials(text: string): string {
+  return text.replace(/:\/\/[^\s/?#]*@/g, (whole) => `://${"*".repeat(whole.length - 4)}@`);
 }
 
 /** `fleets/x.yaml:14:9: nodes.node-1.memory: expected …, found …; hint [SIZE]`, one line. */

@@ -23,11 +23,15 @@ export function readCpu(value: unknown): Result<number, Mismatch> {
 }
 
 function cpuInBounds(millicores: number): Result<number, Mismatch> {
-  // 0.1 * 1000 and its like are whole only up to a double's last bit.
-  const whole = Math.round(millicores);
-  const isWhole = Math.abs(millicores - whole) < 1e-6;
-  if (isWhole && whole >= 1 && whole <= cpuMillicoresMax) return ok(whole);
-  return fail({ code: "RANGE", expected: "from 1m to 10000 cores, in whole millicores" });
+  const whole = wholeNumber(millicores);
+  if (whole !== undefined && whole >= 1 && whole <= cpuMillicoresMax) return ok(whole);
+  return fail({ code: "RANGE", expected: "1m to 10000 cores, in whole millicores" });
+}
+
+/** 1.1 * 1e6 and its like are whole only up to the last bits of a double. */
+function wholeNumber(product: number): number | undefined {
+  const whole = Math.round(product);
+  return Math.abs(product - whole) < 1e-6 ? whole : undefined;
 }
 
 const sizeExpected = "an amount such as 8Gi, in Ki, Mi, Gi, Ti or Pi";
@@ -73,7 +77,7 @@ export function readNetworkRate(value: unknown): Result<number, Mismatch> {
   }
   const bitsPerSecond = Number(parts[1]) * scale;
   if (bitsPerSecond >= 1 && Number.isSafeInteger(bitsPerSecond)) return ok(bitsPerSecond);
-  return fail({ code: "RANGE", expected: "at least 1kbit/s and at most 9000Tbit/s" });
+  return fail({ code: "RANGE", expected: "1kbit/s to 9000Tbit/s" });
 }
 
 const countExpected = "a whole number such as 50000, 50k or 1M";
@@ -91,10 +95,10 @@ export function readCount(value: unknown): Result<number, Mismatch> {
         hint: /^\d+$/.test(value) ? "remove the quotes" : undefined,
       });
     }
-    count = Number(parts[1]) * (parts[2] === "k" ? 1e3 : 1e6);
+    count = wholeNumber(Number(parts[1]) * (parts[2] === "k" ? 1e3 : 1e6));
   }
   if (typeof count !== "number" || !Number.isInteger(count)) return fail({ code: "COUNT", expected: countExpected });
-  if (count < 0 || count > countMax) return fail({ code: "RANGE", expected: "from 0 to 1000M" });
+  if (count < 0 || count > countMax) return fail({ code: "RANGE", expected: "0 to 1000M" });
   return ok(count);
 }
 

@@ -4,7 +4,13 @@ import type * as z from "zod";
 import { fleetFileSchema, fleetJsonSchema, schemaAt, type SchemaNode } from "./fleet-schema.ts";
 import { keyPlace, pathText, valuePlace, type FleetSource, type Path } from "./fleet-source.ts";
 import { nearestName } from "./name-order.ts";
-import { problemAtPlace, type FleetProblem, type FleetProblemCode, type Mismatch } from "./problems.ts";
+import {
+  maskCredentials,
+  problemAtPlace,
+  type FleetProblem,
+  type FleetProblemCode,
+  type Mismatch,
+} from "./problems.ts";
 
 /** Checks a value against the schema; problems stand at the value, unknown keys at the key itself. */
 export function checkShape(
@@ -156,7 +162,8 @@ export function foundText(value: unknown): string {
   if (value === null || value === undefined) return "nothing";
   if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
   if (typeof value === "object") return Object.keys(value).length === 0 ? "an empty mapping" : "a mapping";
-  if (typeof value === "string") return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
+  if (typeof value === "string")
+    return JSON.stringify(value.length > 60 ? `${maskCredentials(value).slice(0, 60)}…` : maskCredentials(value));
   return typeof value === "number" ? String(value) : JSON.stringify(value);
 }
 

@@ -58,7 +58,10 @@ export function wireRoles(
       case "object-store-console":
         return oneOf(id, ofKind("object-store"), "http");
       case "monitoring-agent":
-        return allOf(id, idsOf(roles.filter((role) => role.id !== id && role.httpPort !== undefined)), "http");
+        return [
+          ...allOf(id, idsOf(roles.filter((role) => role.id !== id && role.httpPort !== undefined)), "http"),
+          ...oneOf(id, ofKind("object-store"), "s3"),
+        ];
       case "alertmanager":
       case "object-store":
         return [];

@@ -99,6 +99,8 @@ class TreeReader {
   /** Tokens of the whole text; undefined once they nest too deeply, before anything recursive has seen them. */
   #parse(): readonly CST.Token[] | undefined {
     const parser = new Parser(this.#lineCounter.addNewLine);
+    // `parser.parse` would do this; `next` leaves it to its caller.
+    this.#lineCounter.addNewLine(0);
     const tokens: CST.Token[] = [];
     for (const lexeme of new Lexer().lex(this.#text)) {
       for (const token of parser.next(lexeme)) tokens.push(token);
