@@ -395,7 +395,11 @@ export function memoryNetwork(clock?: Clock): MemoryNetwork {
           method: options.method ?? "GET",
           path: pathname,
           query: search.slice(1),
-          headers: new Map(Object.entries(options.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value])),
+          // As every HTTP/1.1 client sends it: servers check it.
+          headers: new Map([
+            ["host", host],
+            ...Object.entries(options.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value] as const),
+          ]),
           body: typeof body === "string" ? new TextEncoder().encode(body) : body,
           signal: AbortSignal.any([options.signal, server.cut.signal]),
         }).catch(() => internalError);
