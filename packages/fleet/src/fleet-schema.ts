@@ -12,7 +12,7 @@ const hour = 3_600_000;
 const day = 24 * hour;
 const year = 365 * day;
 
-export const dnsLabelPattern = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$";
+const dnsLabelPattern = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$";
 
 /** A value with a reader of its own: its mismatch travels through zod as `params` of a custom issue. */
 function readBy<T>(read: (value: unknown) => Result<T, Mismatch>, schema: Record<string, unknown>) {

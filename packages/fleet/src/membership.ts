@@ -3,7 +3,7 @@ import { compareText } from "@pleiad/model";
 import { clustersMax, expandClusterNames } from "./cluster-range.ts";
 import type { FleetFile, NameEntries } from "./fleet-schema.ts";
 import type { Path } from "./fleet-source.ts";
-import { compareNames, nearestName } from "./name-order.ts";
+import { compareNames, didYouMean } from "./name-order.ts";
 import type { ProblemLog } from "./problem-log.ts";
 
 export interface Membership {
@@ -102,12 +102,11 @@ function readRegions(
       if (names === undefined && !Object.hasOwn(file.groups, group)) {
         hasUnknown = true;
         const known = Object.keys(file.groups).sort(compareNames);
-        const nearest = nearestName(group, known);
         log.atValue(entryPath, {
           code: "NO_GROUP",
           expected: `one of the groups ${shortList(known)}`,
           found: JSON.stringify(group),
-          hint: nearest === undefined ? undefined : `did you mean ${JSON.stringify(nearest)}?`,
+          hint: didYouMean(group, known),
         });
       }
       assign(names ?? [], entryPath);

@@ -45,6 +45,12 @@ export function nearestName(mistyped: string, known: readonly string[]): string 
   return nearest;
 }
 
+/** The hint for a mistyped name; undefined where nothing is near. */
+export function didYouMean(mistyped: string, known: readonly string[]): string | undefined {
+  const nearest = nearestName(mistyped, known);
+  return nearest === undefined ? undefined : `did you mean ${JSON.stringify(nearest)}?`;
+}
+
 /** Levenshtein's, a swap of neighbours counting as one edit. */
 function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];

@@ -4,7 +4,7 @@
  */
 import type { Fleet, FleetNode, FleetRegion, FleetRole } from "./fleet.ts";
 import type { Path } from "./fleet-source.ts";
-import { compareNames, nearestName } from "./name-order.ts";
+import { compareNames, didYouMean } from "./name-order.ts";
 import { shortList } from "./membership.ts";
 import type { ProblemLog } from "./problem-log.ts";
 
@@ -21,7 +21,7 @@ export interface PlacedReplica {
   readonly node: string;
 }
 
-export interface NodeLoad {
+interface NodeLoad {
   readonly node: FleetNode;
   readonly cpuMillicoresUsed: number;
   readonly memoryBytesUsed: number;
@@ -98,12 +98,11 @@ function reportUnknownNode(
   // A region's pins serve all its roles: one report is enough.
   if (region !== undefined && fleet.roles.find(({ scope }) => scope === "region") !== role) return;
   const known = fleet.nodes.map((node) => node.name);
-  const nearest = nearestName(name, known);
   log.atValue(path, {
     code: "NO_NODE",
     expected: `one of the nodes ${shortList(known)}`,
     found: JSON.stringify(name.slice(0, 80)),
-    hint: nearest === undefined ? undefined : `did you mean ${JSON.stringify(nearest)}?`,
+    hint: didYouMean(name, known),
   });
 }
 

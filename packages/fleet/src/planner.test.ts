@@ -253,10 +253,10 @@ const randomFleet: fc.Arbitrary<RandomFleet> = fc.record({
   nodes: fc.array(
     fc.record({
       tier: fc.integer({ min: 1, max: 3 }),
-      cores: fc.integer({ min: 2, max: 16 }),
+      cores: fc.integer({ min: 4, max: 16 }),
       gibibytes: fc.integer({ min: 4, max: 32 }),
     }),
-    { minLength: 1, maxLength: 12 },
+    { minLength: 3, maxLength: 12 },
   ),
   regionSizes: fc.array(fc.integer({ min: 1, max: 30 }), { minLength: 1, maxLength: 5 }),
   replicas: fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 3 })),

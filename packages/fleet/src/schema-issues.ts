@@ -3,14 +3,8 @@ import { unreachable } from "@pleiad/model";
 import type * as z from "zod";
 import { fleetFileSchema, fleetJsonSchema, schemaAt, type SchemaNode } from "./fleet-schema.ts";
 import { keyPlace, pathText, valuePlace, type FleetSource, type Path } from "./fleet-source.ts";
-import { nearestName } from "./name-order.ts";
-import {
-  maskCredentials,
-  problemAtPlace,
-  type FleetProblem,
-  type FleetProblemCode,
-  type Mismatch,
-} from "./problems.ts";
+import { didYouMean } from "./name-order.ts";
+import { maskCredentials, problemAtPlace, type FleetProblem, type Mismatch } from "./problems.ts";
 
 /** Checks a value against the schema; problems stand at the value, unknown keys at the key itself. */
 export function checkShape(
@@ -68,21 +62,20 @@ function problemsOf(issue: z.core.$ZodIssue, value: unknown, schema: SchemaNode,
 }
 
 function unknownKey(path: Path, known: readonly string[], source: FleetSource): FleetProblem {
-  const key = String(path[path.length - 1]);
-  const nearest = nearestName(key, known);
-  const pinsRegionalRole = key === "on" && String(path[1]).startsWith("regional-");
   return problemAtPlace(source, keyPlace(source, path), pathText(path), {
     code: "KEY_UNKNOWN",
     expected: `one of the keys ${known.join(", ")}`,
-    found: JSON.stringify(key),
-    hint: pinsRegionalRole
-      ? "a region's roles are pinned by regions.<name>.on"
-      : key === "<<"
-        ? "merge keys are not part of YAML 1.2"
-        : nearest === undefined
-          ? undefined
-          : `did you mean ${JSON.stringify(nearest)}?`,
+    found: foundText(path[path.length - 1]),
+    hint: unknownKeyHint(path, known),
   });
+}
+
+function unknownKeyHint(path: Path, known: readonly string[]): string | undefined {
+  const key = String(path[path.length - 1]);
+  if (key === "<<") return "merge keys are not part of YAML 1.2";
+  if (key === "on" && String(path[1]).startsWith("regional-"))
+    return "a region's roles are pinned by regions.<name>.on";
+  return didYouMean(key, known);
 }
 
 function missingKey(path: Path, expected: string, source: FleetSource): FleetProblem {
@@ -96,22 +89,18 @@ function missingKey(path: Path, expected: string, source: FleetSource): FleetPro
 
 function choiceMismatch(path: Path, found: unknown, node: SchemaNode | undefined): Mismatch {
   const choices = (node?.enum ?? [node?.const]).map(String);
-  const code: FleetProblemCode = pathText(path) === "version" ? "VERSION_UNKNOWN" : "CHOICE";
-  const nearest = typeof found === "string" ? nearestName(found, choices) : undefined;
-  const quoted = typeof found === "string" && choices.includes(found);
+  const isVersion = pathText(path) === "version";
   return {
-    code,
+    code: isVersion ? "VERSION_UNKNOWN" : "CHOICE",
     expected: choices.length === 1 ? choices.join("") : `one of ${choices.join(", ")}`,
-    hint: quoted
-      ? node?.type === "string"
-        ? undefined
-        : "remove the quotes"
-      : nearest === undefined
-        ? code === "VERSION_UNKNOWN"
-          ? "a newer format needs a newer release"
-          : undefined
-        : `did you mean ${JSON.stringify(nearest)}?`,
+    hint: choiceHint(found, choices) ?? (isVersion ? "a newer format needs a newer release" : undefined),
   };
+}
+
+function choiceHint(found: unknown, choices: readonly string[]): string | undefined {
+  if (typeof found !== "string") return undefined;
+  // As a text it would have been one of them: they are numbers.
+  return choices.includes(found) ? "remove the quotes" : didYouMean(found, choices);
 }
 
 function typeHint(found: unknown, node: SchemaNode | undefined): string | undefined {
@@ -130,31 +119,24 @@ function expectedText(node: SchemaNode | undefined): string {
   if (node.enum !== undefined) return `one of ${node.enum.join(", ")}`;
   if (node.const !== undefined) return JSON.stringify(node.const);
   const examples = node.examples === undefined ? "" : ` such as ${node.examples.join(" or ")}`;
-  switch (Array.isArray(node.type) ? "amount" : node.type) {
+  switch (node.type) {
     case "object":
       return "a mapping";
     case "array":
-      return `a list${boundsText(node.minItems, node.maxItems, " of ", node.maxItems === 1 ? " entry" : " entries")}`;
+      return `a list of ${node.minItems ?? 0} to ${node.maxItems ?? "any number of"} entries`;
     case "string":
-      return `a text${examples}${boundsText(node.minLength, node.maxLength, " of ", " characters")}`;
+      return node.maxLength === undefined
+        ? `a text${examples}`
+        : `a text of ${node.minLength ?? 0} to ${node.maxLength} characters`;
     case "integer":
-      return `a whole number${boundsText(node.minimum, node.maximum, " ", "")}`;
+      return `a whole number from ${node.minimum ?? 0} to ${node.maximum ?? "any"}`;
     case "number":
-      return `a number${boundsText(node.minimum, node.maximum, " ", "")}`;
+      return `a number from ${node.minimum ?? 0} to ${node.maximum ?? "any"}`;
     case "boolean":
       return "true or false";
     default:
-      return examples === "" ? "a value" : `a value${examples}`;
+      return `a value${examples}`;
   }
-}
-
-function boundsText(least: number | undefined, most: number | undefined, before: string, after: string): string {
-  if (most === undefined || most === Number.MAX_SAFE_INTEGER) {
-    return least === undefined ? "" : `${before}at least ${least}${after}`;
-  }
-  return before === " "
-    ? `${before}from ${least ?? 0} to ${most}${after}`
-    : `${before}${least ?? 0} to ${most}${after}`;
 }
 
 /** What the file has, in words. Long texts are cut. */

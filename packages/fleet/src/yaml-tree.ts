@@ -11,9 +11,9 @@ import { pathText, startOfFile, type FleetSource, type Path, type Place } from "
 import { problemAtPlace, type FleetProblem, type Mismatch } from "./problems.ts";
 
 export const fileCharactersMax = 1_048_576;
-export const depthMax = 64;
-export const aliasesMax = 100;
-export const valuesMax = 250_000;
+const depthMax = 64;
+const aliasesMax = 100;
+const valuesMax = 250_000;
 const syntaxProblemsMax = 100;
 
 export interface YamlTree {
@@ -135,18 +135,14 @@ class TreeReader {
     const place = this.#place(from, to);
     // What follows from one slip on the same line only confuses.
     if (this.#problems.some((problem) => problem.line === place.line)) return;
+    // After a broken structure the rest of the file is a row of tokens without place.
+    if (code === "UNEXPECTED_TOKEN" && this.#problems.length > 0) return;
     const reason = `${message.charAt(0).toLowerCase()}${message.slice(1)}`;
-    const line = this.#source.lines[place.line - 1] ?? "";
     this.#report(place, {
       code: "YAML_SYNTAX",
       expected: "YAML",
       found: `an error: ${reason}`,
-      hint:
-        code === "TAB_AS_INDENT"
-          ? "indent with blanks, YAML allows no tabs"
-          : /\[.*\{\d+\.\.\d+\}/.test(line)
-            ? "inside [ ] a range needs quotes, or write the list one entry a line"
-            : undefined,
+      hint: syntaxHint(code, this.#source.lines[place.line - 1] ?? ""),
     });
   }
 
@@ -243,4 +239,10 @@ class TreeReader {
   #report(place: Place, trouble: Mismatch & { readonly found: string }, path: Path = []): undefined {
     this.#problems.push(problemAtPlace(this.#source, place, pathText(path), trouble));
   }
+}
+
+function syntaxHint(code: string, line: string): string | undefined {
+  if (code === "TAB_AS_INDENT") return "indent with blanks, YAML allows no tabs";
+  if (/[[{].*\{\d+\.\.\d+\}/.test(line)) return "inside [ ] and { } a range needs quotes";
+  return undefined;
 }
