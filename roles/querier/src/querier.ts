@@ -1,0 +1,193 @@
+/**
+ * A querier, regional and global alike: it asks its endpoints over StoreAPI, evaluates PromQL, and answers over HTTP and,
+ * to queriers above it, over StoreAPI. What differs between the tiers is whom it asks.
+ */
+import { createHttpApi, loopbackAccess, type AccessOptions, type BuildInfo } from "@pleiad/http-api";
+import { fail, ok, type Result } from "@pleiad/model";
+import type { Listener, Ports, Service } from "@pleiad/ports";
+import { createEngine, defaultEngineOptions, defaultLimits } from "@pleiad/promql-exec";
+import {
+  createFanout,
+  defaultFanout,
+  defaultStoreHandlers,
+  storeHandlers,
+  type EndpointSpec,
+  type Fanout,
+} from "@pleiad/storeapi";
+import type { QuerierFailure } from "./querier-failure.ts";
+import { countConnections, listStores } from "./store-listing.ts";
+
+export interface QuerierLimits {
+  readonly concurrentQueriesMax: number;
+  readonly waitingQueriesMax: number; // more are answered 429
+  readonly queryTimeoutMs: number;
+  readonly samplesMax: number; // held by one query
+  readonly seriesMax: number; // of one question to the stores
+  readonly endpointsMax: number;
+  readonly storeRequestsMax: number; // at once, from queriers above
+}
+
+export const defaultQuerierLimits: QuerierLimits = {
+  concurrentQueriesMax: 20,
+  waitingQueriesMax: 100,
+  queryTimeoutMs: defaultLimits.timeoutMs,
+  samplesMax: defaultLimits.samplesMax,
+  seriesMax: defaultFanout.seriesMax,
+  endpointsMax: defaultFanout.endpointsMax,
+  storeRequestsMax: defaultStoreHandlers.requestsMax,
+};
+
+export interface QuerierOptions {
+  readonly name: string;
+  readonly httpAddress: string;
+  readonly grpcAddress: string;
+  readonly endpoints: readonly EndpointSpec[];
+  /** Removed from answers over HTTP unless a request says otherwise; a querier above asks for what it needs itself. */
+  readonly replicaLabels: readonly string[];
+  /** Own metrics in the text exposition format: those that `ports.observations` collects. */
+  readonly renderMetrics: () => string;
+  /** Who may call over HTTP; by default only by a loopback name, and no page of another origin. */
+  readonly access?: AccessOptions;
+  readonly buildInfo?: BuildInfo;
+  readonly limits?: QuerierLimits;
+}
+
+export type QuerierPorts = Pick<Ports, "clock" | "network" | "observations">;
+
+export interface Querier extends Service {
+  readonly httpAddress: string; // as bound
+  readonly grpcAddress: string;
+}
+
+/** Of the packages; a test compares it with them. */
+export const releasedVersion = "0.1.0";
+
+const unknownBuild: BuildInfo = {
+  version: releasedVersion,
+  revision: "",
+  branch: "",
+  buildUser: "",
+  buildDate: "",
+  goVersion: "",
+};
+
+/** Resolves when it listens on both addresses; it is ready when every endpoint has answered or failed once. */
+export async function startQuerier(
+  options: QuerierOptions,
+  ports: QuerierPorts,
+): Promise<Result<Querier, QuerierFailure>> {
+  const { name, endpoints, replicaLabels, limits = defaultQuerierLimits } = options;
+  if (endpoints.length > limits.endpointsMax) {
+    const message = `${name}: ${endpoints.length} endpoints, at most ${limits.endpointsMax} are allowed`;
+    return fail({ kind: "endpoints", message });
+  }
+  const { seriesMax, endpointsMax, queryTimeoutMs, samplesMax } = limits;
+  const fanout = createFanout({ ...defaultFanout, name, endpoints, replicaLabels, seriesMax, endpointsMax }, ports);
+  const engine = createEngine(
+    {
+      ...defaultEngineOptions,
+      limits: { ...defaultLimits, samplesMax, timeoutMs: queryTimeoutMs },
+      concurrencyMax: limits.concurrentQueriesMax,
+    },
+    ports,
+  );
+  let stopping = false;
+  const ready = () => (stopping ? { ready: false, reason: "stopping" } : judgeReadiness(fanout));
+  const observeConnections = connectionGauge(fanout, ports);
+  const handleHttp = createHttpApi(
+    {
+      engine,
+      source: fanout,
+      stores: () => ({ stores: listStores(fanout.endpoints()), missingClusters: fanout.inventory().missing }),
+      buildInfo: options.buildInfo ?? unknownBuild,
+      replicaLabels,
+      partialResponseDefault: true,
+      renderMetrics: () => {
+        observeConnections();
+        return options.renderMetrics();
+      },
+      ready,
+      access: options.access ?? loopbackAccess,
+      limits: {
+        concurrentQueriesMax: limits.concurrentQueriesMax,
+        waitingQueriesMax: limits.waitingQueriesMax,
+        timeoutMs: queryTimeoutMs,
+        seriesMax,
+      },
+    },
+    ports,
+  );
+  const handlers = storeHandlers(fanout, () => ({ ...fanout.identity(), ready: ready().ready }), {
+    ...defaultStoreHandlers,
+    requestsMax: limits.storeRequestsMax,
+  });
+
+  const rpc = await bind(name, "StoreAPI", () => ports.network.serveRpc(options.grpcAddress, handlers));
+  if (!rpc.ok) return await abandon(fanout, [], rpc.failure);
+  const http = await bind(name, "HTTP", () => ports.network.serveHttp(options.httpAddress, handleHttp));
+  if (!http.ok) return await abandon(fanout, [rpc.value], http.failure);
+  fanout.start();
+  ports.observations.log("info", "the querier listens", {
+    name,
+    http: http.value.address,
+    grpc: rpc.value.address,
+    endpoints: endpoints.length,
+  });
+  return ok({
+    name,
+    httpAddress: http.value.address,
+    grpcAddress: rpc.value.address,
+    ready,
+    async stop(graceMs) {
+      stopping = true;
+      await Promise.all([http.value.close(graceMs), rpc.value.close(graceMs)]);
+      await fanout.stop();
+    },
+  });
+}
+
+/** Until then an answer would lack stores of which it is not even known that they are missing. */
+function judgeReadiness(fanout: Fanout): { readonly ready: boolean; readonly reason?: string } {
+  const endpoints = fanout.endpoints();
+  const asked = endpoints.filter(({ lastCheckMs }) => lastCheckMs !== undefined).length;
+  return asked === endpoints.length
+    ? { ready: true }
+    : { ready: false, reason: `${asked} of ${endpoints.length} endpoints have answered or failed so far` };
+}
+
+/** The failure names the address: it comes from the network's own error. */
+async function bind(
+  name: string,
+  what: string,
+  listen: () => Promise<Listener>,
+): Promise<Result<Listener, QuerierFailure>> {
+  try {
+    return ok(await listen());
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return fail({ kind: "address", message: `${name} cannot listen for ${what}: ${reason}` });
+  }
+}
+
+async function abandon(
+  fanout: Fanout,
+  listeners: readonly Listener[],
+  failure: QuerierFailure,
+): Promise<Result<Querier, QuerierFailure>> {
+  for (const listener of listeners) await listener.close(0);
+  await fanout.stop();
+  return fail(failure);
+}
+
+/** Thanos's count of the stores that a querier is connected to, brought up to date for each scrape. */
+function connectionGauge(fanout: Fanout, { observations }: QuerierPorts): () => void {
+  const gauge = observations.gauge("thanos_store_nodes_grpc_connections", "Endpoints that answer, by component type.", [
+    "store_type",
+  ]);
+  const seen = new Set<string>();
+  return () => {
+    const counts = countConnections(fanout.endpoints());
+    for (const type of counts.keys()) seen.add(type);
+    for (const type of seen) gauge.set(counts.get(type) ?? 0, type);
+  };
+}
