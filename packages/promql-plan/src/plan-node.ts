@@ -1,5 +1,5 @@
 /** The logical plan of a query: pure data, resolved in time, rewritten by pure functions, never changed in place. */
-import type { Matcher, SelectHints } from "@pleiad/model";
+import { unreachable, type Matcher, type SelectHints } from "@pleiad/model";
 import type {
   AggregationOperator,
   BinaryOperator,
@@ -110,6 +110,8 @@ export function planType(node: PlanNode): ValueType {
       return planType(node.left) === "scalar" && planType(node.right) === "scalar" ? "scalar" : "vector";
     case "call":
       return node.type;
+    default:
+      return unreachable(node);
   }
 }
 
