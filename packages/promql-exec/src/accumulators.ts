@@ -1,4 +1,5 @@
 /** Aggregations that take one sample after the other: the state of many groups and steps, one slot each. */
+import { unreachable } from "@pleiad/model";
 import { compensate } from "./kahan-sum.ts";
 import { quantileOf } from "./quantile.ts";
 
@@ -33,6 +34,8 @@ export function createAccumulator(kind: AccumulatorKind, slotCount: number): Acc
       return createVariance(slotCount, Math.sqrt);
     case "quantile":
       return createQuantile(slotCount);
+    default:
+      return unreachable(kind);
   }
 }
 

@@ -23,7 +23,7 @@ import { labelJunction, labelReplacement } from "./label-functions.ts";
 import { createMappedSamples, type SampleMapping } from "./mapped-samples.ts";
 import type { Operator } from "./operator.ts";
 import { warnAt, type QueryContext } from "./query-context.ts";
-import { notEvaluated } from "./query-error.ts";
+import { notEvaluated, QueryError } from "./query-error.ts";
 import { createRangeCall } from "./range-call.ts";
 import { rangeKernels } from "./range-kernels.ts";
 import { createRenamedSeries, dropMetricName } from "./renamed-series.ts";
@@ -154,13 +154,10 @@ function buildAggregate(node: AggregateNode, grid: StepGrid, context: QueryConte
       return createAggregation(input, { operator, without, grouping, parameter: undefined }, grid, context);
     case "quantile": {
       if (parameter === undefined) throw new Error("quantile without parameter");
-      const column = buildScalar(parameter, grid, context);
-      const checked: ScalarColumn = async (signal) => {
-        const quantiles = await column(signal);
-        warnOfQuantiles(quantiles, parameter.range, context);
-        return quantiles;
-      };
-      return createAggregation(input, { operator, without, grouping, parameter: checked }, grid, context);
+      const column = checked(buildScalar(parameter, grid, context), (quantiles) =>
+        warnOfQuantiles(quantiles, parameter.range, context),
+      );
+      return createAggregation(input, { operator, without, grouping, parameter: column }, grid, context);
     }
     case "topk":
     case "bottomk":
@@ -241,12 +238,12 @@ function buildRangeCall(node: CallNode, grid: StepGrid, context: QueryContext): 
   const parameters = node.arguments.filter((argument) => argument !== windows);
   const columns = parameters.map((parameter) => buildScalar(parameter, grid, context));
   if (node.function === "quantile_over_time") {
-    const [column] = columns;
-    columns[0] = async (signal) => {
-      const quantiles = await column(signal);
-      warnOfQuantiles(quantiles, parameters[0].range, context);
-      return quantiles;
-    };
+    const { range } = parameters[0];
+    columns[0] = checked(columns[0], (quantiles) => warnOfQuantiles(quantiles, range, context));
+  }
+  if (node.function === "double_exponential_smoothing") {
+    columns[0] = checked(columns[0], (factors) => refuseFactors(factors, "smoothing", "sf"));
+    columns[1] = checked(columns[1], (factors) => refuseFactors(factors, "trend", "tf"));
   }
   const call = {
     function: node.function,
@@ -256,6 +253,22 @@ function buildRangeCall(node: CallNode, grid: StepGrid, context: QueryContext): 
     inputRange: windows.range,
   };
   return createRangeCall(call, grid, context);
+}
+
+/** The column, looked at by `check` as soon as it is known. */
+function checked(column: ScalarColumn, check: (values: Float64Array) => void): ScalarColumn {
+  return async (signal) => {
+    const values = await column(signal);
+    check(values);
+    return values;
+  };
+}
+
+function refuseFactors(factors: Float64Array, name: string, symbol: string): void {
+  const bad = factors.find((factor) => !(factor > 0 && factor < 1));
+  if (bad === undefined) return;
+  const text = `invalid ${name} factor. Expected: 0 < ${symbol} < 1, got: ${bad.toFixed(6)}`;
+  throw new QueryError("execution", text);
 }
 
 function buildSampleCall(node: CallNode, grid: StepGrid, context: QueryContext): Operator {
@@ -282,7 +295,7 @@ function buildHistogram(
     scalarRange: scalars[0].range,
     inputRange: input.range,
   };
-  return withoutName(createHistogramOperator(buildVector(input, grid, context), call, context));
+  return withoutName(createHistogramOperator(buildVector(input, grid, context), call, grid, context));
 }
 
 function buildSort(

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { silentObservations, manualClock } from "@pleiad/ports/testing";
 import { describe, expect, it } from "vitest";
 import { createEngine, defaultEngineOptions } from "./engine.ts";
-import { createScriptStorage, runEval, runEvalAsRange } from "./test-script-runner.ts";
+import { runScript } from "./test-script-runner.ts";
 import { parseTestScript } from "./test-script.ts";
 
 const repository = join(import.meta.dirname, "../../..");
@@ -44,18 +44,11 @@ describe.skipIf(!existsSync(folder))("Prometheus's test scripts", () => {
       if (!commands.ok) throw new Error(`${name}:${commands.failure.line}: ${commands.failure.reason}`);
       const ports = { clock: manualClock(), observations: silentObservations() };
       const engine = createEngine({ ...defaultEngineOptions, experimentalFunctions: true }, ports);
-      const storage = createScriptStorage();
       const surprises: string[] = [];
-      for (const command of commands.value) {
-        if (command.kind === "clear") storage.clear();
-        else if (command.kind === "load") storage.load(command);
-        else {
-          const place = `${name}.test:${command.line}`;
-          const fault =
-            (await runEval(command, engine, storage.source)) ?? (await runEvalAsRange(command, engine, storage.source));
-          if (fault !== undefined && !knownGaps.has(place)) surprises.push(`${place} ${fault} | ${command.query}`);
-          if (fault === undefined && knownGaps.has(place)) surprises.push(`${place} passes: take it off the list`);
-        }
+      for (const { command, fault } of await runScript(commands.value, engine)) {
+        const place = `${name}.test:${command.line}`;
+        if (fault !== undefined && !knownGaps.has(place)) surprises.push(`${place} ${fault} | ${command.query}`);
+        if (fault === undefined && knownGaps.has(place)) surprises.push(`${place} passes: take it off the list`);
       }
       expect(surprises).toEqual([]);
     });

@@ -1,5 +1,6 @@
 /** `histogram_quantile` and `histogram_fraction` over classic buckets, as operators. */
 import { labelValue, parseFloatText, withoutLabels, type Labels } from "@pleiad/model";
+import { stepCountOf, type StepGrid } from "@pleiad/promql-plan";
 import type { SourceRange } from "@pleiad/promql-syntax";
 import { bucketFraction, bucketQuantile, type Bucket, type QuantileResult } from "./classic-histogram.ts";
 import { createStepBatch, reserveSamples, type Operator, type StepBatch } from "./operator.ts";
@@ -18,7 +19,13 @@ export interface HistogramFunction {
 const bucketLabels: ReadonlySet<string> = new Set(["le"]);
 
 /** One result for all buckets that differ in `le` alone. Names are still there. */
-export function createHistogramOperator(input: Operator, call: HistogramFunction, context: QueryContext): Operator {
+export function createHistogramOperator(
+  input: Operator,
+  call: HistogramFunction,
+  grid: StepGrid,
+  context: QueryContext,
+): Operator {
+  const stepCount = stepCountOf(grid);
   let bounds = new Float64Array(0); // by input id; NaN where `le` is no number
   let bucketTexts: readonly string[] = [];
   let histogramOf = new Uint32Array(0); // by input id
@@ -53,10 +60,7 @@ export function createHistogramOperator(input: Operator, call: HistogramFunction
     async next(out, signal) {
       batch ??= createStepBatch(out.stepCountMax);
       const steps = await input.next(batch, signal);
-      if (steps === 0) {
-        repairs.finish();
-        return 0;
-      }
+      if (steps === 0) return 0;
       reserveSamples(out, Math.min(batch.sampleEnds[steps - 1], histograms.length * steps));
       out.histograms.length = 0;
       let sample = 0;
@@ -83,6 +87,7 @@ export function createHistogramOperator(input: Operator, call: HistogramFunction
         out.sampleEnds[i] = count;
         if (context.pace.due()) await context.pace.rest();
       }
+      if (step === stepCount) repairs.finish();
       return steps;
     },
   };

@@ -13,6 +13,7 @@ import {
   metricNameLabel,
   ok,
   setStale,
+  unreachable,
   xorEncoding,
   type ChunkEncoding,
   type Labels,
@@ -25,7 +26,7 @@ import type { Engine } from "./engine.ts";
 import type { AnnotationExpectation, EvalCommand, ScriptCommand, ScriptSeries } from "./test-script.ts";
 
 /** Series in memory, in chunks of at most 120 samples, as a head would cut them. */
-export interface ScriptStorage {
+interface ScriptStorage {
   readonly source: SeriesSource;
   load(command: Extract<ScriptCommand, { kind: "load" }>): void;
   clear(): void;
@@ -35,7 +36,7 @@ export interface ScriptStorage {
 const histogramEncoding: ChunkEncoding = 3;
 const chunkSamples = 120;
 
-export function createScriptStorage(): ScriptStorage {
+function createScriptStorage(): ScriptStorage {
   let stored = new Map<string, SourceSeries>();
   return {
     source: {
@@ -57,7 +58,9 @@ export function createScriptStorage(): ScriptStorage {
       labelValues: async () => fail({ kind: "unavailable", source: "script", reason: "labels are not asked for here" }),
     },
     load({ series, stepMs, withNativeHistograms }) {
-      for (const one of series) {
+      // Within one block, a repeated series takes the place of the one before.
+      const lastOf = new Map(series.map((one) => [labelsKey(one.labels), one]));
+      for (const one of lastOf.values()) {
         const chunks = encodeSeries(one, stepMs);
         addChunks(stored, one.labels, chunks);
         if (!withNativeHistograms) continue;
@@ -120,8 +123,29 @@ function encodeSeries({ values }: ScriptSeries, stepMs: number): readonly Source
   return chunks;
 }
 
-/** What went wrong with one eval; undefined where nothing did. */
-export async function runEval(command: EvalCommand, engine: Engine, source: SeriesSource): Promise<string | undefined> {
+/** What became of one eval; no fault where it passed. */
+export interface EvalOutcome {
+  readonly command: EvalCommand;
+  readonly fault: string | undefined;
+}
+
+/** Runs a script from its start. Every eval runs as written and, where the language asks for it, inside a range query. */
+export async function runScript(commands: readonly ScriptCommand[], engine: Engine): Promise<readonly EvalOutcome[]> {
+  const storage = createScriptStorage();
+  const outcomes: EvalOutcome[] = [];
+  for (const command of commands) {
+    if (command.kind === "clear") storage.clear();
+    else if (command.kind === "load") storage.load(command);
+    else {
+      const { source } = storage;
+      const fault = (await runEval(command, engine, source)) ?? (await runEvalAsRange(command, engine, source));
+      outcomes.push({ command, fault });
+    }
+  }
+  return outcomes;
+}
+
+async function runEval(command: EvalCommand, engine: Engine, source: SeriesSource): Promise<string | undefined> {
   const { signal } = new AbortController();
   const { query, startMs, endMs, stepMs } = command;
   const result =
@@ -132,11 +156,7 @@ export async function runEval(command: EvalCommand, engine: Engine, source: Seri
 }
 
 /** The same instant eval as the middle step of a range query; undefined where the language does not ask for that. */
-export async function runEvalAsRange(
-  command: EvalCommand,
-  engine: Engine,
-  source: SeriesSource,
-): Promise<string | undefined> {
+async function runEvalAsRange(command: EvalCommand, engine: Engine, source: SeriesSource): Promise<string | undefined> {
   const { result } = command;
   const isSkipped =
     command.stepMs !== 0 ||
@@ -227,6 +247,8 @@ function judgeValue(command: EvalCommand, value: AnswerValue): string | undefine
       return value.kind === "matrix" && value.series.length === 0 && result.series.length === 0
         ? undefined
         : `a ${value.kind} instead of series`;
+    default:
+      return unreachable(result);
   }
 }
 
