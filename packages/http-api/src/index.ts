@@ -1,4 +1,4 @@
-export { loopbackAccess, type AccessOptions } from "./access.ts";
+export { judgeAccess, loopbackAccess, type AccessOptions, type AccessVerdict } from "./access.ts";
 export {
   createHttpApi,
   createProbeApi,

@@ -6,7 +6,8 @@ export interface QueryGateOptions {
   readonly waitingMax: number;
 }
 
-export const defaultQueryGate: QueryGateOptions = { concurrentMax: 20, waitingMax: 100 };
+/** Room for the 200 queries at once that the fleet is designed for. */
+export const defaultQueryGate: QueryGateOptions = { concurrentMax: 20, waitingMax: 200 };
 
 export type GateFailure = { readonly kind: "full"; readonly waitingMax: number } | { readonly kind: "canceled" };
 

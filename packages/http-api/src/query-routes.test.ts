@@ -4,7 +4,7 @@ import { testPorts, wholeBody } from "@pleiad/ports/testing";
 import type { Engine, InstantRequest, QueryAnswer, QueryFailure, RangeRequest } from "@pleiad/promql-exec";
 import { describe, expect, it } from "vitest";
 import { loopbackAccess } from "./access.ts";
-import { createHttpApi, defaultHttpApiLimits } from "./http-api.ts";
+import { createHttpApi, defaultHttpApiLimits, type HttpApiLimits } from "./http-api.ts";
 import { memorySource, requestOf, type TestRequest } from "./testing.ts";
 
 const nothing: QueryAnswer = {
@@ -15,11 +15,14 @@ const nothing: QueryAnswer = {
   statistics: { parseMs: 0, planMs: 0, evaluateMs: 0, seriesSelected: 0, samplesRead: 0, samplesPeak: 0 },
 };
 
-function apiOver(result: Result<QueryAnswer, QueryFailure>) {
+function apiOver(
+  result: Result<QueryAnswer, QueryFailure> | Promise<Result<QueryAnswer, QueryFailure>>,
+  limits: HttpApiLimits = defaultHttpApiLimits,
+) {
   const asked: (InstantRequest | RangeRequest)[] = [];
   const note = async (request: InstantRequest | RangeRequest) => {
     asked.push(request);
-    return result;
+    return await result;
   };
   const engine: Engine = {
     instant: note,
@@ -37,7 +40,7 @@ function apiOver(result: Result<QueryAnswer, QueryFailure>) {
       renderMetrics: () => "",
       ready: () => ({ ready: true }),
       access: loopbackAccess,
-      limits: defaultHttpApiLimits,
+      limits,
     },
     testPorts({ startMs: 1_700_000_000_250 }),
   );
@@ -293,6 +296,23 @@ describe("explanations", () => {
 });
 
 describe("bounds on requests", () => {
+  it("more queries than may run and wait are told to come back later", async () => {
+    const answered = Promise.withResolvers<Result<QueryAnswer, QueryFailure>>();
+    const { get } = apiOver(answered.promise, {
+      ...defaultHttpApiLimits,
+      concurrentQueriesMax: 1,
+      waitingQueriesMax: 1,
+    });
+    const admitted = [get("query?query=up"), get("query_range?query=up&start=0&end=1")];
+    expect(await get("query?query=up")).toMatchObject({
+      status: 429,
+      headers: { "retry-after": "5" },
+      text: `{"status":"error","errorType":"too_many_requests","error":"too many queries: 1 run and 1 wait"}`,
+    });
+    answered.resolve(ok(nothing));
+    expect((await Promise.all(admitted)).map(({ status }) => status)).toEqual([200, 200]);
+  });
+
   const many = (bytes: number) => `query=${"x".repeat(bytes)}`;
   it("a URL of more than 64 KiB", async () => {
     const { get } = apiOver(ok(nothing));

@@ -2,7 +2,13 @@
  * A querier, regional and global alike: it asks its endpoints over StoreAPI, evaluates PromQL, and answers over HTTP and,
  * to queriers above it, over StoreAPI. What differs between the tiers is whom it asks.
  */
-import { createHttpApi, loopbackAccess, type AccessOptions, type BuildInfo } from "@pleiad/http-api";
+import {
+  createHttpApi,
+  defaultHttpApiLimits,
+  loopbackAccess,
+  type AccessOptions,
+  type BuildInfo,
+} from "@pleiad/http-api";
 import { fail, ok, type Result } from "@pleiad/model";
 import type { Listener, Ports, Service } from "@pleiad/ports";
 import { createEngine, defaultEngineOptions, defaultLimits } from "@pleiad/promql-exec";
@@ -28,8 +34,8 @@ export interface QuerierLimits {
 }
 
 export const defaultQuerierLimits: QuerierLimits = {
-  concurrentQueriesMax: 20,
-  waitingQueriesMax: 100,
+  concurrentQueriesMax: defaultHttpApiLimits.concurrentQueriesMax,
+  waitingQueriesMax: defaultHttpApiLimits.waitingQueriesMax,
   queryTimeoutMs: defaultLimits.timeoutMs,
   samplesMax: defaultLimits.samplesMax,
   seriesMax: defaultFanout.seriesMax,
