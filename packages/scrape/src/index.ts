@@ -1,1 +1,8 @@
-export {};
+export {
+  createScrapeLoop,
+  defaultScrapeOptions,
+  type ScrapeLoop,
+  type ScrapeOptions,
+  type TargetStatus,
+} from "./scrape-loop.ts";
+export type { ScrapeTarget } from "./scrape-target.ts";

@@ -1,0 +1,297 @@
+/**
+ * Scrapes one target, again and again: fetch, parse, append, report, one transaction a scrape.
+ *
+ * A page is stored whole or not at all. What was stored last time and is not there now gets a staleness marker; a
+ * scrape that fails, for whatever reason, gives one to every series of the target.
+ */
+import {
+  decodeSeries,
+  defaultExpositionLimits,
+  formatExpositionFailure,
+  parseExposition,
+  type ExpositionLimits,
+  type ExpositionSink,
+  type MetricType,
+} from "@pleiad/exposition";
+import {
+  formatHeadFailure,
+  formatHeadRefusal,
+  type AppendOutcome,
+  type Head,
+  type HeadAppender,
+  type SeriesRef,
+} from "@pleiad/head";
+import { fail, formatLabels, ok, unreachable, type Labels, type Result } from "@pleiad/model";
+import type { Ports } from "@pleiad/ports";
+import { fetchPage, type FetchedPage } from "./page-fetch.ts";
+import { reportLabels, reportSamples, type ScrapeReport } from "./report-series.ts";
+import { alignToGrid, gridOffsetMs, nextGridMs } from "./scrape-grid.ts";
+import { scrapeMetrics } from "./scrape-metrics.ts";
+import { resolveLabels, targetLabels, type ScrapeTarget } from "./scrape-target.ts";
+import { createSeriesCache } from "./series-cache.ts";
+
+export interface ScrapeOptions {
+  readonly intervalMs: number;
+  readonly timeoutMs: number; // at most the interval
+  readonly limits: ExpositionLimits;
+  /** Whether a page without a Content-Type is taken for the text format, as Prometheus did before version 3. */
+  readonly fallbackToText: boolean;
+}
+
+export const defaultScrapeOptions: ScrapeOptions = {
+  intervalMs: 30_000,
+  timeoutMs: 10_000,
+  limits: defaultExpositionLimits,
+  fallbackToText: false,
+};
+
+/** How a target does, for a list of targets. The fields of the last scrape are undefined before the first one ended. */
+export interface TargetStatus {
+  readonly target: ScrapeTarget;
+  readonly labels: Labels; // those that the target gives to its series
+  readonly health: "unknown" | "up" | "down";
+  readonly lastError: string | undefined;
+  readonly lastScrapeMs: number | undefined; // its timestamp
+  readonly lastDurationMs: number | undefined;
+  readonly lastSamples: number | undefined;
+}
+
+export interface ScrapeLoop {
+  status(): TargetStatus;
+  /** Ends the loop. A scrape that waits for its page is given up and leaves no trace; one that has it is finished. */
+  stop(): Promise<void>;
+}
+
+/** Begins at once; the first scrape comes at the target's place in the interval. */
+export function createScrapeLoop(
+  target: ScrapeTarget,
+  head: Head,
+  ports: Pick<Ports, "clock" | "network" | "observations">,
+  options: ScrapeOptions = defaultScrapeOptions,
+): ScrapeLoop {
+  const { clock } = ports;
+  const stopping = new AbortController();
+  const scraper = createScraper(target, head, ports, options, stopping.signal);
+  const offsetMs = gridOffsetMs(`${target.job} ${target.url}`, options.intervalMs);
+
+  async function run(): Promise<void> {
+    let gridMs = nextGridMs(clock.wallMs(), options.intervalMs, offsetMs);
+    for (;;) {
+      await clock.sleep(Math.max(0, gridMs - clock.wallMs()), stopping.signal);
+      await scraper.scrape(alignToGrid(clock.wallMs(), gridMs, options.intervalMs));
+      if (stopping.signal.aborted) return;
+      // The grid is found anew each time, so that a long scrape skips places and a clock that jumps back waits for none.
+      const nextMs = nextGridMs(clock.wallMs(), options.intervalMs, offsetMs);
+      // A sleep may end a little early: the place just used is not the next one.
+      gridMs = nextMs === gridMs ? gridMs + options.intervalMs : nextMs;
+    }
+  }
+
+  const ended = run().catch((error: unknown) => {
+    if (!stopping.signal.aborted) throw error;
+  });
+  return {
+    status: scraper.status,
+    stop: async () => {
+      stopping.abort();
+      await ended;
+    },
+  };
+}
+
+/** A scrape that did not give a page of samples. */
+interface ScrapeFailure {
+  readonly reason: "unreachable" | "timeout" | "too-large" | "status" | "canceled" | "page" | "limit" | "head";
+  readonly message: string;
+}
+
+interface PageCounts {
+  samples: number; // on the page
+  stored: number;
+  seriesAdded: number;
+}
+
+function createScraper(
+  target: ScrapeTarget,
+  head: Head,
+  ports: Pick<Ports, "clock" | "network" | "observations">,
+  options: ScrapeOptions,
+  stopSignal: AbortSignal,
+) {
+  const { clock, network, observations } = ports;
+  const { limits } = options;
+  const ofTarget = targetLabels(target);
+  const honorLabels = target.honorLabels ?? false;
+  const honorTimestamps = target.honorTimestamps ?? true;
+  const metrics = scrapeMetrics(observations);
+  const cache = createSeriesCache<SeriesRef>();
+  /** Series of the last stored page that must be marked stale once they are gone. */
+  let live = new Set<SeriesRef>();
+  let status: TargetStatus = {
+    target,
+    labels: ofTarget,
+    health: "unknown",
+    lastError: undefined,
+    lastScrapeMs: undefined,
+    lastDurationMs: undefined,
+    lastSamples: undefined,
+  };
+
+  async function scrape(timestampMs: number): Promise<void> {
+    const startedMs = clock.monotonicMs();
+    const signal = clock.deadline(options.timeoutMs, stopSignal);
+    const fetched = await fetchPage(network, target.url, signal, {
+      timeoutMs: options.timeoutMs,
+      bodyBytesMax: limits.bodyBytesMax,
+      fallbackToText: options.fallbackToText,
+    });
+    if (stopSignal.aborted && !fetched.ok) return;
+
+    const counts: PageCounts = { samples: 0, stored: 0, seriesAdded: 0 };
+    const seen = new Set<SeriesRef>();
+    let appender = head.appender();
+    const appended = fetched.ok
+      ? appendPage(appender, fetched.value, timestampMs, counts, seen)
+      : fail<ScrapeFailure>({ reason: fetched.failure.kind, message: fetched.failure.message });
+    if (!appended.ok) {
+      appender.rollback();
+      appender = head.appender();
+      seen.clear();
+    }
+    for (const ref of live) if (!seen.has(ref)) appender.appendStale(ref, timestampMs);
+    const durationMs = clock.monotonicMs() - startedMs;
+    appendReport(appender, timestampMs, {
+      up: appended.ok,
+      durationSeconds: durationMs / 1000,
+      samplesScraped: counts.samples,
+      samplesStored: counts.stored,
+      seriesAdded: counts.seriesAdded,
+    });
+    const committed = await appender.commit();
+    if (appended.ok && committed.ok) cache.commit();
+    else cache.rollback();
+    if (committed.ok) live = seen;
+    else
+      observations.log("error", "A scrape was not stored.", {
+        url: target.url,
+        reason: formatHeadFailure(committed.failure),
+      });
+
+    const failure: ScrapeFailure | undefined = !appended.ok
+      ? appended.failure
+      : committed.ok
+        ? undefined
+        : { reason: "head", message: `not stored: ${formatHeadFailure(committed.failure)}` };
+    note(failure, timestampMs, durationMs, counts.samples);
+  }
+
+  /** Appends every sample of the page and notes the series that are to be marked once they are gone. */
+  function appendPage(
+    appender: HeadAppender,
+    page: FetchedPage,
+    timestampMs: number,
+    counts: PageCounts,
+    seen: Set<SeriesRef>,
+  ): Result<undefined, ScrapeFailure> {
+    let refusal: ScrapeFailure | undefined;
+    const seriesOf = (bytes: Uint8Array, start: number, end: number, type: MetricType): SeriesRef | undefined => {
+      const labels = resolveLabels(decodeSeries(bytes, start, end, type), ofTarget, honorLabels);
+      const series = appender.series(labels);
+      if (typeof series === "number") return series;
+      const message = `${target.url}: ${formatHeadRefusal(series)}, at ${formatLabels(labels).slice(0, 200)}`;
+      refusal = { reason: "head", message };
+      return undefined;
+    };
+    const sink: ExpositionSink = {
+      recognise: (bytes, start) => cache.recognise(bytes, start),
+      sample: (bytes, start, end, value, ownTimestampMs, type) => {
+        if (refusal !== undefined) return;
+        counts.samples++;
+        let entry = cache.find(bytes, start, end);
+        if (entry < 0) {
+          const ref = seriesOf(bytes, start, end, type);
+          if (ref === undefined) return;
+          entry = cache.add(bytes, start, end, ref);
+          counts.seriesAdded++;
+        }
+        const isFirst = cache.see(entry);
+        const hasOwn = ownTimestampMs !== undefined && honorTimestamps;
+        if (!isFirst && !hasOwn) {
+          // The first one stays, as in Prometheus.
+          metrics.duplicates.add(1);
+          return;
+        }
+        const sampleMs = hasOwn ? ownTimestampMs : timestampMs;
+        let ref = cache.refOf(entry);
+        let outcome = appender.append(ref, sampleMs, value);
+        if (outcome === "unknown-series") {
+          // It had no sample for so long that the head forgot it.
+          const again = seriesOf(bytes, start, end, type);
+          if (again === undefined) return;
+          ref = again;
+          cache.setRef(entry, ref);
+          outcome = appender.append(ref, sampleMs, value);
+        }
+        if (outcome === "appended") counts.stored++;
+        else countRefused(outcome);
+        // A series with timestamps of its own ends when its own time does.
+        if (!hasOwn) seen.add(ref);
+      },
+    };
+    cache.begin();
+    const parsed = parseExposition(page.bytes, page.contentType, sink, limits);
+    if (refusal !== undefined) return fail(refusal);
+    if (parsed.ok) return ok(undefined);
+    if (parsed.failure.kind === "limit" && parsed.failure.of === "samples") metrics.tooManySamples.add(1);
+    const reason = parsed.failure.kind === "limit" ? "limit" : "page";
+    return fail({ reason, message: `${target.url}: ${formatExpositionFailure(parsed.failure)}` });
+  }
+
+  function countRefused(outcome: Exclude<AppendOutcome, "appended">): void {
+    switch (outcome) {
+      case "duplicate":
+        return metrics.duplicates.add(1);
+      case "out-of-order":
+        return metrics.outOfOrder.add(1);
+      case "out-of-bounds":
+        return metrics.outOfBounds.add(1);
+      case "unknown-series":
+        throw new Error("the head does not know a series that it has just named");
+      default:
+        return unreachable(outcome);
+    }
+  }
+
+  function appendReport(appender: HeadAppender, timestampMs: number, report: ScrapeReport): void {
+    for (const [metric, value] of reportSamples(report)) {
+      const series = appender.series(reportLabels(metric, ofTarget));
+      if (typeof series === "number") appender.append(series, timestampMs, value);
+      else {
+        const reason = formatHeadRefusal(series);
+        observations.log("error", "A report series was refused.", { url: target.url, metric, reason });
+      }
+    }
+  }
+
+  function note(failure: ScrapeFailure | undefined, timestampMs: number, durationMs: number, samples: number): void {
+    metrics.scrapes.add(1);
+    if (failure !== undefined) {
+      metrics.failures.add(1, failure.reason);
+      if (failure.reason === "too-large") metrics.bodiesTooLarge.add(1);
+      // Once a change, not once a scrape: a target that is down for a day must not fill the log.
+      if (status.lastError !== failure.message) {
+        observations.log("warn", "A scrape failed.", { url: target.url, reason: failure.message });
+      }
+    }
+    status = {
+      ...status,
+      health: failure === undefined ? "up" : "down",
+      lastError: failure?.message,
+      lastScrapeMs: timestampMs,
+      lastDurationMs: durationMs,
+      lastSamples: samples,
+    };
+  }
+
+  return { scrape, status: () => status };
+}

@@ -1,0 +1,51 @@
+import { formatLabels, labelsFromRecord } from "@pleiad/model";
+import { describe, expect, it } from "vitest";
+import { resolveLabels, targetLabels } from "./scrape-target.ts";
+
+describe("the labels of a target", () => {
+  for (const [rule, target, labels] of [
+    ["job, and host and port", { job: "node", url: "http://h:9100/metrics" }, '{instance="h:9100", job="node"}'],
+    ["the port of the scheme", { job: "node", url: "https://h/metrics" }, '{instance="h:443", job="node"}'],
+    ["an instance of its own", { job: "node", url: "http://h:1/", instance: "x" }, '{instance="x", job="node"}'],
+    [
+      "further labels",
+      { job: "node", url: "http://h:1/", labels: { az: "1" } },
+      '{az="1", instance="h:1", job="node"}',
+    ],
+  ] as const) {
+    it(rule, () => expect(formatLabels(targetLabels(target))).toBe(labels));
+  }
+});
+
+describe("a label of both target and page", () => {
+  const ofTarget = labelsFromRecord({ job: "j", instance: "i" });
+  for (const [rule, scraped, honorLabels, resolved] of [
+    ["no conflict", { __name__: "a", b: "1" }, false, 'a{b="1", instance="i", job="j"}'],
+    ["the page's is renamed", { __name__: "a", job: "x" }, false, 'a{exported_job="x", instance="i", job="j"}'],
+    [
+      "again, where that name is taken",
+      { __name__: "a", job: "x", exported_job: "y" },
+      false,
+      'a{exported_exported_job="x", exported_job="y", instance="i", job="j"}',
+    ],
+    [
+      "both conflict",
+      { __name__: "a", job: "x", instance: "y" },
+      false,
+      'a{exported_instance="y", exported_job="x", instance="i", job="j"}',
+    ],
+    ["the page's stays if honoured", { __name__: "a", job: "x" }, true, 'a{instance="i", job="x"}'],
+  ] as const) {
+    it(rule, () => {
+      expect(formatLabels(resolveLabels(labelsFromRecord(scraped), ofTarget, honorLabels))).toBe(resolved);
+    });
+  }
+
+  it("a target's exported_job keeps its place", () => {
+    const both = labelsFromRecord({ job: "j", exported_job: "e" });
+    const scraped = labelsFromRecord({ __name__: "a", job: "x", exported_job: "y" });
+    expect(formatLabels(resolveLabels(scraped, both, false))).toBe(
+      'a{exported_exported_exported_job="y", exported_exported_job="x", exported_job="e", job="j"}',
+    );
+  });
+});
