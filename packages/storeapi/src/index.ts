@@ -7,3 +7,5 @@ export {
   type StoreClientOptions,
   type StoreCursor,
 } from "./store-client.ts";
+export type { EndpointSpec, EndpointStatus, ExpectedCluster } from "./endpoint.ts";
+export { createFanout, defaultFanout, type Fanout, type FanoutOptions, type Inventory } from "./fanout.ts";

@@ -4,7 +4,6 @@ import {
   compareText,
   fail,
   formatLabels,
-  labelsEqual,
   ok,
   withoutLabels,
   type LabelsAnswer,

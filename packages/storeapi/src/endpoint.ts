@@ -1,0 +1,146 @@
+/** One endpoint of a fan-out: what is expected of it, what it said of itself, and whether it can be asked. */
+import { labelValue, withoutLabels, type Labels, type SourceFailure } from "@pleiad/model";
+import type { Clock } from "@pleiad/ports";
+import { describeTrouble } from "./rpc-failures.ts";
+import type { StoreClient } from "./store-client.ts";
+import type { StoreIdentity } from "./store-identity.ts";
+
+/** A cluster whose data must be reachable. A request that its labels exclude does not miss it. */
+export interface ExpectedCluster {
+  readonly name: string;
+  readonly labels: Labels; // its external labels
+}
+
+export interface EndpointSpec {
+  readonly address: string;
+  readonly name: string;
+  /** Endpoints of one group are replicas that hold the same: one of them is asked, another one if it fails. */
+  readonly group?: string;
+  readonly expects: readonly ExpectedCluster[];
+}
+
+export interface EndpointStatus {
+  readonly name: string;
+  readonly address: string;
+  readonly group: string | undefined;
+  readonly componentType: string; // "unknown" until it answered
+  readonly healthy: boolean;
+  readonly lastCheckMs: number | undefined; // undefined = not asked yet
+  readonly lastError: string | undefined;
+  readonly labelSets: readonly Labels[];
+  readonly minTimeMs: number | undefined;
+  readonly maxTimeMs: number | undefined;
+  readonly expects: readonly string[]; // names of clusters
+  readonly missing: readonly string[]; // of those, the ones that cannot be reached through it now
+}
+
+/** Why an endpoint gave nothing: words, to which its address is added. */
+export interface Trouble {
+  readonly words: string;
+  readonly address: string;
+}
+
+export interface Endpoint {
+  readonly spec: EndpointSpec;
+  readonly client: StoreClient;
+  /** Asks the endpoint what it is. Never rejects; an aborted call changes nothing. */
+  check(signal: AbortSignal): Promise<void>;
+  readonly healthy: boolean;
+  /** What it said last; undefined when it never did, or has been unhealthy for too long for that to count. */
+  readonly identity: StoreIdentity | undefined;
+  /** Time since it said so. */
+  readonly identityAgeMs: number;
+  /** Expected clusters that it does not announce; all of them while it is unhealthy. */
+  readonly missing: readonly ExpectedCluster[];
+  /** Why it is unhealthy. */
+  trouble(): Trouble;
+  status(): EndpointStatus;
+}
+
+export interface EndpointOptions {
+  readonly infoTimeoutMs: number;
+  readonly unhealthyTimeoutMs: number;
+  /** Labels by which replicas of one cluster differ: they do not count when a cluster is recognised. */
+  readonly replicaLabels: ReadonlySet<string>;
+}
+
+export function createEndpoint(
+  spec: EndpointSpec,
+  client: StoreClient,
+  clock: Clock,
+  options: EndpointOptions,
+): Endpoint {
+  const { replicaLabels } = options;
+  const expects = spec.expects.map(({ name, labels }) => ({ name, labels: withoutLabels(labels, replicaLabels) }));
+  const expected: EndpointSpec = { ...spec, expects };
+  let lastCheckMs: number | undefined;
+  let failure: SourceFailure | undefined;
+  let identity: StoreIdentity | undefined;
+  let saidAtMs = 0; // monotonic
+  let notAnnounced: readonly ExpectedCluster[] = expects;
+
+  const isHealthy = () => identity !== undefined && failure === undefined;
+  const knownIdentity = () =>
+    isHealthy() || clock.monotonicMs() - saidAtMs < options.unhealthyTimeoutMs ? identity : undefined;
+  const missing = () => (isHealthy() ? notAnnounced : expects);
+
+  return {
+    spec: expected,
+    client,
+    async check(signal) {
+      const answer = await client.info(signal, options.infoTimeoutMs);
+      if (signal.aborted) return;
+      lastCheckMs = clock.wallMs();
+      if (!answer.ok) failure = answer.failure;
+      else if (answer.value.ready === false) {
+        failure = { kind: "unavailable", source: spec.name, reason: "not ready" };
+      } else {
+        failure = undefined;
+        identity = answer.value;
+        saidAtMs = clock.monotonicMs();
+        const sets = [...answer.value.labelSets, ...answer.value.tsdbInfos.map(({ labels }) => labels)];
+        notAnnounced = expects.filter(({ labels }) => !sets.some((announced) => includesLabels(announced, labels)));
+      }
+    },
+    get healthy() {
+      return isHealthy();
+    },
+    get identity() {
+      return knownIdentity();
+    },
+    get identityAgeMs() {
+      return clock.monotonicMs() - saidAtMs;
+    },
+    get missing() {
+      return missing();
+    },
+    trouble: () => ({
+      words: failure === undefined ? "not reached yet at" : describeTrouble(failure, spec.address),
+      address: spec.address,
+    }),
+    status() {
+      const known = knownIdentity();
+      return {
+        name: spec.name,
+        address: spec.address,
+        group: spec.group,
+        componentType: identity?.componentType ?? "unknown",
+        healthy: isHealthy(),
+        lastCheckMs,
+        lastError: failure === undefined ? undefined : `${describeTrouble(failure, spec.address)} ${spec.address}`,
+        labelSets: known?.labelSets ?? [],
+        minTimeMs: known?.minTimeMs,
+        maxTimeMs: known?.maxTimeMs,
+        expects: expects.map(({ name }) => name),
+        missing: missing().map(({ name }) => name),
+      };
+    },
+  };
+}
+
+function includesLabels(labels: Labels, part: Labels): boolean {
+  for (let i = 0; i < part.length; i += 2) {
+    if (labelValue(labels, part[i] as string) !== part[i + 1]) return false;
+  }
+  return true;
+}

@@ -1,0 +1,509 @@
+/**
+ * Many StoreAPI servers as one SeriesSource. What the inventory expects and what did not answer is named in a warning:
+ * an answer is whole, or says that it is not.
+ */
+import {
+  compareText,
+  emptyLabels,
+  fail,
+  labelsKey,
+  ok,
+  type Labels,
+  type LabelsAnswer,
+  type LabelsRequest,
+  type Result,
+  type SelectRequest,
+  type SeriesCursor,
+  type SeriesSource,
+  type SourceFailure,
+} from "@pleiad/model";
+import { createLabelTable } from "@pleiad/wire";
+import { createEndpoint, type Endpoint, type EndpointSpec, type EndpointStatus, type Trouble } from "./endpoint.ts";
+import { createMissingReport, missingClusterCount, type MissingReport } from "./missing-report.ts";
+import { compileQuestion, concernsStore, type Question } from "./question.ts";
+import { openReplicaStream, settlesWithin, type ReplicaStream } from "./replica-stream.ts";
+import { describeTrouble } from "./rpc-failures.ts";
+import { mergeSeries, type SeriesMerge } from "./series-merge.ts";
+import { createStoreClient, type StoreClientPorts } from "./store-client.ts";
+import { anyTime, type StoreIdentity } from "./store-identity.ts";
+import { createWarningList } from "./warning-list.ts";
+
+export interface FanoutOptions {
+  readonly name: string; // what failures call the fan-out as a whole
+  readonly endpoints: readonly EndpointSpec[];
+  readonly replicaLabels: readonly string[]; // those by which replicas of one cluster differ
+  readonly infoIntervalMs: number;
+  readonly infoTimeoutMs: number;
+  /** How long one request may wait for one endpoint altogether. */
+  readonly requestTimeoutMs: number;
+  /** For how long the labels and times of an endpoint that went away still tell what it would have been asked. */
+  readonly unhealthyTimeoutMs: number;
+  readonly messageBytesMax: number;
+  readonly responseBytesMax: number; // of one request, from all endpoints
+  readonly seriesMax: number; // of one request, after the merge
+  readonly batchesAheadMax: number; // read from an endpoint before the merge wants them
+  readonly endpointsMax: number;
+}
+
+export const defaultFanout: Omit<FanoutOptions, "endpoints"> = {
+  name: "fan-out",
+  replicaLabels: [],
+  infoIntervalMs: 5_000,
+  infoTimeoutMs: 5_000,
+  requestTimeoutMs: 30_000,
+  unhealthyTimeoutMs: 5 * 60_000,
+  messageBytesMax: 64 << 20,
+  responseBytesMax: 512 << 20,
+  seriesMax: 500_000,
+  batchesAheadMax: 4,
+  endpointsMax: 2_000,
+};
+
+export interface Inventory {
+  readonly expected: readonly string[]; // names of clusters
+  readonly missing: readonly string[]; // of those, the ones that no healthy endpoint announces
+}
+
+export interface Fanout extends SeriesSource {
+  /** Begins to check the endpoints, each on its own, at once and then every `infoIntervalMs`. */
+  start(): void;
+  /** Checks every endpoint once; resolves when all have answered or failed. */
+  refresh(): Promise<void>;
+  /** Ends the checks and closes the connections. */
+  stop(): Promise<void>;
+  endpoints(): readonly EndpointStatus[];
+  inventory(): Inventory;
+  /** What a querier over this fan-out says of itself to those above. */
+  identity(): StoreIdentity;
+}
+
+/** Endpoints that hold the same: a group, or one endpoint alone. One of them is asked. */
+interface ReplicaSet {
+  readonly name: string;
+  readonly isGroup: boolean;
+  readonly endpoints: readonly Endpoint[];
+}
+
+type Assignment =
+  | { readonly kind: "not-concerned" }
+  /** `notAnnounced`: expected clusters that the request concerns and that none of the replicas can see. */
+  | { readonly kind: "ask"; readonly replicas: readonly Endpoint[]; readonly notAnnounced: readonly string[] }
+  | { readonly kind: "missing"; readonly clusters: readonly string[]; readonly troubles: readonly Trouble[] };
+
+export function createFanout(options: FanoutOptions, ports: StoreClientPorts): Fanout {
+  const { clock, observations } = ports;
+  const { name: source } = options;
+  if (options.endpoints.length > options.endpointsMax) {
+    throw new Error(`${options.endpoints.length} endpoints, at most ${options.endpointsMax} are allowed`);
+  }
+  const labelTable = createLabelTable();
+  const replicaLabels = new Set(options.replicaLabels);
+  const endpoints = options.endpoints.map((spec) => {
+    const client = createStoreClient(spec.address, ports, {
+      name: spec.name,
+      timeoutMs: options.requestTimeoutMs,
+      messageBytesMax: options.messageBytesMax,
+      responseBytesMax: options.responseBytesMax,
+      seriesMax: options.seriesMax,
+      labelTable,
+    });
+    const { infoTimeoutMs, unhealthyTimeoutMs } = options;
+    return createEndpoint(spec, client, clock, { infoTimeoutMs, unhealthyTimeoutMs, replicaLabels });
+  });
+  const replicaSets = replicaSetsOf(endpoints);
+  const running = new AbortController();
+  const checks: Promise<void>[] = [];
+  let turn = 0;
+
+  const endpointsGauge = observations.gauge(
+    "pleiad_fanout_endpoints",
+    "Endpoints of the fan-out, by what they are and whether they answer.",
+    ["component_type", "state"],
+  );
+  const expectedGauge = observations.gauge("pleiad_fanout_clusters_expected", "Clusters that the inventory expects.");
+  const missingGauge = observations.gauge(
+    "pleiad_fanout_clusters_missing",
+    "Expected clusters that no healthy endpoint announces.",
+  );
+  const requests = observations.counter("pleiad_fanout_requests_total", "Requests to the fan-out.", ["method"]);
+  const partial = observations.counter(
+    "pleiad_fanout_partial_total",
+    "Requests whose answer lacked something that was expected.",
+    ["method"],
+  );
+  const failed = observations.counter("pleiad_fanout_failures_total", "Requests without an answer, by kind.", [
+    "method",
+    "kind",
+  ]);
+  const seenTypes = new Set<string>();
+
+  function observeEndpoints() {
+    const counts = new Map<string, { up: number; down: number }>();
+    for (const { componentType, healthy } of endpoints.map((endpoint) => endpoint.status())) {
+      seenTypes.add(componentType);
+      const count = counts.get(componentType) ?? { up: 0, down: 0 };
+      count[healthy ? "up" : "down"]++;
+      counts.set(componentType, count);
+    }
+    for (const type of seenTypes) {
+      endpointsGauge.set(counts.get(type)?.up ?? 0, type, "up");
+      endpointsGauge.set(counts.get(type)?.down ?? 0, type, "down");
+    }
+    const { expected, missing } = inventory();
+    expectedGauge.set(expected.length);
+    missingGauge.set(missing.length);
+  }
+
+  async function keepChecking(endpoint: Endpoint) {
+    const { signal } = running;
+    while (!signal.aborted) {
+      const { healthy, missing } = endpoint;
+      await endpoint.check(signal);
+      if (endpoint.healthy !== healthy || endpoint.missing.length !== missing.length) observeEndpoints();
+      try {
+        await clock.sleep(options.infoIntervalMs, signal);
+      } catch {
+        return; // stopped
+      }
+    }
+  }
+
+  function inventory(): Inventory {
+    const expected = new Set<string>();
+    const missing = new Set<string>();
+    for (const set of replicaSets) {
+      for (const { spec } of set.endpoints) for (const { name } of spec.expects) expected.add(name);
+      for (const { name } of missingClusters(set)) missing.add(name);
+    }
+    return { expected: [...expected], missing: [...missing] };
+  }
+
+  /** Who is to be asked. The order of replicas turns from request to request, the ones that see most first. */
+  function assign(set: ReplicaSet, question: Question): Assignment {
+    const inTime = set.endpoints.some(
+      ({ identity }) => identity === undefined || identity.minTimeMs <= question.maxTimeMs,
+    );
+    if (!inTime) return { kind: "not-concerned" };
+    const healthy = set.endpoints.filter((endpoint) => endpoint.healthy);
+    if (healthy.length === 0) {
+      const clusters = concernedClusters(set, question);
+      if (clusters.length === 0 && !set.endpoints.some((endpoint) => wouldBeAsked(endpoint, question))) {
+        return { kind: "not-concerned" };
+      }
+      return { kind: "missing", clusters, troubles: set.endpoints.map((endpoint) => endpoint.trouble()) };
+    }
+    const concerned = healthy.filter(
+      ({ identity, identityAgeMs }) => identity !== undefined && concernsStore(question, identity, identityAgeMs),
+    );
+    const notAnnounced = missingClusters(set)
+      .filter(({ labels }) => question.couldMatch(labels))
+      .map(({ name }) => name);
+    // Where something expected is missing, the replica is asked even if it has nothing: it can say why.
+    const replicas = concerned.length === 0 && notAnnounced.length > 0 ? healthy : concerned;
+    if (replicas.length === 0) return { kind: "not-concerned" };
+    const turned = replicas.map((_, i) => replicas[(i + turn) % replicas.length] as Endpoint);
+    turned.sort((a, b) => a.missing.length - b.missing.length);
+    return { kind: "ask", replicas: turned, notAnnounced };
+  }
+
+  function assignAll(question: Question, report: MissingReport) {
+    turn++;
+    const asked: { set: ReplicaSet; replicas: readonly Endpoint[]; notAnnounced: readonly string[] }[] = [];
+    for (const set of replicaSets) {
+      const assignment = assign(set, question);
+      if (assignment.kind === "missing") report.missing({ ...set, ...assignment });
+      else if (assignment.kind === "ask") asked.push({ set, ...assignment });
+    }
+    return asked;
+  }
+
+  /** Tells of expected clusters that a replica set answered without, unless its own warnings do. */
+  function reportNotAnnounced(
+    { set, replicas, notAnnounced }: ReturnType<typeof assignAll>[number],
+    warnings: readonly string[],
+    report: MissingReport,
+  ) {
+    if (notAnnounced.length === 0 || missingClusterCount(warnings) >= notAnnounced.length) return;
+    const troubles = replicas.slice(0, 1).map(({ spec }) => ({ words: "not announced by", address: spec.address }));
+    report.missing({ ...set, clusters: notAnnounced, troubles });
+  }
+
+  /** Under "abort": the failure that what is missing amounts to. */
+  function missingFailure(report: MissingReport): SourceFailure | undefined {
+    const [first] = report.texts();
+    return first === undefined ? undefined : { kind: "unavailable", source, reason: first };
+  }
+
+  function select(request: SelectRequest, signal: AbortSignal): SeriesCursor {
+    const method = "select";
+    const report = createMissingReport();
+    const warnings = createWarningList();
+    const ending = new AbortController();
+    let streams: readonly ReplicaStream[] = [];
+    let asked: ReturnType<typeof assignAll> = [];
+    let question: Question | undefined;
+    let merge: SeriesMerge | undefined;
+    let seriesLeft = request.seriesMax === 0 ? Infinity : request.seriesMax;
+    let failure: SourceFailure | undefined;
+    let ended = false;
+    requests.add(1, method);
+
+    function end(cause?: SourceFailure): undefined {
+      if (ended) return undefined;
+      ended = true;
+      failure = cause;
+      if (cause !== undefined) failed.add(1, method, cause.kind);
+      for (const stream of streams) stream.close();
+      ending.abort();
+      return undefined;
+    }
+
+    /** Opens the streams; the failure that keeps the request from beginning. */
+    function begin(): SourceFailure | undefined {
+      const compiled = compileQuestion(request, source);
+      if (!compiled.ok) return compiled.failure;
+      question = compiled.value;
+      asked = assignAll(question, report);
+      if (request.onFailure === "abort") {
+        const missing = missingFailure(report);
+        if (missing !== undefined) return missing;
+      }
+      const whole = AbortSignal.any([signal, ending.signal]);
+      streams = asked.map(({ replicas }) =>
+        openReplicaStream(replicas, request, whole, clock, {
+          batchesAheadMax: options.batchesAheadMax,
+          firstAnswerMs: options.requestTimeoutMs / 2,
+        }),
+      );
+      merge = mergeSeries(streams, {
+        source,
+        seriesMax: options.seriesMax,
+        bytesMax: options.responseBytesMax,
+        onFailure: request.onFailure,
+      });
+      return undefined;
+    }
+
+    /** The end, or as much as is wanted: what is missing, in words, and under "abort" as a failure. */
+    function conclude(): undefined {
+      for (const [i, stream] of streams.entries()) {
+        const part = asked[i];
+        if (part === undefined) continue;
+        for (const warning of stream.warnings) warnings.add(warning);
+        if (stream.failure === undefined) reportNotAnnounced(part, stream.warnings, report);
+        else reportFailed(part.set, stream);
+      }
+      const texts = report.texts();
+      for (const text of texts) warnings.add(text);
+      if (texts.length > 0 && request.onFailure === "warn") partial.add(1, method);
+      return end(request.onFailure === "abort" ? missingFailure(report) : undefined);
+    }
+
+    function reportFailed(set: ReplicaSet, stream: ReplicaStream) {
+      const clusters = question === undefined ? [] : concernedClusters(set, question);
+      const part = { ...set, clusters, troubles: stream.troubles };
+      if (stream.gaveSeries) report.incomplete(part);
+      else report.missing(part);
+    }
+
+    return {
+      get failure() {
+        return failure;
+      },
+      get warnings() {
+        return warnings.texts();
+      },
+      async next() {
+        if (ended) return undefined;
+        if (signal.aborted) return end({ kind: "canceled", source });
+        if (merge === undefined) {
+          const cause = begin();
+          if (cause !== undefined) return end(cause);
+        }
+        const batch = await merge?.next();
+        if (ended) return undefined; // closed while waiting
+        if (signal.aborted) return end({ kind: "canceled", source });
+        if (merge?.failure !== undefined) return end(merge.failure);
+        if (batch === undefined) return conclude();
+        if (batch.length < seriesLeft) {
+          seriesLeft -= batch.length;
+          return batch;
+        }
+        conclude();
+        return batch.slice(0, seriesLeft);
+      },
+      close() {
+        end();
+      },
+    };
+  }
+
+  async function labels(
+    method: string,
+    request: LabelsRequest,
+    signal: AbortSignal,
+    ask: (endpoint: Endpoint, signal: AbortSignal) => Promise<Result<LabelsAnswer, SourceFailure>>,
+  ): Promise<Result<LabelsAnswer, SourceFailure>> {
+    requests.add(1, method);
+    const failing = (failure: SourceFailure) => {
+      failed.add(1, method, failure.kind);
+      return fail(failure);
+    };
+    if (signal.aborted) return failing({ kind: "canceled", source });
+    const question = compileQuestion(request, source);
+    if (!question.ok) return failing(question.failure);
+    const report = createMissingReport();
+    const warnings = createWarningList();
+    const asked = assignAll(question.value, report);
+    const ending = new AbortController();
+    const whole = AbortSignal.any([signal, ending.signal]);
+    const answers = await Promise.all(
+      asked.map(async ({ replicas }) => {
+        const troubles: Trouble[] = [];
+        for (const [i, replica] of replicas.entries()) {
+          const answering = ask(replica, whole);
+          const { address } = replica.spec;
+          const firstAnswerMs = options.requestTimeoutMs / 2;
+          const patient = i + 1 === replicas.length;
+          if (!patient && !(await settlesWithin(answering, firstAnswerMs, clock, whole))) {
+            const timeout: SourceFailure = { kind: "timeout", source: replica.spec.name, afterMs: firstAnswerMs };
+            troubles.push({ words: describeTrouble(timeout, address), address });
+            continue;
+          }
+          const answer = await answering;
+          if (answer.ok) return { answer: answer.value, troubles };
+          troubles.push({ words: describeTrouble(answer.failure, address), address });
+        }
+        return { answer: undefined, troubles };
+      }),
+    );
+    ending.abort();
+    if (signal.aborted) return failing({ kind: "canceled", source });
+    const values = new Set<string>();
+    for (const [i, { answer, troubles }] of answers.entries()) {
+      const part = asked[i];
+      if (part === undefined) continue;
+      if (answer === undefined) {
+        report.missing({ ...part.set, clusters: concernedClusters(part.set, question.value), troubles });
+        continue;
+      }
+      for (const value of answer.values) values.add(value);
+      for (const warning of answer.warnings) warnings.add(warning);
+      reportNotAnnounced(part, answer.warnings, report);
+    }
+    const missing = missingFailure(report);
+    if (missing !== undefined) {
+      if (request.onFailure === "abort") return failing(missing);
+      partial.add(1, method);
+    }
+    for (const text of report.texts()) warnings.add(text);
+    const sorted = [...values].sort(compareText);
+    return ok({
+      values: request.limit > 0 ? sorted.slice(0, request.limit) : sorted,
+      warnings: warnings.texts(),
+    });
+  }
+
+  return {
+    start() {
+      if (checks.length > 0) return;
+      observeEndpoints();
+      checks.push(...endpoints.map(keepChecking));
+    },
+    async refresh() {
+      await Promise.all(endpoints.map((endpoint) => endpoint.check(running.signal)));
+      observeEndpoints();
+    },
+    async stop() {
+      running.abort();
+      await Promise.all(checks);
+      await Promise.all(endpoints.map((endpoint) => endpoint.client.close()));
+    },
+    select,
+    labelNames: (request, signal) =>
+      labels("label_names", request, signal, (endpoint, whole) => endpoint.client.labelNames(request, whole)),
+    labelValues: (label, request, signal) =>
+      labels("label_values", request, signal, (endpoint, whole) => endpoint.client.labelValues(label, request, whole)),
+    endpoints: () => endpoints.map((endpoint) => endpoint.status()),
+    inventory,
+    identity: () => identityOf(endpoints),
+  };
+}
+
+function replicaSetsOf(endpoints: readonly Endpoint[]): readonly ReplicaSet[] {
+  const sets: ReplicaSet[] = [];
+  const groups = new Map<string, Endpoint[]>();
+  for (const endpoint of endpoints) {
+    const { group, name } = endpoint.spec;
+    const known = group === undefined ? undefined : groups.get(group);
+    if (known !== undefined) {
+      known.push(endpoint);
+      continue;
+    }
+    const members = [endpoint];
+    sets.push({ name: group ?? name, isGroup: group !== undefined, endpoints: members });
+    if (group !== undefined) groups.set(group, members);
+  }
+  return sets;
+}
+
+/** Clusters that are expected through a replica set and that not one of its endpoints can see now. */
+function missingClusters({ endpoints }: ReplicaSet): Endpoint["missing"] {
+  return (
+    endpoints.reduce<Endpoint["missing"] | undefined>((fewest, endpoint) => {
+      if (fewest === undefined || (endpoint.healthy && endpoint.missing.length < fewest.length))
+        return endpoint.missing;
+      return fewest;
+    }, undefined) ?? []
+  );
+}
+
+/** Names of the clusters that are expected through a replica set and that the labels of a request do not exclude. */
+function concernedClusters({ endpoints }: ReplicaSet, question: Question): readonly string[] {
+  const names = new Set<string>();
+  for (const { spec } of endpoints) {
+    for (const { name, labels } of spec.expects) if (question.couldMatch(labels)) names.add(name);
+  }
+  return [...names];
+}
+
+/** Whether an endpoint that is away would have been asked for more than the clusters that are expected through it. */
+function wouldBeAsked({ identity, spec }: Endpoint, question: Question): boolean {
+  if (identity === undefined || (identity.labelSets.length === 0 && identity.tsdbInfos.length === 0)) {
+    return spec.expects.length === 0;
+  }
+  // Its newest sample is not known any more: only its oldest one tells.
+  const { maxTimeMs } = anyTime;
+  const tsdbInfos = identity.tsdbInfos.map((one) => ({ ...one, maxTimeMs }));
+  return concernsStore(question, { ...identity, maxTimeMs, tsdbInfos }, 0);
+}
+
+function identityOf(endpoints: readonly Endpoint[]): StoreIdentity {
+  const healthy = endpoints.filter((endpoint) => endpoint.healthy).flatMap(({ identity }) => identity ?? []);
+  const labelSets = new Map<string, Labels>();
+  const tsdbInfos = new Map<string, StoreIdentity["tsdbInfos"][number]>();
+  for (const identity of healthy) {
+    // One that announces nothing may hold anything: the empty set keeps those above from passing us over.
+    const sets = identity.labelSets.length === 0 ? [emptyLabels] : identity.labelSets;
+    for (const labels of sets) labelSets.set(labelsKey(labels), labels);
+    for (const one of identity.tsdbInfos) {
+      const key = `${one.minTimeMs} ${one.maxTimeMs} ${labelsKey(one.labels)}`;
+      tsdbInfos.set(key, one);
+    }
+  }
+  const times =
+    healthy.length === 0
+      ? anyTime
+      : {
+          minTimeMs: healthy.reduce((least, { minTimeMs }) => Math.min(least, minTimeMs), Infinity),
+          maxTimeMs: healthy.reduce((most, { maxTimeMs }) => Math.max(most, maxTimeMs), -Infinity),
+        };
+  // Those above judge by the databases where there are any: all of them are told, or none.
+  const allTell = healthy.every((identity) => identity.tsdbInfos.length > 0);
+  return {
+    componentType: "query",
+    labelSets: [...labelSets.values()],
+    ...times,
+    tsdbInfos: allTell ? [...tsdbInfos.values()] : [],
+  };
+}
