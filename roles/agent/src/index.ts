@@ -1,1 +1,1 @@
-export {};
+export { startAgent, type Agent, type AgentFailure, type AgentOptions } from "./agent.ts";

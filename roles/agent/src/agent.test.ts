@@ -1,0 +1,165 @@
+import { createSampleColumns, decodeChunk } from "@pleiad/chunks";
+import { createMetricRegistry, expositionContentType, observationsOf } from "@pleiad/exposition";
+import { collectSeries, formatLabels, labelsFromRecord, ok, plainSelect, type SourceSeries } from "@pleiad/model";
+import { testPorts, type TestPorts } from "@pleiad/ports/testing";
+import { createStoreClient, defaultStoreClient } from "@pleiad/storeapi";
+import { describe, expect, it } from "vitest";
+import { startAgent, type Agent, type AgentOptions } from "./agent.ts";
+
+const intervalMs = 30_000;
+const options: AgentOptions = {
+  name: "a1",
+  directory: "/data/a1",
+  externalLabels: labelsFromRecord({ cluster: "a1", region: "eu", replica: "0" }),
+  grpcAddress: "a1:10901",
+  targets: [{ job: "node", url: "http://node:9100/metrics" }],
+  scrapeIntervalMs: intervalMs,
+  retentionMs: 7_200_000,
+};
+
+/** Ports with a target whose counter says how often it was scraped, and a page of own metrics. */
+async function openWorld() {
+  const registry = createMetricRegistry();
+  const ports: TestPorts = { ...testPorts(), observations: observationsOf(registry, () => {}) };
+  let scrapes = 0;
+  await ports.network.serveHttp("node:9100", async () => ({
+    status: 200,
+    headers: { "content-type": expositionContentType },
+    body: `# TYPE scrapes_total counter\nscrapes_total{cluster="forged"} ${++scrapes}\n`,
+  }));
+  return { ports, registry };
+}
+
+async function start(ports: TestPorts, changes: Partial<AgentOptions> = {}): Promise<Agent> {
+  const started = await startAgent({ ...options, ...changes }, ports);
+  if (!started.ok) throw new Error(started.failure.message);
+  return started.value;
+}
+
+/** Asks over StoreAPI. */
+async function ask(ports: TestPorts, metricName: string) {
+  const client = createStoreClient("a1:10901", ports, { ...defaultStoreClient, name: "a1" });
+  const { signal } = new AbortController();
+  const matchers = [{ type: "=", name: "__name__", value: metricName }] as const;
+  const { series, failure } = await collectSeries(client.select({ ...plainSelect, matchers }, signal));
+  const info = await client.info(signal);
+  await client.close();
+  return { series: series.map(describeSeries), failure, info };
+}
+
+function describeSeries({ labels, chunks }: SourceSeries): string {
+  const columns = createSampleColumns(1024);
+  for (const { content } of chunks) {
+    if (content.kind === "raw") expect(decodeChunk(content.encoding, content.data, columns)).toBeUndefined();
+  }
+  return `${formatLabels(labels)} ${[...columns.values.subarray(0, columns.count)].join(" ")}`;
+}
+
+describe("an agent", () => {
+  it("scrapes a page and serves it over StoreAPI, under labels that no target can forge", async () => {
+    const { ports } = await openWorld();
+    const agent = await start(ports);
+    await ports.clock.advance(3 * intervalMs);
+    const { series, failure, info } = await ask(ports, "scrapes_total");
+    expect(failure).toBeUndefined();
+    expect(series).toEqual([
+      'scrapes_total{cluster="a1", instance="node:9100", job="node", region="eu", replica="0"} 1 2 3',
+    ]);
+    expect(info.ok && info.value).toMatchObject({
+      componentType: "sidecar",
+      labelSets: [options.externalLabels],
+      minTimeMs: agent.statistics().minTimeMs,
+    });
+    expect(agent.ready()).toEqual({ ready: true });
+    expect(agent.targets()).toMatchObject([{ health: "up", lastError: undefined, lastSamples: 1 }]);
+    await agent.stop(0);
+  });
+
+  it("goes on where it was after a restart", async () => {
+    const { ports } = await openWorld();
+    const first = await start(ports);
+    await ports.clock.advance(2 * intervalMs);
+    await first.stop(0);
+    expect(first.ready()).toEqual({ ready: false, reason: "stopping" });
+    const second = await start(ports);
+    await ports.clock.advance(intervalMs);
+    expect((await ask(ports, "scrapes_total")).series).toEqual([
+      'scrapes_total{cluster="a1", instance="node:9100", job="node", region="eu", replica="0"} 1 2 3',
+    ]);
+    await second.stop(0);
+  });
+
+  it("has metrics of its own, labelled with its cluster", async () => {
+    const { ports, registry } = await openWorld();
+    const agent = await start(ports);
+    await ports.clock.advance(2 * intervalMs + 15_000);
+    const page = registry.render();
+    for (const line of [
+      'prometheus_tsdb_head_series{cluster="a1"} 6',
+      'prometheus_tsdb_head_samples_appended_total{cluster="a1"} 18',
+      'pleiad_scrapes_total{cluster="a1"} 3',
+      'prometheus_target_scrapes_sample_out_of_order_total{cluster="a1"} 0',
+    ]) {
+      expect(page).toContain(line);
+    }
+    await agent.stop(0);
+  });
+
+  it("drops what is past its retention", async () => {
+    const { ports } = await openWorld();
+    const agent = await start(ports, { retentionMs: 3_600_000 });
+    await ports.clock.advance(10 * 3_600_000);
+    const { minTimeMs, maxTimeMs } = agent.statistics();
+    expect(maxTimeMs - minTimeMs).toBeGreaterThan(3_000_000);
+    expect(maxTimeMs - minTimeMs).toBeLessThan(2 * 3_600_000 + 3_600_000);
+    await agent.stop(0);
+  }, 20_000);
+
+  it("fills in the past before it scrapes or serves", async () => {
+    const { ports } = await openWorld();
+    const agent = await start(ports, {
+      beforeScraping: async (head) => {
+        expect((await ask(ports, "scrapes_total")).failure?.kind).toBe("unavailable");
+        const appender = head.appender();
+        const ref = appender.series(labelsFromRecord({ __name__: "past" }));
+        if (typeof ref === "number") appender.append(ref, ports.clock.wallMs() - 60_000, 7);
+        await appender.commit();
+        return ok(undefined);
+      },
+    });
+    expect((await ask(ports, "past")).series).toEqual(['past{cluster="a1", region="eu", replica="0"} 7']);
+    await agent.stop(0);
+  });
+});
+
+describe("an agent that cannot start says why, and leaves nothing open", () => {
+  it("when the port is taken", async () => {
+    const { ports } = await openWorld();
+    await ports.network.serveRpc("a1:10901", new Map());
+    const started = await startAgent(options, ports);
+    expect(!started.ok && started.failure).toEqual({
+      kind: "listen",
+      message: "StoreAPI on a1:10901: a1:10901: address already in use",
+    });
+    const elsewhere = await start(ports, { grpcAddress: "a1:10902" });
+    await elsewhere.stop(0);
+  });
+
+  it("when the folder cannot be written", async () => {
+    const { ports } = await openWorld();
+    ports.files.failFrom(1, "EACCES");
+    const started = await startAgent(options, ports);
+    expect(!started.ok && started.failure.kind).toBe("head");
+    expect(!started.ok && started.failure.message).toMatch(/^\/data\/a1: EACCES: makeDirectory \/data\/a1\/wal$/);
+  });
+
+  it("when the past cannot be filled in", async () => {
+    const { ports } = await openWorld();
+    const started = await startAgent(
+      { ...options, beforeScraping: async () => ({ ok: false, failure: "no space left" }) },
+      ports,
+    );
+    expect(!started.ok && started.failure).toEqual({ kind: "past", message: "/data/a1: no space left" });
+    await (await start(ports)).stop(0);
+  });
+});

@@ -1,0 +1,66 @@
+/** Keeps a head small, and its figures on the page of metrics. */
+import { formatHeadFailure, type Head } from "@pleiad/head";
+import type { Ports } from "@pleiad/ports";
+
+export interface Maintenance {
+  /** Resolves when no maintenance runs any more. */
+  stop(): Promise<void>;
+}
+
+const figuresIntervalMs = 15_000;
+/** Times that the figures are renewed for each time that the head drops what is past its retention and cuts its log. */
+const figuresPerMaintenance = 8;
+
+/** Begins with the figures; the first maintenance comes after two minutes, the next ones two minutes apart. */
+export function startMaintenance(
+  head: Head,
+  { clock, observations }: Pick<Ports, "clock" | "observations">,
+): Maintenance {
+  const stopping = new AbortController();
+  const showFigures = headFigures(head, observations);
+
+  async function run(): Promise<void> {
+    for (let round = 1; ; round++) {
+      showFigures();
+      await clock.sleep(figuresIntervalMs, stopping.signal);
+      if (round % figuresPerMaintenance !== 0) continue;
+      const maintained = await head.maintain(clock.wallMs());
+      // What was to be dropped stays for now; the next round tries again.
+      if (!maintained.ok) {
+        const reason = formatHeadFailure(maintained.failure);
+        observations.log("error", "The head could not be maintained.", { reason });
+      }
+    }
+  }
+
+  const ended = run().catch((error: unknown) => {
+    if (!stopping.signal.aborted) throw error;
+  });
+  return {
+    stop: async () => {
+      stopping.abort();
+      await ended;
+    },
+  };
+}
+
+/** A function that brings the metrics of a head up to date, under Prometheus's names. */
+function headFigures(head: Head, observations: Ports["observations"]): () => void {
+  const series = observations.gauge("prometheus_tsdb_head_series", "Series in the head.");
+  const chunks = observations.gauge("prometheus_tsdb_head_chunks", "Chunks in the head.");
+  const minTime = observations.gauge("prometheus_tsdb_head_min_time", "Time of the oldest sample, in milliseconds.");
+  const maxTime = observations.gauge("prometheus_tsdb_head_max_time", "Time of the newest sample, in milliseconds.");
+  const walBytes = observations.gauge("prometheus_tsdb_wal_storage_size_bytes", "Bytes of the write-ahead log.");
+  const appended = observations.counter("prometheus_tsdb_head_samples_appended_total", "Samples appended to the head.");
+  let appendedShown = 0;
+  return () => {
+    const figures = head.statistics();
+    series.set(figures.series);
+    chunks.set(figures.chunks);
+    minTime.set(figures.minTimeMs);
+    maxTime.set(figures.maxTimeMs);
+    walBytes.set(figures.walBytes);
+    appended.add(figures.samplesAppended - appendedShown);
+    appendedShown = figures.samplesAppended;
+  };
+}
