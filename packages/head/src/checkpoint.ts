@@ -1,0 +1,110 @@
+/**
+ * A checkpoint stands for all segments of the log up to a number: every live series, and the samples of its open chunk.
+ * Closed chunks lie in files of their own and must be durable before the segments go.
+ */
+import { createSampleColumns, decodeChunk } from "@pleiad/chunks";
+import type { Clock, FileSystem } from "@pleiad/ports";
+import { ByteWriter } from "./byte-writer.ts";
+import type { HeadMemory } from "./head-memory.ts";
+import { recordSeries, writeSample, writeSamplesBase, writeSeries } from "./wal-records.ts";
+import { frameRecord } from "./wal-segment.ts";
+import { checkpointName, RecordBatch, removeEntries, segmentName } from "./write-ahead-log.ts";
+
+const recordBytesUsual = 64 * 1024;
+const appendBytesUsual = 1024 * 1024;
+const pieceMs = 5;
+
+/**
+ * Writes the checkpoint of number `number` and puts it in place. Commits may go on meanwhile: what they add is in later
+ * segments. `settle` is awaited before it counts: it makes closed chunks durable. Gives its size in bytes.
+ */
+export async function writeCheckpoint(
+  memory: HeadMemory,
+  directory: string,
+  number: number,
+  ports: { readonly files: FileSystem; readonly clock: Clock },
+  settle: () => Promise<void>,
+): Promise<number> {
+  const { files, clock } = ports;
+  const target = `${directory}/${checkpointName(number)}`;
+  const draft = `${target}.tmp`;
+  if (await files.exists(draft)) await removeEntries(files, [{ kind: "directory", path: draft }]);
+  await files.makeDirectory(draft);
+  const file = await files.open(`${draft}/${segmentName(0)}`, "create-new");
+  try {
+    let position = 0;
+    const framed = new ByteWriter(recordBytesUsual);
+    const flush = async () => {
+      if (framed.length === 0) return;
+      await file.append(framed.view());
+      position += framed.length;
+      framed.clear();
+    };
+    let pieceStartMs = clock.monotonicMs();
+    for (const batch of recordsOf(memory)) {
+      let from = 0;
+      for (const to of batch.ends) {
+        frameRecord(framed, position, batch.writer.bytes, from, to);
+        from = to;
+      }
+      if (framed.length >= appendBytesUsual) await flush();
+      if (clock.monotonicMs() - pieceStartMs > pieceMs) {
+        await clock.yield();
+        pieceStartMs = clock.monotonicMs();
+      }
+    }
+    await flush();
+    await file.datasync();
+    await settle();
+    await files.syncDirectory(draft);
+    await files.rename(draft, target);
+    await files.syncDirectory(directory);
+    return position;
+  } finally {
+    await file.close();
+  }
+}
+
+/** All records, in batches of about one record: series first, so that every sample finds its own. */
+function* recordsOf(memory: HeadMemory): Generator<RecordBatch> {
+  const batch = new RecordBatch();
+  const { writer } = batch;
+  function* ended() {
+    batch.endRecord();
+    if (!batch.isEmpty) yield batch;
+    batch.clear();
+  }
+  for (const series of memory.index.all()) {
+    if (!series.isLogged) continue;
+    if (writer.length === 0) writer.u8(recordSeries);
+    writeSeries(writer, series.ref, memory.ownLabels(series));
+    if (writer.length >= recordBytesUsual) yield* ended();
+  }
+  yield* ended();
+  for (const [ref, series] of memory.aliases) {
+    writer.u8(recordSeries);
+    writeSeries(writer, ref, memory.ownLabels(series));
+    yield* ended();
+  }
+  const columns = createSampleColumns(256);
+  let baseRef = 0;
+  let baseMs = 0;
+  for (const { ref, open, isLogged } of memory.index.all()) {
+    if (open === undefined || open.count === 0 || !isLogged) continue;
+    columns.count = 0;
+    const failure = decodeChunk(1, open.bytes(), columns);
+    if (failure !== undefined) throw new Error(`an open chunk of the head does not decode: ${failure.kind}`);
+    const { timestampsMs, valueWords, count } = columns;
+    if (writer.length === 0) {
+      baseRef = ref;
+      baseMs = timestampsMs[0] ?? 0;
+      writeSamplesBase(writer, baseRef, baseMs);
+    }
+    for (let i = 0; i < count; i++) {
+      const timestampMs = timestampsMs[i] ?? 0;
+      writeSample(writer, ref - baseRef, timestampMs - baseMs, valueWords[2 * i + 1] ?? 0, valueWords[2 * i] ?? 0);
+    }
+    if (writer.length >= recordBytesUsual) yield* ended();
+  }
+  yield* ended();
+}

@@ -1,0 +1,146 @@
+/**
+ * Writes closed chunks to files. A chunk is laid out once, in the bytes of its file: memory serves readers from there,
+ * and `flush` sends the same bytes to disk. Chunks are not added while a flush is under way.
+ */
+import { crc32c, type XorAppender } from "@pleiad/chunks";
+import { xorEncoding } from "@pleiad/model";
+import type { FileSystem } from "@pleiad/ports";
+import { AppendFile } from "./append-file.ts";
+import { ByteWriter } from "./byte-writer.ts";
+import { chunkRecordBytesMax, headChunkFileHeader, type ClosedChunk, type HeadChunkFile } from "./head-chunk-file.ts";
+
+export interface HeadChunkWriterOptions {
+  readonly directory: string;
+  readonly fileBytesMax: number;
+  /** A file spans about this much time, so that files pass out of retention one by one. */
+  readonly fileSpanMs: number;
+  /** The number of the next file; each call gives another. */
+  readonly nextFileNumber: () => number;
+}
+
+/** Bytes that wait for `flush`: a part of one page, for one file. */
+interface Piece {
+  readonly page: ByteWriter;
+  readonly from: number;
+  to: number;
+  maxTimeMs: number;
+  startsFile: boolean;
+}
+
+const pageBytesFirst = 4 * 1024;
+const pageBytesUsual = 64 * 1024;
+
+export class HeadChunkWriter {
+  readonly #files: FileSystem;
+  readonly #options: HeadChunkWriterOptions;
+  /** The files that were begun, the current one last. */
+  readonly written: HeadChunkFile[] = [];
+  readonly #pieces: Piece[] = [];
+  #page = new ByteWriter(0);
+  #pageBytesNext = pageBytesFirst;
+  /** Of the file that the next chunk goes to, flushed or not. */
+  #fileBytes = 0;
+  #fileFirstTimeMs = 0;
+  #file: AppendFile | undefined;
+
+  constructor(files: FileSystem, options: HeadChunkWriterOptions) {
+    this.#files = files;
+    this.#options = options;
+  }
+
+  /** Lays out an open chunk as a closed one. */
+  addOpen(ref: number, open: XorAppender): ClosedChunk {
+    const { minTimeMs, maxTimeMs, byteLength } = open;
+    const { page, start } = this.#beginRecord(ref, minTimeMs, maxTimeMs, byteLength);
+    open.copyTo(page.bytes, page.length);
+    return this.#endRecord(start, minTimeMs, maxTimeMs, byteLength);
+  }
+
+  /** Lays out an XOR chunk that was encoded elsewhere; `data` is copied. */
+  addEncoded(ref: number, minTimeMs: number, maxTimeMs: number, data: Uint8Array): ClosedChunk {
+    const { page, start } = this.#beginRecord(ref, minTimeMs, maxTimeMs, data.length);
+    page.bytes.set(data, page.length);
+    return this.#endRecord(start, minTimeMs, maxTimeMs, data.length);
+  }
+
+  /** Sends what is laid out to its files. After a rejection nothing is lost: the next flush goes on with it. */
+  async flush(): Promise<void> {
+    for (let piece = this.#pieces[0]; piece !== undefined; piece = this.#pieces[0]) {
+      if (piece.startsFile) {
+        await this.#startFile();
+        piece.startsFile = false;
+      }
+      const info = this.written.at(-1);
+      if (this.#file === undefined || info === undefined) throw new Error("chunks are laid out for no file");
+      await this.#file.append(piece.page.bytes.subarray(piece.from, piece.to));
+      info.maxTimeMs = Math.max(info.maxTimeMs, piece.maxTimeMs);
+      info.sizeBytes = this.#file.sizeBytes;
+      this.#pieces.shift();
+    }
+  }
+
+  /** What was flushed survives the death of the machine when it resolves. */
+  async datasync(): Promise<void> {
+    await this.#file?.datasync();
+  }
+
+  async close(): Promise<void> {
+    if (this.#file?.isSealed === true) await this.#file.abandon();
+    else await this.#file?.finish();
+    this.#file = undefined;
+  }
+
+  async #startFile(): Promise<void> {
+    const { directory, nextFileNumber } = this.#options;
+    await this.#file?.finish();
+    this.#file = undefined;
+    const number = nextFileNumber();
+    const path = `${directory}/${String(number).padStart(6, "0")}`;
+    this.#file = new AppendFile(await this.#files.open(path, "create-new"), path);
+    this.written.push({ path, number, maxTimeMs: -Infinity, sizeBytes: 0 });
+    await this.#files.syncDirectory(directory);
+  }
+
+  /** Writes what precedes the data and makes room for it. `start` is where the record begins. */
+  #beginRecord(ref: number, minTimeMs: number, maxTimeMs: number, dataBytes: number) {
+    const bytes = dataBytes + chunkRecordBytesMax;
+    const startsFile =
+      this.#fileBytes === 0 ||
+      this.#fileBytes + bytes > this.#options.fileBytesMax ||
+      maxTimeMs > this.#fileFirstTimeMs + this.#options.fileSpanMs;
+    if (this.#page.length + headChunkFileHeader.length + bytes > this.#page.bytes.length) {
+      this.#page = new ByteWriter(Math.max(this.#pageBytesNext, headChunkFileHeader.length + bytes));
+      this.#pageBytesNext = Math.min(pageBytesUsual, this.#pageBytesNext * 2);
+    }
+    const page = this.#page;
+    if (startsFile || this.#pieces.at(-1)?.page !== page) {
+      this.#pieces.push({ page, from: page.length, to: page.length, maxTimeMs, startsFile });
+    }
+    if (startsFile) {
+      page.raw(headChunkFileHeader, 0, headChunkFileHeader.length);
+      this.#fileBytes = headChunkFileHeader.length;
+      this.#fileFirstTimeMs = minTimeMs;
+    }
+    const start = page.length;
+    page.i64(ref);
+    page.i64(minTimeMs);
+    page.i64(maxTimeMs);
+    page.u8(xorEncoding);
+    page.uvarint(dataBytes);
+    return { page, start };
+  }
+
+  #endRecord(start: number, minTimeMs: number, maxTimeMs: number, dataBytes: number): ClosedChunk {
+    const page = this.#page;
+    const offset = page.length;
+    page.length += dataBytes;
+    page.u32(crc32c(page.bytes, start, page.length));
+    this.#fileBytes += page.length - start;
+    const piece = this.#pieces.at(-1);
+    if (piece !== undefined) {
+      piece.to = page.length;
+      piece.maxTimeMs = Math.max(piece.maxTimeMs, maxTimeMs);
+    }
+    return { minTimeMs, maxTimeMs, encoding: xorEncoding, page: page.bytes, offset, length: dataBytes };
+  }
+}

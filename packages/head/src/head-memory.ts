@@ -1,0 +1,164 @@
+/** What a head holds in memory, and the rules by which samples enter and leave it. No I/O. */
+import { hashLabels, isSortedLabels, labelsFromSorted, withLabels, withoutLabels, type Labels } from "@pleiad/model";
+import type { ClosedChunk } from "./head-chunk-file.ts";
+import type { HeadChunkWriter } from "./head-chunk-writer.ts";
+import type { HeadRefusal } from "./head-failure.ts";
+import type { HeadLimits, HeadOptions } from "./head-options.ts";
+import { MemorySeries, type SeriesRef } from "./memory-series.ts";
+import { SeriesIndex } from "./series-index.ts";
+import { seriesRefMax } from "./wal-records.ts";
+
+const utf8 = new TextEncoder();
+
+export class HeadMemory {
+  readonly index = new SeriesIndex();
+  readonly externalLabels: Labels;
+  readonly #options: HeadOptions;
+  readonly #externalNames: ReadonlySet<string>;
+  /** References under which files know a series besides its own: two records once named the same labels. */
+  readonly aliases = new Map<number, MemorySeries>();
+  minTimeMs = Infinity;
+  maxTimeMs = -Infinity;
+  chunkCount = 0;
+  #refLast = 0;
+
+  constructor(options: HeadOptions) {
+    this.#options = options;
+    this.externalLabels = options.externalLabels;
+    const names = new Set<string>();
+    for (let i = 0; i < options.externalLabels.length; i += 2) names.add(options.externalLabels[i] ?? "");
+    this.#externalNames = names;
+  }
+
+  /** What a series was made with. */
+  readonly ownLabels = (series: MemorySeries): Labels =>
+    series.hiddenLabels ?? withoutLabels(series.labels, this.#externalNames);
+
+  /** No later series takes this reference: some file names it. */
+  reserveRef(ref: number): void {
+    if (ref > this.#refLast) this.#refLast = ref;
+  }
+
+  find(labels: Labels): MemorySeries | undefined {
+    return this.index.find(labels, hashLabels(labels) | 0, this.ownLabels);
+  }
+
+  /** The series of these labels, made if it is not there. */
+  findOrCreate(labels: Labels): MemorySeries | HeadRefusal {
+    const hash = hashLabels(labels) | 0;
+    const found = this.index.find(labels, hash, this.ownLabels);
+    if (found !== undefined) return found;
+    const refusal = refusalOf(labels, this.index.size, this.#options.limits);
+    if (refusal !== undefined) return refusal;
+    if (this.#refLast >= seriesRefMax) return { kind: "limit", of: "series", max: seriesRefMax };
+    return this.create(this.#refLast + 1, labels);
+  }
+
+  /** Makes a series under a reference that no other has. Labels are in order and unknown to the head. */
+  create(ref: number, labels: Labels): MemorySeries {
+    this.reserveRef(ref);
+    const { intern } = this.#options;
+    const own = labelsFromSorted(labels.map(intern));
+    const isHidden = withoutLabels(own, this.#externalNames) !== own;
+    const series = new MemorySeries(
+      ref as SeriesRef,
+      withLabels(own, this.externalLabels),
+      isHidden ? own : undefined,
+      hashLabels(own) | 0,
+    );
+    this.index.add(series);
+    return series;
+  }
+
+  /** Lets readers see a series. */
+  show(series: MemorySeries): void {
+    if (series.isLogged) return;
+    series.isLogged = true;
+    this.index.show(series, this.ownLabels(series));
+  }
+
+  /** The oldest time that a new sample may have: half a chunk range behind the newest. */
+  get appendableFromMs(): number {
+    return this.maxTimeMs - this.#options.chunkRangeMs / 2;
+  }
+
+  /** Adds a sample behind all others of its series; a full chunk is closed into `writer` first. */
+  append(series: MemorySeries, timestampMs: number, high: number, low: number, writer: HeadChunkWriter): void {
+    const { open } = series;
+    if (open !== undefined && open.count > 0) {
+      const { chunkRangeMs, samplesPerChunk } = this.#options;
+      const rangeEndMs = (Math.floor(open.minTimeMs / chunkRangeMs) + 1) * chunkRangeMs;
+      if (open.count >= samplesPerChunk || timestampMs >= rangeEndMs) this.closeChunk(series, writer);
+    }
+    if (series.open === undefined || series.open.count === 0) this.chunkCount++;
+    series.append(timestampMs, high, low);
+    this.#widen(timestampMs, timestampMs);
+  }
+
+  closeChunk(series: MemorySeries, writer: HeadChunkWriter): void {
+    const { open } = series;
+    if (open === undefined || open.count === 0) return;
+    series.insert(writer.addOpen(series.ref, open));
+    open.reset();
+  }
+
+  /** Adds chunks that were closed elsewhere. */
+  attach(series: MemorySeries, chunks: readonly ClosedChunk[]): void {
+    const before = series.closed.length;
+    for (const chunk of chunks) {
+      series.insert(chunk);
+      this.#widen(chunk.minTimeMs, chunk.maxTimeMs);
+    }
+    this.chunkCount += series.closed.length - before;
+  }
+
+  /** Drops the chunks of a series that end before `cutoffMs`. */
+  expire(series: MemorySeries, cutoffMs: number): void {
+    const { closed, open } = series;
+    const first = closed[0];
+    if (first !== undefined && first.maxTimeMs < cutoffMs) {
+      series.closed = closed.filter((chunk) => chunk.maxTimeMs >= cutoffMs);
+      this.chunkCount -= closed.length - series.closed.length;
+    }
+    if (open !== undefined && open.count > 0 && open.maxTimeMs < cutoffMs) {
+      series.open = undefined;
+      this.chunkCount--;
+    }
+  }
+
+  forget(gone: ReadonlySet<MemorySeries>): void {
+    for (const series of gone) series.isForgotten = true;
+    this.index.removeAll(gone, this.ownLabels);
+    for (const [ref, series] of this.aliases) if (gone.has(series)) this.aliases.delete(ref);
+  }
+
+  #widen(minTimeMs: number, maxTimeMs: number): void {
+    if (minTimeMs < this.minTimeMs) this.minTimeMs = minTimeMs;
+    if (maxTimeMs > this.maxTimeMs) this.maxTimeMs = maxTimeMs;
+  }
+}
+
+function refusalOf(labels: Labels, seriesCount: number, limits: HeadLimits): HeadRefusal | undefined {
+  if (labels.length === 0) return { kind: "invalid-labels", reason: "a series has at least one label" };
+  if (!isSortedLabels(labels)) {
+    return { kind: "invalid-labels", reason: "names must be in order, each once, and no text empty" };
+  }
+  if (labels.length / 2 > limits.labelsPerSeriesMax) {
+    return { kind: "limit", of: "labels-per-series", max: limits.labelsPerSeriesMax };
+  }
+  for (let i = 0; i < labels.length; i++) {
+    const text = labels[i] ?? "";
+    if (!text.isWellFormed()) return { kind: "invalid-labels", reason: "a text that is not valid Unicode" };
+    const isName = i % 2 === 0;
+    const max = isName ? limits.labelNameBytesMax : limits.labelValueBytesMax;
+    if (isLongerThan(text, max)) return { kind: "limit", of: isName ? "label-name-bytes" : "label-value-bytes", max };
+  }
+  if (seriesCount >= limits.seriesMax) return { kind: "limit", of: "series", max: limits.seriesMax };
+  return undefined;
+}
+
+function isLongerThan(text: string, bytesMax: number): boolean {
+  // A UTF-16 unit takes one to three bytes.
+  if (text.length > bytesMax) return true;
+  return text.length * 3 > bytesMax && utf8.encode(text).length > bytesMax;
+}

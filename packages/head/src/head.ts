@@ -1,0 +1,436 @@
+/** The newest samples of one cluster: in memory for readers, in Prometheus's own files against a crash. */
+import {
+  cursorOf,
+  fail,
+  formatLabels,
+  ok,
+  type LabelsAnswer,
+  type LabelsRequest,
+  type Result,
+  type SelectRequest,
+  type SeriesCursor,
+  type SeriesSource,
+  type SourceFailure,
+} from "@pleiad/model";
+import { FileError, type Counter, type Ports } from "@pleiad/ports";
+import { writeCheckpoint } from "./checkpoint.ts";
+import { Appender, type CommitStats, type HeadAppender } from "./head-appender.ts";
+import type { HeadChunkFile } from "./head-chunk-file.ts";
+import { HeadChunkWriter } from "./head-chunk-writer.ts";
+import { asHeadFailure, formatHeadFailure, type HeadFailure } from "./head-failure.ts";
+import { Importer, type HeadImporter, type ImportStats, type StagedChunks } from "./head-importer.ts";
+import { HeadMemory } from "./head-memory.ts";
+import type { HeadOptions } from "./head-options.ts";
+import { listLabelNames, listLabelValues, selectSeries, type HeadReader } from "./head-select.ts";
+import type { MemorySeries } from "./memory-series.ts";
+import { replayHead, type ReplayReport } from "./replay.ts";
+import { SerialQueue } from "./serial-queue.ts";
+import { recordSeries, writeSeries } from "./wal-records.ts";
+import { listLog, RecordBatch, removeEntries, WriteAheadLog } from "./write-ahead-log.ts";
+
+const seriesRecordBytes = 256 * 1024;
+const pieceMs = 5;
+
+export type HeadPorts = Pick<Ports, "files" | "clock" | "observations">;
+
+export interface HeadStatistics {
+  readonly series: number;
+  readonly chunks: number;
+  /** Of all samples; NaN where there is none. */
+  readonly minTimeMs: number;
+  readonly maxTimeMs: number;
+  /** Since the head was opened. */
+  readonly samplesAppended: number;
+  readonly walBytes: number;
+  readonly chunkFileBytes: number;
+  readonly replayMs: number;
+  /** Damaged bytes that the opening cut off. */
+  readonly repairedBytes: number;
+  /** Samples in the log whose series nothing names, and records of kinds that are not read. */
+  readonly skippedSamples: number;
+  readonly unreadRecords: number;
+}
+
+export interface MaintenanceStats {
+  readonly droppedChunks: number;
+  readonly forgottenSeries: number;
+  readonly droppedFiles: number;
+  readonly isLogTruncated: boolean;
+}
+
+export interface Head extends SeriesSource {
+  appender(): HeadAppender;
+  importer(): HeadImporter;
+  /**
+   * Drops what is past retention, forgets series without samples, cuts the log behind a checkpoint once it has grown.
+   * To be called every minute or so. Retention counts from `nowMs` or the newest sample, whichever is older: a clock that
+   * jumps ahead deletes nothing.
+   */
+  maintain(nowMs: number): Promise<Result<MaintenanceStats, HeadFailure>>;
+  statistics(): HeadStatistics;
+  /** Makes all durable and lets go of the files. The head then answers "unavailable" and refuses writes. */
+  close(): Promise<Result<void, HeadFailure>>;
+}
+
+/** Opens the head of a directory, made if it is not there, and replays its files; resolves when all is in memory. */
+export async function openHead(options: HeadOptions, ports: HeadPorts): Promise<Result<Head, HeadFailure>> {
+  const { files, clock, observations } = ports;
+  const startMs = clock.monotonicMs();
+  const walDirectory = `${options.directory}/wal`;
+  const chunkDirectory = `${options.directory}/chunks_head`;
+  try {
+    for (const directory of [walDirectory, chunkDirectory]) {
+      if (!(await files.exists(directory))) await files.makeDirectory(directory);
+    }
+    const log = await listLog(files, walDirectory);
+    const memory = new HeadMemory(options);
+    let chunkFileNumber = 0;
+    const nextFileNumber = () => ++chunkFileNumber;
+    const chunkOptions = { directory: chunkDirectory, fileBytesMax: options.chunkFileBytesMax, nextFileNumber };
+    const writer = new HeadChunkWriter(files, { ...chunkOptions, fileSpanMs: options.chunkRangeMs });
+    const replayed = await replayHead(memory, writer, chunkDirectory, log, ports);
+    if (!replayed.ok) return replayed;
+    const report = replayed.value;
+    chunkFileNumber = report.chunkFiles.at(-1)?.number ?? 0;
+    await removeEntries(files, log.leftovers);
+    const wal = new WriteAheadLog(files, clock, {
+      directory: walDirectory,
+      segmentBytes: options.walSegmentBytes,
+      syncIntervalMs: options.syncIntervalMs,
+      firstSegment: Math.max(log.segments.at(-1)?.number ?? -1, log.checkpoint?.number ?? -1) + 1,
+    });
+    const replayMs = clock.monotonicMs() - startMs;
+    const newImportWriter = () => new HeadChunkWriter(files, { ...chunkOptions, fileSpanMs: Infinity });
+    observations.log("info", "A head is open.", {
+      directory: options.directory,
+      series: memory.index.size,
+      chunks: memory.chunkCount,
+      replayMs: Math.round(replayMs),
+      repairedBytes: report.repairedBytes,
+      skippedSamples: report.skippedSamples,
+      unreadRecords: report.unread,
+    });
+    return ok(new OpenHead(options, ports, memory, wal, writer, newImportWriter, report, replayMs));
+  } catch (error) {
+    return fail(asHeadFailure(error, false));
+  }
+}
+
+class OpenHead implements Head {
+  readonly #options: HeadOptions;
+  readonly #ports: HeadPorts;
+  readonly #memory: HeadMemory;
+  readonly #wal: WriteAheadLog;
+  readonly #writer: HeadChunkWriter;
+  readonly #newImportWriter: () => HeadChunkWriter;
+  readonly #report: ReplayReport;
+  readonly #replayMs: number;
+  readonly #reader: HeadReader;
+  /** Files of closed chunks but for the one that is being written. */
+  #chunkFiles: HeadChunkFile[];
+  /** Whatever changes the log, the chunk files or the memory takes its turn here. */
+  readonly #writes = new SerialQueue();
+  readonly #maintenance = new SerialQueue();
+  readonly #batch = new RecordBatch();
+  readonly #openTransactions = new Set<number>();
+  #transactionLast = 0;
+  #samplesAppended = 0;
+  #isClosed = false;
+  #checkpointBytes: number;
+  /** Bytes of segments behind the checkpoint that an earlier process wrote, or that were cut since. */
+  #olderSegmentBytes: number;
+  /** Bytes that this process wrote into segments which the checkpoint stands for. */
+  #bytesBehind = 0;
+  /** Files of closed chunks that an earlier process wrote, perhaps without a datasync. */
+  readonly #undurable: Set<string>;
+  readonly #appendedCounter: Counter;
+  readonly #failureCounter: Counter;
+
+  constructor(
+    options: HeadOptions,
+    ports: HeadPorts,
+    memory: HeadMemory,
+    wal: WriteAheadLog,
+    writer: HeadChunkWriter,
+    newImportWriter: () => HeadChunkWriter,
+    report: ReplayReport,
+    replayMs: number,
+  ) {
+    this.#options = options;
+    this.#ports = ports;
+    this.#memory = memory;
+    this.#wal = wal;
+    this.#writer = writer;
+    this.#newImportWriter = newImportWriter;
+    this.#report = report;
+    this.#replayMs = replayMs;
+    this.#chunkFiles = report.chunkFiles;
+    this.#undurable = new Set(report.chunkFiles.map((file) => file.path));
+    this.#checkpointBytes = report.checkpointBytes;
+    this.#olderSegmentBytes = report.segmentBytes;
+    const source = `head${options.externalLabels.length > 0 ? formatLabels(options.externalLabels) : ""}`;
+    this.#reader = { memory, source, yield: () => ports.clock.yield() };
+    const { observations } = ports;
+    this.#appendedCounter = observations.counter("pleiad_head_samples_appended_total", "Samples committed to heads.");
+    this.#failureCounter = observations.counter("pleiad_head_write_failures_total", "Commits that the disk refused.");
+    const repaired = observations.counter("pleiad_head_repaired_bytes_total", "Damaged bytes cut off at opening.");
+    repaired.add(report.repairedBytes);
+  }
+
+  select(request: SelectRequest, signal: AbortSignal): SeriesCursor {
+    if (this.#isClosed) return cursorOf([], { failure: this.#closedFailure() });
+    return selectSeries(this.#reader, request, signal);
+  }
+
+  async labelNames(request: LabelsRequest, signal: AbortSignal): Promise<Result<LabelsAnswer, SourceFailure>> {
+    return this.#isClosed ? fail(this.#closedFailure()) : listLabelNames(this.#reader, request, signal);
+  }
+
+  async labelValues(
+    label: string,
+    request: LabelsRequest,
+    signal: AbortSignal,
+  ): Promise<Result<LabelsAnswer, SourceFailure>> {
+    return this.#isClosed ? fail(this.#closedFailure()) : listLabelValues(this.#reader, label, request, signal);
+  }
+
+  appender(): HeadAppender {
+    const id = this.#beginTransaction();
+    const latestMs = this.#ports.clock.wallMs() + this.#options.futureMaxMs;
+    return new Appender(
+      id,
+      this.#memory,
+      latestMs,
+      async (appender) => await this.#writes.run(async () => await this.#commit(appender)),
+      this.#endTransaction,
+    );
+  }
+
+  importer(): HeadImporter {
+    const id = this.#beginTransaction();
+    return new Importer(
+      id,
+      this.#memory,
+      this.#newImportWriter(),
+      async (staged, writer) => await this.#writes.run(async () => await this.#import(staged, writer)),
+      this.#endTransaction,
+    );
+  }
+
+  async maintain(nowMs: number): Promise<Result<MaintenanceStats, HeadFailure>> {
+    return await this.#maintenance.run(async () => {
+      if (this.#isClosed) return fail({ kind: "closed" });
+      try {
+        const cutoffMs = Math.min(nowMs, this.#memory.maxTimeMs) - this.#options.retentionMs;
+        const { droppedChunks, forgottenSeries } = await this.#writes.run(async () => await this.#expire(cutoffMs));
+        const droppedFiles = await this.#writes.run(async () => await this.#dropChunkFiles(cutoffMs));
+        await this.#writes.run(async () => await this.#wal.datasync());
+        return ok({ droppedChunks, forgottenSeries, droppedFiles, isLogTruncated: await this.#truncateLog() });
+      } catch (error) {
+        return fail(asHeadFailure(error, this.#wal.isSealed));
+      }
+    });
+  }
+
+  statistics(): HeadStatistics {
+    const { minTimeMs, maxTimeMs, chunkCount, index } = this.#memory;
+    const isEmpty = maxTimeMs < minTimeMs;
+    const chunkFiles = [...this.#chunkFiles, ...this.#writer.written];
+    return {
+      series: index.size,
+      chunks: chunkCount,
+      minTimeMs: isEmpty ? NaN : minTimeMs,
+      maxTimeMs: isEmpty ? NaN : maxTimeMs,
+      samplesAppended: this.#samplesAppended,
+      walBytes: this.#checkpointBytes + this.#segmentBytes,
+      chunkFileBytes: chunkFiles.reduce((total, file) => total + file.sizeBytes, 0),
+      replayMs: this.#replayMs,
+      repairedBytes: this.#report.repairedBytes,
+      skippedSamples: this.#report.skippedSamples,
+      unreadRecords: this.#report.unread,
+    };
+  }
+
+  async close(): Promise<Result<void, HeadFailure>> {
+    return await this.#maintenance.run(
+      async () =>
+        await this.#writes.run(async () => {
+          if (this.#isClosed) return ok(undefined);
+          this.#isClosed = true;
+          await this.#flushChunks();
+          try {
+            await this.#wal.close();
+            await this.#writer.close();
+            return ok(undefined);
+          } catch (error) {
+            return fail(asHeadFailure(error, this.#wal.isSealed));
+          }
+        }),
+    );
+  }
+
+  async #commit(appender: Appender): Promise<Result<CommitStats, HeadFailure>> {
+    if (this.#isClosed) return fail({ kind: "closed" });
+    const overtaken = appender.dropOvertaken(++this.#transactionLast);
+    this.#batch.clear();
+    const fresh = appender.writeRecords(this.#batch);
+    try {
+      await this.#wal.append(this.#batch);
+    } catch (error) {
+      this.#failureCounter.add(1);
+      return fail(asHeadFailure(error, this.#wal.isSealed));
+    }
+    for (const series of fresh) this.#memory.show(series);
+    const samples = appender.forEach((series, timestampMs, high, low) => {
+      this.#memory.append(series, timestampMs, high, low, this.#writer);
+    });
+    this.#samplesAppended += samples;
+    this.#appendedCounter.add(samples);
+    await this.#flushChunks();
+    return ok({ samples, overtaken, newSeries: fresh.length });
+  }
+
+  async #import(staged: readonly StagedChunks[], writer: HeadChunkWriter): Promise<Result<ImportStats, HeadFailure>> {
+    if (this.#isClosed) return fail({ kind: "closed" });
+    this.#batch.clear();
+    const fresh = staged.map(({ series }) => series).filter((series) => !series.isLogged);
+    for (const series of fresh) {
+      if (this.#batch.openBytes === 0) this.#batch.writer.u8(recordSeries);
+      writeSeries(this.#batch.writer, series.ref, this.#memory.ownLabels(series));
+      if (this.#batch.openBytes >= seriesRecordBytes) this.#batch.endRecord();
+    }
+    this.#batch.endRecord();
+    try {
+      // The log first: chunks whose series nothing names could be taken for another's.
+      await this.#wal.append(this.#batch);
+      for (const series of fresh) this.#memory.show(series);
+      await this.#wal.datasync();
+      await writer.flush();
+      await writer.close();
+    } catch (error) {
+      this.#failureCounter.add(1);
+      await this.#discard(writer);
+      return fail(asHeadFailure(error, this.#wal.isSealed));
+    }
+    let chunkCount = 0;
+    for (const { series, chunks } of staged) {
+      this.#memory.attach(series, chunks);
+      chunkCount += chunks.length;
+    }
+    this.#chunkFiles.push(...writer.written);
+    return ok({ series: staged.length, chunks: chunkCount });
+  }
+
+  /** Removes the files of an import that failed, as far as the disk lets it: what stays is only seen after a restart. */
+  async #discard(writer: HeadChunkWriter): Promise<void> {
+    try {
+      await writer.close();
+      for (const { path } of writer.written) await this.#ports.files.unlink(path);
+    } catch (error) {
+      this.#warn("The files of a failed import could not be removed.", error);
+    }
+  }
+
+  /** Sends closed chunks to their files. A failure loses nothing: the log has their samples, the next flush goes on. */
+  async #flushChunks(): Promise<void> {
+    try {
+      await this.#writer.flush();
+    } catch (error) {
+      this.#warn("Closed chunks could not be written; the next commit tries again.", error);
+    }
+  }
+
+  async #expire(cutoffMs: number): Promise<{ droppedChunks: number; forgottenSeries: number }> {
+    const { clock } = this.#ports;
+    const memory = this.#memory;
+    const oldestTransaction = Math.min(...this.#openTransactions, Infinity);
+    const chunksBefore = memory.chunkCount;
+    const gone = new Set<MemorySeries>();
+    let minTimeMs = Infinity;
+    let pieceStartMs = clock.monotonicMs();
+    for (const series of memory.index.all()) {
+      memory.expire(series, cutoffMs);
+      if (series.isEmpty && series.heldBy < oldestTransaction) gone.add(series);
+      minTimeMs = Math.min(minTimeMs, series.minTimeMs);
+      if (clock.monotonicMs() - pieceStartMs > pieceMs) {
+        await clock.yield();
+        pieceStartMs = clock.monotonicMs();
+      }
+    }
+    memory.minTimeMs = minTimeMs;
+    memory.forget(gone);
+    return { droppedChunks: chunksBefore - memory.chunkCount, forgottenSeries: gone.size };
+  }
+
+  async #dropChunkFiles(cutoffMs: number): Promise<number> {
+    // All but the last are complete.
+    this.#chunkFiles.push(...this.#writer.written.splice(0, this.#writer.written.length - 1));
+    const expired = this.#chunkFiles.filter((file) => file.maxTimeMs < cutoffMs);
+    for (const file of expired) {
+      await this.#ports.files.unlink(file.path);
+      this.#chunkFiles = this.#chunkFiles.filter((other) => other !== file);
+      this.#undurable.delete(file.path);
+    }
+    return expired.length;
+  }
+
+  async #truncateLog(): Promise<boolean> {
+    const { checkpointBytesMin } = this.#options;
+    if (this.#segmentBytes === 0 || this.#segmentBytes < Math.max(checkpointBytesMin, this.#checkpointBytes))
+      return false;
+    const { files } = this.#ports;
+    const number = (await this.#writes.run(async () => await this.#wal.cut())) - 1;
+    const bytesCut = this.#wal.bytesWritten;
+    const directory = `${this.#options.directory}/wal`;
+    this.#checkpointBytes = await writeCheckpoint(
+      this.#memory,
+      directory,
+      number,
+      this.#ports,
+      async () => await this.#writes.run(async () => await this.#settleChunks()),
+    );
+    this.#olderSegmentBytes = 0;
+    this.#bytesBehind = bytesCut;
+    await removeEntries(files, (await listLog(files, directory)).leftovers);
+    return true;
+  }
+
+  /** Makes all closed chunks durable, those of a process that died included: the log is about to forget them. */
+  async #settleChunks(): Promise<void> {
+    await this.#writer.flush();
+    await this.#writer.datasync();
+    for (const path of this.#undurable) {
+      const file = await this.#ports.files.open(path, "read");
+      try {
+        await file.datasync();
+      } finally {
+        await file.close();
+      }
+      this.#undurable.delete(path);
+    }
+  }
+
+  /** Bytes of the segments that the checkpoint does not stand for. */
+  get #segmentBytes(): number {
+    return this.#olderSegmentBytes + this.#wal.bytesWritten - this.#bytesBehind;
+  }
+
+  #beginTransaction(): number {
+    const id = ++this.#transactionLast;
+    this.#openTransactions.add(id);
+    return id;
+  }
+
+  readonly #endTransaction = (id: number): void => {
+    this.#openTransactions.delete(id);
+  };
+
+  #closedFailure(): SourceFailure {
+    return { kind: "unavailable", source: this.#reader.source, reason: formatHeadFailure({ kind: "closed" }) };
+  }
+
+  #warn(message: string, error: unknown): void {
+    if (!(error instanceof FileError)) throw error;
+    this.#ports.observations.log("warn", message, { directory: this.#options.directory, reason: error.message });
+  }
+}

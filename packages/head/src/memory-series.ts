@@ -1,0 +1,110 @@
+/** One series in memory: its labels, its closed chunks, and the one that takes samples. */
+import { createSampleColumns, createXorAppender, decodeChunk, type XorAppender } from "@pleiad/chunks";
+import type { Labels } from "@pleiad/model";
+import type { ClosedChunk } from "./head-chunk-file.ts";
+
+/** Names a series of one head, across restarts of its process. */
+export type SeriesRef = number & { readonly brand: "SeriesRef" };
+
+const noChunks: readonly ClosedChunk[] = [];
+const lastSamples = createSampleColumns(256);
+
+export class MemorySeries {
+  readonly ref: SeriesRef;
+  /** With the external labels of the head: what readers see. */
+  readonly labels: Labels;
+  /** What the series was made with, where external labels hide a part of it. */
+  readonly hiddenLabels: Labels | undefined;
+  readonly hash: number;
+  /** Another series whose labels have the same hash. */
+  nextSameHash: MemorySeries | undefined = undefined;
+  /** In time order. Replaced, never changed: a reader may hold it. */
+  closed: readonly ClosedChunk[] = noChunks;
+  /** The chunk that takes samples; empty only before the first one. */
+  open: XorAppender | undefined = undefined;
+  /** Place among all series of the head in label order. */
+  rank = -1;
+  /** Whether the log knows the series: from then on readers see it. */
+  isLogged = false;
+  isForgotten = false;
+  /** While chunks are being imported: the time of their newest sample. -Infinity else. */
+  floorMs = -Infinity;
+  /** The last appender that used the series, and the last sample that it holds for it. */
+  heldBy = 0;
+  heldTimeMs = 0;
+  heldHigh = 0;
+  heldLow = 0;
+
+  constructor(ref: SeriesRef, labels: Labels, hiddenLabels: Labels | undefined, hash: number) {
+    this.ref = ref;
+    this.labels = labels;
+    this.hiddenLabels = hiddenLabels;
+    this.hash = hash;
+  }
+
+  /** The time that the next sample must be above; -Infinity where any will do. */
+  get maxTimeMs(): number {
+    const { open } = this;
+    return open !== undefined && open.count > 0 ? open.maxTimeMs : (this.closed.at(-1)?.maxTimeMs ?? this.floorMs);
+  }
+
+  /** The time of the oldest sample; Infinity where there is none. */
+  get minTimeMs(): number {
+    const first = this.closed[0];
+    if (first !== undefined) return first.minTimeMs;
+    return this.open !== undefined && this.open.count > 0 ? this.open.minTimeMs : Infinity;
+  }
+
+  get isEmpty(): boolean {
+    return this.closed.length === 0 && (this.open === undefined || this.open.count === 0);
+  }
+
+  /** Whether the newest sample has these bits. */
+  endsWith(high: number, low: number): boolean {
+    const { open } = this;
+    if (open !== undefined && open.count > 0) return open.lastHigh === (high | 0) && open.lastLow === (low | 0);
+    // Rare: only a series without a sample since a restart or an import has to look into a closed chunk.
+    const chunk = this.closed.at(-1);
+    if (chunk === undefined) return false;
+    lastSamples.count = 0;
+    const data = chunk.page.subarray(chunk.offset, chunk.offset + chunk.length);
+    if (decodeChunk(chunk.encoding, data, lastSamples) !== undefined || lastSamples.count === 0) return false;
+    const last = 2 * (lastSamples.count - 1);
+    return lastSamples.valueWords[last] === low >>> 0 && lastSamples.valueWords[last + 1] === high >>> 0;
+  }
+
+  /** Adds a sample behind all others. */
+  append(timestampMs: number, high: number, low: number): void {
+    this.open ??= createXorAppender();
+    this.open.appendBits(timestampMs, high, low);
+  }
+
+  /** Puts a closed chunk in its place; one of the same times that is there already stays. */
+  insert(chunk: ClosedChunk): void {
+    const { closed } = this;
+    let at = closed.length;
+    while (at > 0 && startsAfter(closed[at - 1], chunk)) at--;
+    const before = closed[at - 1];
+    if (before !== undefined && before.minTimeMs === chunk.minTimeMs && before.maxTimeMs === chunk.maxTimeMs) return;
+    // No push: that would reserve room for a dozen chunks, which most series never have.
+    this.closed = [...closed.slice(0, at), chunk, ...closed.slice(at)];
+  }
+
+  /** Whether a closed chunk spans this time. */
+  covers(timestampMs: number): boolean {
+    const { closed } = this;
+    for (let i = closed.length - 1; i >= 0; i--) {
+      const chunk = closed[i];
+      if (chunk === undefined || chunk.maxTimeMs < timestampMs) continue;
+      if (chunk.minTimeMs <= timestampMs) return true;
+    }
+    return false;
+  }
+}
+
+function startsAfter(chunk: ClosedChunk | undefined, other: ClosedChunk): boolean {
+  if (chunk === undefined) return false;
+  return (
+    chunk.minTimeMs > other.minTimeMs || (chunk.minTimeMs === other.minTimeMs && chunk.maxTimeMs > other.maxTimeMs)
+  );
+}

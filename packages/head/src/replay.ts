@@ -1,0 +1,247 @@
+/**
+ * Brings a head back from its directory: closed chunks first, then the checkpoint, then the segments of the log. What a
+ * crash tore off is cut off, so that the next replay does not meet it again. Nothing is taken that fails its checksum.
+ */
+import { fail, isSortedLabels, labelsFromSorted, ok, type Result } from "@pleiad/model";
+import type { Ports } from "@pleiad/ports";
+import { readHeadChunkFile, type ClosedChunk, type HeadChunkFile } from "./head-chunk-file.ts";
+import type { HeadChunkWriter } from "./head-chunk-writer.ts";
+import type { HeadFailure } from "./head-failure.ts";
+import type { HeadMemory } from "./head-memory.ts";
+import type { MemorySeries } from "./memory-series.ts";
+import { readRecord, type RecordSink } from "./wal-records.ts";
+import { SegmentReader } from "./wal-segment.ts";
+import type { LogInventory } from "./write-ahead-log.ts";
+
+export interface ReplayReport {
+  /** Files of closed chunks that are there, by number. */
+  readonly chunkFiles: HeadChunkFile[];
+  /** Damaged bytes that were cut off, in the log and in files of closed chunks. */
+  repairedBytes: number;
+  /** Samples of series that no record names, or that a later sample of the series had overtaken. */
+  skippedSamples: number;
+  /** Records and chunks of kinds that are not read. */
+  unread: number;
+  /** Bytes of the checkpoint and of the segments behind it, as they are now. */
+  checkpointBytes: number;
+  segmentBytes: number;
+}
+
+type ReplayPorts = Pick<Ports, "files" | "clock" | "observations">;
+
+/** Samples are taken in pieces of about this many records before others may run. */
+const recordsPerPiece = 64;
+const pieceMs = 5;
+
+export async function replayHead(
+  memory: HeadMemory,
+  writer: HeadChunkWriter,
+  chunkDirectory: string,
+  log: LogInventory,
+  ports: ReplayPorts,
+): Promise<Result<ReplayReport, HeadFailure>> {
+  const replay = new Replay(memory, writer, ports);
+  await replay.readChunkFiles(chunkDirectory);
+  const failure = await replay.readLog(log);
+  if (failure !== undefined) return fail(failure);
+  replay.finish();
+  return ok(replay.report);
+}
+
+class Replay implements RecordSink {
+  readonly report: ReplayReport = {
+    chunkFiles: [],
+    repairedBytes: 0,
+    skippedSamples: 0,
+    unread: 0,
+    checkpointBytes: 0,
+    segmentBytes: 0,
+  };
+  readonly #memory: HeadMemory;
+  readonly #writer: HeadChunkWriter;
+  readonly #ports: ReplayPorts;
+  /** Closed chunks of series that no record has named yet. */
+  readonly #chunks = new Map<number, ClosedChunk[]>();
+  #pieceStartMs = 0;
+  /** The series of the last sample: a scrape's samples come in the same order every time, a series' in a row. */
+  #lastRef = 0;
+  #lastSeries: MemorySeries | undefined;
+  #senseless: string | undefined;
+
+  constructor(memory: HeadMemory, writer: HeadChunkWriter, ports: ReplayPorts) {
+    this.#memory = memory;
+    this.#writer = writer;
+    this.#ports = ports;
+    this.#pieceStartMs = ports.clock.monotonicMs();
+  }
+
+  async readChunkFiles(directory: string): Promise<void> {
+    const { files, clock } = this.#ports;
+    const names = (await files.list(directory)).filter((name) => /^\d{6,}$/.test(name));
+    const numbered = names.map((name) => ({ path: `${directory}/${name}`, number: Number(name) }));
+    numbered.sort((a, b) => a.number - b.number);
+    for (const { path, number } of numbered) {
+      const bytes = await files.readFile(path);
+      let newestMs = -Infinity;
+      const end = readHeadChunkFile(bytes, (ref, chunk) => {
+        this.#memory.reserveRef(ref);
+        newestMs = Math.max(newestMs, chunk.maxTimeMs);
+        const chunks = this.#chunks.get(ref);
+        if (chunks === undefined) this.#chunks.set(ref, [chunk]);
+        else chunks.push(chunk);
+      });
+      this.report.unread += end.skipped;
+      if (end.damage !== undefined) await this.#cutOff(path, end.goodBytes, bytes.length, end.damage);
+      const sizeBytes = end.damage === undefined ? bytes.length : end.goodBytes;
+      this.report.chunkFiles.push({ number, path, maxTimeMs: newestMs, sizeBytes });
+      await clock.yield();
+    }
+  }
+
+  async readLog(log: LogInventory): Promise<HeadFailure | undefined> {
+    const { files, observations } = this.#ports;
+    for (const path of log.checkpoint?.paths ?? []) {
+      const bytes = await files.readFile(path);
+      const end = await this.#readSegment(bytes);
+      if (end.compression !== undefined) return compressed(path, end.compression);
+      this.report.checkpointBytes += bytes.length;
+      if (end.damage !== undefined) {
+        // A checkpoint is put in place whole: this is decay, and what follows still holds.
+        this.report.repairedBytes += bytes.length - end.goodBytes;
+        observations.log("error", "A checkpoint of the log is damaged: samples are lost.", {
+          path,
+          damage: end.damage,
+        });
+      }
+    }
+    let previous = log.checkpoint?.number;
+    for (const [i, { path, number }] of log.segments.entries()) {
+      if (previous !== undefined && number !== previous + 1) {
+        observations.log("error", "Segments of the log are missing.", { before: path });
+      }
+      previous = number;
+      const bytes = await files.readFile(path);
+      const end = await this.#readSegment(bytes);
+      if (end.compression !== undefined) return compressed(path, end.compression);
+      this.report.segmentBytes += bytes.length;
+      if (end.damage === undefined) continue;
+      this.report.segmentBytes += end.goodBytes - bytes.length;
+      // Later segments go first: were this one shortened and the process to die, they would look like its sequel.
+      for (const later of log.segments.slice(i + 1).reverse()) {
+        const file = await files.open(later.path, "read");
+        const sizeBytes = await file.size();
+        await file.close();
+        await files.unlink(later.path);
+        this.report.repairedBytes += sizeBytes;
+        observations.log("error", "A segment of the log behind a damaged one is dropped.", {
+          path: later.path,
+          sizeBytes,
+        });
+      }
+      await this.#cutOff(path, end.goodBytes, bytes.length, end.damage);
+      break;
+    }
+    return undefined;
+  }
+
+  /** Puts every series in the state that samples are appended to. */
+  finish(): void {
+    for (const series of this.#memory.index.all()) {
+      const newest = series.closed.at(-1);
+      if (newest !== undefined && series.open !== undefined && series.open.count > 0) {
+        if (series.open.maxTimeMs < newest.minTimeMs) this.#memory.closeChunk(series, this.#writer);
+      }
+    }
+  }
+
+  series(ref: number, labels: string[]): void {
+    const flat = labelsFromSorted(labels);
+    if (labels.length === 0 || !isSortedLabels(flat)) {
+      this.#senseless = "a series whose labels make no sense";
+      return;
+    }
+    const memory = this.#memory;
+    memory.reserveRef(ref);
+    let series = memory.index.byRef(ref) ?? memory.aliases.get(ref);
+    if (series === undefined) {
+      series = memory.find(flat);
+      if (series === undefined) series = memory.create(ref, flat);
+      else memory.aliases.set(ref, series);
+      memory.show(series);
+    }
+    const chunks = this.#chunks.get(ref);
+    if (chunks !== undefined) {
+      this.#chunks.delete(ref);
+      memory.attach(series, chunks);
+    }
+    this.#lastRef = 0;
+  }
+
+  sample(ref: number, timestampMs: number, high: number, low: number): void {
+    const memory = this.#memory;
+    if (ref !== this.#lastRef) {
+      this.#lastRef = ref;
+      this.#lastSeries = memory.index.byRef(ref) ?? memory.aliases.get(ref);
+      if (this.#lastSeries === undefined) memory.reserveRef(ref);
+    }
+    const series = this.#lastSeries;
+    if (series === undefined) {
+      this.report.skippedSamples++;
+      return;
+    }
+    const { open } = series;
+    const openMaxMs = open !== undefined && open.count > 0 ? open.maxTimeMs : -Infinity;
+    if (timestampMs <= openMaxMs) {
+      // Checkpoints and the segments behind them tell some samples twice.
+      return;
+    }
+    const newest = series.closed.at(-1);
+    if (newest !== undefined && openMaxMs < newest.maxTimeMs) {
+      if (series.covers(timestampMs)) return;
+      // A chunk between the open one and this sample: a damaged file lost what was before it, and the log has it still.
+      const isBetween = series.closed.some((chunk) => chunk.minTimeMs > openMaxMs && chunk.maxTimeMs < timestampMs);
+      if (openMaxMs > -Infinity && isBetween) memory.closeChunk(series, this.#writer);
+    }
+    memory.append(series, timestampMs, high, low, this.#writer);
+  }
+
+  unread(): void {
+    this.report.unread++;
+  }
+
+  async #readSegment(bytes: Uint8Array): Promise<SegmentReader> {
+    const { clock } = this.#ports;
+    const reader = new SegmentReader(bytes);
+    for (let records = 1; reader.next(); records++) {
+      const damage = readRecord(reader.record, reader.from, reader.to, this) ?? this.#senseless;
+      if (damage !== undefined) {
+        this.#senseless = undefined;
+        reader.damage = damage;
+        break;
+      }
+      if (records % recordsPerPiece === 0 && clock.monotonicMs() - this.#pieceStartMs > pieceMs) {
+        await clock.yield();
+        this.#pieceStartMs = clock.monotonicMs();
+      }
+    }
+    return reader;
+  }
+
+  async #cutOff(path: string, goodBytes: number, sizeBytes: number, damage: string): Promise<void> {
+    const { files, observations } = this.#ports;
+    const file = await files.open(path, "append");
+    await file.truncate(goodBytes);
+    await file.datasync();
+    await file.close();
+    this.report.repairedBytes += sizeBytes - goodBytes;
+    const fields = { path, damage, keptBytes: goodBytes, droppedBytes: sizeBytes - goodBytes };
+    observations.log("warn", "The damaged end of a file is cut off.", fields);
+  }
+}
+
+function compressed(path: string, compression: string): HeadFailure {
+  return {
+    kind: "unsupported",
+    reason: `${path}: records compressed with ${compression} are not read; write the log uncompressed`,
+  };
+}
