@@ -63,12 +63,17 @@ export function createGrpcConnection(address: string, ports: GrpcPorts, limits: 
       });
       open.add(http2);
       let lost: string | undefined;
+      const lose = (reason: string) => {
+        lost ??= reason; // before the streams close, for their calls to name it
+        http2.destroy();
+      };
       const stopTimer = startTimer(clock, limits.connectTimeoutMs, () => {
-        http2.destroy(new Error(`no answer within ${limits.connectTimeoutMs} ms`));
+        lose(`no answer within ${limits.connectTimeoutMs} ms`);
       });
       const session = liveSession(http2, ports, limits, {
         keepaliveMs: () => keepaliveMs,
         lossReason: () => lost,
+        lose,
       });
       http2.on("error", (error) => {
         lost ??= reasonOf(error);
@@ -146,7 +151,11 @@ function liveSession(
   http2: ClientHttp2Session,
   { clock }: GrpcPorts,
   limits: GrpcLimits,
-  of: { readonly keepaliveMs: () => number; readonly lossReason: () => string | undefined },
+  of: {
+    readonly keepaliveMs: () => number;
+    readonly lossReason: () => string | undefined;
+    readonly lose: (reason: string) => void;
+  },
 ): GrpcSession {
   let activeCalls = 0;
   let receivedMs = clock.monotonicMs();
@@ -156,7 +165,7 @@ function liveSession(
   const ping = () => {
     pinging = true;
     const stop = startTimer(clock, limits.keepaliveTimeoutMs, () => {
-      http2.destroy(new Error(`no answer to a ping within ${limits.keepaliveTimeoutMs} ms`));
+      of.lose(`no answer to a ping within ${limits.keepaliveTimeoutMs} ms`);
     });
     http2.ping((error) => {
       stop();

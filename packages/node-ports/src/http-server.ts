@@ -82,10 +82,12 @@ export async function serveHttp(
     const gone = new AbortController();
     raw.on("close", () => {
       if (!raw.writableFinished) gone.abort(new DOMException("the client has gone", "AbortError"));
+      // An answer that had begun before the close could not ask for the end of its connection.
+      if (closing) setImmediate(() => app.server.closeIdleConnections());
     });
-    if (closing) raw.setHeader("connection", "close");
     try {
       const response = await handle(toRequest(request.raw, request.body, gone.signal));
+      if (closing) raw.setHeader("connection", "close");
       await send(request.raw, raw, response, limits);
     } catch (error) {
       if (gone.signal.aborted) return;

@@ -1,0 +1,2 @@
+import type { Clock } from "@pleiad/ports";
+export declare function nodeClock(): Clock;

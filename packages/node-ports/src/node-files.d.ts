@@ -1,0 +1,2 @@
+import { type FileSystem } from "@pleiad/ports";
+export declare function nodeFiles(): FileSystem;

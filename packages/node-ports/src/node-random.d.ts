@@ -1,0 +1,2 @@
+import { type Random } from "@pleiad/ports";
+export declare function nodeRandom(): Random;
