@@ -5,7 +5,9 @@ import { resolveLabels, targetLabels } from "./scrape-target.ts";
 describe("the labels of a target", () => {
   for (const [rule, target, labels] of [
     ["job, and host and port", { job: "node", url: "http://h:9100/metrics" }, '{instance="h:9100", job="node"}'],
-    ["the port of the scheme", { job: "node", url: "https://h/metrics" }, '{instance="h:443", job="node"}'],
+    ["no port where the URL has none", { job: "node", url: "https://h/metrics" }, '{instance="h", job="node"}'],
+    ["a port as it is written", { job: "node", url: "http://h:80?x=/" }, '{instance="h:80", job="node"}'],
+    ["no password", { job: "node", url: "http://me:secret@h:1/" }, '{instance="h:1", job="node"}'],
     ["an instance of its own", { job: "node", url: "http://h:1/", instance: "x" }, '{instance="x", job="node"}'],
     [
       "further labels",

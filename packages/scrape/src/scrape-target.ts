@@ -4,7 +4,7 @@ import { labelsFromPairs, labelValue, metricNameLabel, withLabels, type Labels }
 export interface ScrapeTarget {
   readonly job: string;
   readonly url: string; // http or https, with path and query
-  readonly instance?: string; // the URL's host and port by default
+  readonly instance?: string; // host and port as in the URL by default
   readonly labels?: Readonly<Record<string, string>>; // further labels of every series
   /** Where a series has a label of the target's itself: keep its own, rather than rename that to `exported_…`. */
   readonly honorLabels?: boolean; // false by default
@@ -21,11 +21,9 @@ export function targetLabels(target: ScrapeTarget): Labels {
   ]);
 }
 
+/** As written: no port is added or taken away. */
 function hostOf(url: string): string {
-  const parsed = URL.parse(url);
-  if (parsed === null) return url;
-  // The URL drops a scheme's own port, `instance` names it.
-  return parsed.port === "" ? `${parsed.hostname}:${parsed.protocol === "https:" ? 443 : 80}` : parsed.host;
+  return /^[a-z]+:\/\/(?:[^/?#]*@)?([^/?#]+)/i.exec(url)?.[1] ?? url;
 }
 
 /**
