@@ -34,7 +34,10 @@ export interface FanoutOptions {
   readonly replicaLabels: readonly string[]; // those by which replicas of one cluster differ
   readonly infoIntervalMs: number;
   readonly infoTimeoutMs: number;
-  /** How long one request may wait for one endpoint altogether. */
+  /**
+   * How long one request may wait for one endpoint altogether. A replica that another one can stand in for has half of
+   * it for its first series, so a tier needs more than twice the time of the tier below.
+   */
   readonly requestTimeoutMs: number;
   /** For how long the labels and times of an endpoint that went away still tell what it would have been asked. */
   readonly unhealthyTimeoutMs: number;
@@ -126,12 +129,12 @@ export function createFanout(options: FanoutOptions, ports: StoreClientPorts): F
     "Expected clusters that no healthy endpoint announces.",
   );
   const requests = observations.counter("pleiad_fanout_requests_total", "Requests to the fan-out.", ["method"]);
-  const partial = observations.counter(
+  const partialAnswers = observations.counter(
     "pleiad_fanout_partial_total",
     "Requests whose answer lacked something that was expected.",
     ["method"],
   );
-  const failed = observations.counter("pleiad_fanout_failures_total", "Requests without an answer, by kind.", [
+  const failures = observations.counter("pleiad_fanout_failures_total", "Requests without an answer, by kind.", [
     "method",
     "kind",
   ]);
@@ -252,7 +255,7 @@ export function createFanout(options: FanoutOptions, ports: StoreClientPorts): F
       if (ended) return undefined;
       ended = true;
       failure = cause;
-      if (cause !== undefined) failed.add(1, method, cause.kind);
+      if (cause !== undefined) failures.add(1, method, cause.kind);
       for (const stream of streams) stream.close();
       ending.abort();
       return undefined;
@@ -295,7 +298,7 @@ export function createFanout(options: FanoutOptions, ports: StoreClientPorts): F
       }
       const texts = report.texts();
       for (const text of texts) warnings.add(text);
-      if (texts.length > 0 && request.onFailure === "warn") partial.add(1, method);
+      if (texts.length > 0 && request.onFailure === "warn") partialAnswers.add(1, method);
       return end(request.onFailure === "abort" ? missingFailure(report) : undefined);
     }
 
@@ -346,7 +349,7 @@ export function createFanout(options: FanoutOptions, ports: StoreClientPorts): F
   ): Promise<Result<LabelsAnswer, SourceFailure>> {
     requests.add(1, method);
     const failing = (failure: SourceFailure) => {
-      failed.add(1, method, failure.kind);
+      failures.add(1, method, failure.kind);
       return fail(failure);
     };
     if (signal.aborted) return failing({ kind: "canceled", source });
@@ -394,7 +397,7 @@ export function createFanout(options: FanoutOptions, ports: StoreClientPorts): F
     const missing = missingFailure(report);
     if (missing !== undefined) {
       if (request.onFailure === "abort") return failing(missing);
-      partial.add(1, method);
+      partialAnswers.add(1, method);
     }
     for (const text of report.texts()) warnings.add(text);
     const sorted = [...values].sort(compareText);
