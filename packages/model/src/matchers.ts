@@ -62,7 +62,9 @@ export function compileRegex(expression: string): Result<ValueTest, string> {
       return verdict;
     });
   } catch (error) {
-    return fail(error instanceof Error ? error.message : String(error));
+    const reason = error instanceof Error ? error.message : String(error);
+    // The flag stands before an expression that is quoted whole, though nobody wrote it.
+    return fail(reason.replace(`\`(?s)${expression}\``, () => `\`${expression}\``));
   }
 }
 
