@@ -50,7 +50,12 @@ export type AggregationOperator =
  * Expressions calculate in seconds (`2m * 15` is 30 minutes), see `resolveDurationMs`; `ms` may have a fraction.
  */
 export type DurationExpression =
-  | { readonly kind: "constant"; readonly ms: number; readonly range: SourceRange }
+  | {
+      readonly kind: "constant";
+      readonly ms: number;
+      readonly isDuration?: boolean; // false where it was written as a number of seconds; for printing
+      readonly range: SourceRange;
+    }
   | { readonly kind: "step" | "query-range"; readonly range: SourceRange }
   | { readonly kind: "negate" | "identity"; readonly operand: DurationExpression; readonly range: SourceRange }
   | {
@@ -157,7 +162,7 @@ export interface ParseFailure {
 
 export interface ParseOptions {
   readonly experimentalFunctions: boolean;
-  /** Levels of parentheses, calls, signs and powers inside each other; at most `nestingCeiling`. */
+  /** Levels of parentheses, calls, signs and powers inside each other. */
   readonly nestingMax: number;
   /** Levels of the tree, long chains like `a or b or c` included, so that whoever walks it may recurse. */
   readonly treeDepthMax: number;
@@ -167,6 +172,9 @@ export interface ParseOptions {
 export const defaultParseOptions: ParseOptions = {
   experimentalFunctions: false,
   nestingMax: 256,
-  treeDepthMax: 1000,
+  treeDepthMax: 500,
   textBytesMax: 1 << 20,
 };
+
+/** No option goes beyond: V8's own stack gives out at about twice as many levels, here or wherever a tree is walked. */
+export const parseCeilings = { nestingMax: 400, treeDepthMax: 800 } as const satisfies Partial<ParseOptions>;

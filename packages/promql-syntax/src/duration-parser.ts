@@ -45,7 +45,7 @@ export function parseOffset(tokens: TokenStream): DurationExpression {
   if (tokens.isAt("(")) return parseDuration(tokens);
   const sign = tokens.accept("+", "-");
   if (sign === undefined) return parseAtom(tokens);
-  if (!tokens.isAt("+", "-")) return applySign(sign, parseAtom(tokens));
+  if (!tokens.isAt("+", "-")) return applySign(sign, parseAtom(tokens, sign.start));
   return parseOperators(tokens, parseSigned(tokens, sign), 0);
 }
 
@@ -81,7 +81,8 @@ function parseSigned(tokens: TokenStream, sign: Token): DurationExpression {
   return applySign(sign, operand);
 }
 
-function parseAtom(tokens: TokenStream): DurationExpression {
+/** `start` is where a number that is too large gets reported. */
+function parseAtom(tokens: TokenStream, start = tokens.peek().start): DurationExpression {
   const first = tokens.accept("number", "duration", "step", "range", "min_of", "max_of", "(") ?? tokens.unexpected();
   switch (first.kind) {
     case "step":
@@ -98,7 +99,12 @@ function parseAtom(tokens: TokenStream): DurationExpression {
       return inner;
     }
     default:
-      return { kind: "constant", ms: readConstant(first), range: { start: first.start, end: first.end } };
+      return {
+        kind: "constant",
+        ms: readConstant(first, start),
+        isDuration: first.kind === "duration",
+        range: { start: first.start, end: first.end },
+      };
   }
 }
 
@@ -113,7 +119,7 @@ function parseChoice(tokens: TokenStream, first: Token, operator: "min_of" | "ma
   });
 }
 
-function readConstant(token: Token): number {
+function readConstant(token: Token, start: number): number {
   if (token.kind === "duration") {
     const ms = readDuration(token.text);
     if (!ms.ok) throw new SyntaxFault(token.start, ms.failure);
@@ -122,7 +128,7 @@ function readConstant(token: Token): number {
   const seconds = readNumber(token.text);
   if (!seconds.ok) throw new SyntaxFault(token.start, seconds.failure);
   const ms = durationMsOfSeconds(seconds.value);
-  if (ms === undefined) throw new SyntaxFault(token.start, "duration out of range");
+  if (ms === undefined) throw new SyntaxFault(start, "duration out of range");
   return ms;
 }
 

@@ -8,7 +8,7 @@ import { durationMsOfSeconds, formatNumber, secondsReadAs } from "./numbers.ts";
 export function formatDurationExpression(duration: DurationExpression): string {
   switch (duration.kind) {
     case "constant":
-      return formatConstant(duration.ms);
+      return duration.isDuration === false ? formatSeconds(duration.ms) : formatConstant(duration.ms);
     case "step":
       return "step()";
     case "query-range":
@@ -45,13 +45,7 @@ function formatBinary(duration: Extract<DurationExpression, { readonly kind: "bi
   }
   const precedence = durationPrecedence(operator);
   const [leftMin, rightMin] = operator === "^" ? [precedence + 1, precedence] : [precedence, precedence + 1];
-  return `${formatOperand(left, leftMin)} ${operator} ${formatFactor(right, operator, rightMin)}`;
-}
-
-/** The right side of `*`, `/`, `%` and `^` is a plain number most often: `2m * 15` says more than `2m * 15s`. */
-function formatFactor(right: DurationExpression, operator: string, precedenceMin: number): string {
-  const isFactor = operator === "*" || operator === "/" || operator === "^";
-  return isFactor && right.kind === "constant" ? formatSeconds(right.ms) : formatOperand(right, precedenceMin, true);
+  return `${formatOperand(left, leftMin)} ${operator} ${formatOperand(right, rightMin, true)}`;
 }
 
 function formatOperand(operand: DurationExpression, precedenceMin: number, signFits = false): string {

@@ -1,5 +1,6 @@
 export {
   defaultParseOptions,
+  parseCeilings,
   type AggregationOperator,
   type AtModifier,
   type BinaryOperator,
@@ -22,5 +23,4 @@ export { selectsEverything } from "./matchers.ts";
 export { parseExpression, parseSelector } from "./parse-expression.ts";
 export { formatExpression } from "./printer.ts";
 export { positionOf } from "./source-position.ts";
-export { nestingCeiling } from "./token-stream.ts";
 export { childExpressions, typeOf } from "./tree.ts";

@@ -103,8 +103,7 @@ export class Lexer {
     const symbol = durationSymbols.find((symbol) => symbol === character);
     if (symbol === undefined) {
       return (
-        this.#durationWord() ??
-        this.#fault(`unexpected character in duration expression: ${quoteCharacter(character)}`)
+        this.#durationWord() ?? this.#fault(`unexpected character in duration expression: ${quoteCharacter(character)}`)
       );
     }
     if (symbol === "(" || symbol === ")") return this.#parenthesis(symbol);

@@ -1,6 +1,6 @@
 /** From text to checked tree, and from the first fault to a failure as Prometheus words it. */
 import { fail, ok, type Matcher, type Result } from "@pleiad/model";
-import { defaultParseOptions, type Expression, type ParseFailure, type ParseOptions } from "./ast.ts";
+import { defaultParseOptions, parseCeilings, type Expression, type ParseFailure, type ParseOptions } from "./ast.ts";
 import { parseQuery, parseSelectorOnly } from "./parser.ts";
 import { positionOf, utf8Length } from "./source-position.ts";
 import { SyntaxFault } from "./syntax-fault.ts";
@@ -9,11 +9,13 @@ import { checkTypes } from "./type-check.ts";
 
 /** Reads a query, types checked. The failure is the first one that Prometheus would report. */
 export function parseExpression(text: string, options: Partial<ParseOptions> = {}): Result<Expression, ParseFailure> {
-  const whole = { ...defaultParseOptions, ...options };
-  return failuresOf(text, whole.textBytesMax, () => {
-    const expression = parseQuery(text, whole);
-    if (treeDepth(expression) > whole.treeDepthMax) {
-      throw new SyntaxFault(0, `expression has more than ${whole.treeDepthMax} levels`);
+  const given = { ...defaultParseOptions, ...options };
+  const nestingMax = Math.min(given.nestingMax, parseCeilings.nestingMax);
+  const treeDepthMax = Math.min(given.treeDepthMax, parseCeilings.treeDepthMax);
+  return failuresOf(text, given.textBytesMax, () => {
+    const expression = parseQuery(text, { ...given, nestingMax });
+    if (treeDepth(expression) > treeDepthMax) {
+      throw new SyntaxFault(0, `expression has more than ${treeDepthMax} levels`);
     }
     return checkTypes(text, expression);
   });

@@ -14,7 +14,7 @@ import type {
 } from "./ast.ts";
 import { parseOffset, parsePositiveDuration } from "./duration-parser.ts";
 import { functionSignatures } from "./functions.ts";
-import { isLoneSurrogate, quoteString, unquoteString } from "./go-strings.ts";
+import { quoteString, unquoteString } from "./go-strings.ts";
 import { readDuration, readNumber, secondsOfDuration, timestampMsOfSeconds } from "./numbers.ts";
 import { SyntaxFault } from "./syntax-fault.ts";
 import { TokenStream, type ReadingContext } from "./token-stream.ts";
@@ -64,6 +64,12 @@ interface BinaryModifiers {
   readonly matching: VectorMatching | undefined;
 }
 
+/** An operator whose right side is not complete. */
+interface PendingOperator extends BinaryModifiers {
+  readonly operator: BinaryOperator;
+  readonly left: Expression;
+}
+
 type Selector = Extract<Expression, { readonly kind: "vector-selector" | "matrix-selector" | "subquery" }>;
 
 /** Reads a whole query. Throws a `SyntaxFault`. */
@@ -95,22 +101,29 @@ class ExpressionParser {
 
   /** Reads an operand, and operators with their right sides as long as they bind at least as strong as asked. */
   parse(precedenceMin = 0): Expression {
-    let left = this.#operand();
+    // A stack of its own rather than a call for each precedence: calls here add up with every parenthesis.
+    const pending: PendingOperator[] = [];
+    let operand = this.#operand();
     for (;;) {
-      const operator = this.#tokens.peek().kind;
-      if (!isBinaryOperator(operator) || binaryPrecedence(operator) < precedenceMin) return left;
+      const { kind } = this.#tokens.peek();
+      const operator = isBinaryOperator(kind) && binaryPrecedence(kind) >= precedenceMin ? kind : undefined;
+      for (
+        let last = pending.at(-1);
+        last !== undefined && bindsBefore(last.operator, operator);
+        last = pending.at(-1)
+      ) {
+        pending.pop();
+        // Only powers pile up, to the right, and each counts as a level.
+        if (last.operator === "^") this.#tokens.rise(1);
+        const range = { start: last.left.range.start, end: operand.range.end };
+        operand = { kind: "binary", ...last, right: operand, range };
+      }
+      if (operator === undefined) return operand;
       this.#tokens.next();
-      const modifiers = this.#binaryModifiers();
-      const right = this.#rightSide(operator);
-      const range = { start: left.range.start, end: right.range.end };
-      left = { kind: "binary", operator, ...modifiers, left, right, range };
+      if (operator === "^") this.#tokens.deepen();
+      pending.push({ operator, ...this.#binaryModifiers(), left: operand });
+      operand = this.#operand();
     }
-  }
-
-  #rightSide(operator: BinaryOperator): Expression {
-    if (operator !== "^") return this.parse(binaryPrecedence(operator) + 1);
-    // The one operator that associates to the right: a chain of it goes deeper with each link.
-    return this.#tokens.nested(() => this.parse(powerPrecedence));
   }
 
   #binaryModifiers(): BinaryModifiers {
@@ -145,7 +158,8 @@ class ExpressionParser {
     const operand = this.#tokens.nested(() => this.parse(powerPrecedence));
     const range = { start: sign.start, end: operand.range.end };
     // A sign before a number is part of it: `-5m` is a number still.
-    if (operand.kind === "number") return { ...operand, value: sign.kind === "-" ? -operand.value : operand.value, range };
+    if (operand.kind === "number")
+      return { ...operand, value: sign.kind === "-" ? -operand.value : operand.value, range };
     return { kind: "unary", operator: sign.kind === "-" ? "-" : "+", input: operand, range };
   }
 
@@ -242,11 +256,19 @@ class ExpressionParser {
           break;
         case "offset":
           tokens.next();
-          modified = addOffset(tokens, modified, tokens.within(contexts.offset, () => parseOffset(tokens)));
+          modified = addOffset(
+            tokens,
+            modified,
+            tokens.within(contexts.offset, () => parseOffset(tokens)),
+          );
           break;
         case "@":
           tokens.next();
-          modified = addAt(tokens, modified, tokens.within(contexts.at, () => parseAt(tokens, modified)));
+          modified = addAt(
+            tokens,
+            modified,
+            tokens.within(contexts.at, () => parseAt(tokens, modified)),
+          );
           break;
         case "anchored":
         case "smoothed":
@@ -257,6 +279,13 @@ class ExpressionParser {
       }
     }
   }
+}
+
+/** Whether an operator takes what stands between it and the next one. */
+function bindsBefore(operator: BinaryOperator, next: BinaryOperator | undefined): boolean {
+  if (next === undefined) return true;
+  const surplus = binaryPrecedence(operator) - binaryPrecedence(next);
+  return surplus > 0 || (surplus === 0 && operator !== "^");
 }
 
 function parseVectorSelector(tokens: TokenStream, name: Token | undefined): VectorSelector {
@@ -315,7 +344,7 @@ function parseGroupingLabel(tokens: TokenStream): string {
   const token = tokens.peek();
   if (namesGroupingLabel(token.kind)) return tokens.next().text;
   const label = unquoteString(tokens.expect("string", contexts.groupingLabel).text);
-  if (label === "" || [...label].some(isLoneSurrogate)) {
+  if (label === "" || !label.isWellFormed()) {
     throw new SyntaxFault(token.start, `invalid label name for grouping: ${quoteString(label)}`);
   }
   return label;
@@ -368,9 +397,7 @@ function parseWindow(tokens: TokenStream, input: Expression): Expression {
     const selector = rangeSelectorOf(input, bracket.start);
     return { kind: "matrix-selector", selector, window, range: rangeFrom(tokens, start) };
   }
-  const step = tokens.isAt("]")
-    ? undefined
-    : tokens.within(contexts.subqueryStep, () => parsePositiveDuration(tokens));
+  const step = tokens.isAt("]") ? undefined : tokens.within(contexts.subqueryStep, () => parsePositiveDuration(tokens));
   tokens.expect("]", contexts.afterSubqueryStep);
   const range = rangeFrom(tokens, start);
   return { kind: "subquery", input, window, step, offset: undefined, at: undefined, range };

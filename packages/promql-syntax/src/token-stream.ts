@@ -8,9 +8,6 @@ export interface ReadingContext {
   readonly expected: string;
 }
 
-/** V8's own stack gives out at some thousands of levels; whatever a caller asks for, the grammar stops before. */
-export const nestingCeiling = 1000;
-
 /**
  * The tokens of a query with one token of look-ahead, read only when it is asked for: of two faults in a text, the
  * one that is met first is the one reported. Also holds what messages and limits need to know of the way there.
@@ -25,7 +22,7 @@ export class TokenStream {
 
   constructor(text: string, nestingMax: number) {
     this.#lexer = new Lexer(text);
-    this.#nestingMax = Math.min(nestingMax, nestingCeiling);
+    this.#nestingMax = nestingMax;
   }
 
   /** Where the last token taken ends. */

@@ -190,5 +190,7 @@ function isKeyword(kind: TokenKind): boolean {
 }
 
 function quoteShortened(text: string): string {
-  return utf8Length(text) > 10 ? `${quoteString([...text.slice(0, 20)].slice(0, 10).join(""))}...` : quoteString(text);
+  if (utf8Length(text) <= 10) return quoteString(text);
+  const firstTen = Array.from(text.slice(0, 20)).slice(0, 10);
+  return `${quoteString(firstTen.join(""))}...`;
 }

@@ -1,6 +1,13 @@
 /** What the grammar cannot see: whether operators and functions get the types they take. */
-import { metricNameLabel } from "@pleiad/model";
-import type { BinaryOperator, Expression, FunctionSignature, ValueType, VectorMatching, VectorSelector } from "./ast.ts";
+import { metricNameLabel, unreachable } from "@pleiad/model";
+import type {
+  BinaryOperator,
+  Expression,
+  FunctionSignature,
+  ValueType,
+  VectorMatching,
+  VectorSelector,
+} from "./ast.ts";
 import { functionSignatures } from "./functions.ts";
 import { quoteString } from "./go-strings.ts";
 import { selectsEverything } from "./matchers.ts";
@@ -36,21 +43,7 @@ export function checkTypes(text: string, root: Expression): Expression {
   return check(text, root).expression;
 }
 
-function check(text: string, root: Expression): Checked {
-  // Chains like `1 + 1 + …` and `x[1m:][1m:]…` grow to the left without end, so that side does not recurse.
-  const chain: (Node<"binary"> | Node<"subquery">)[] = [];
-  let first = root;
-  while (first.kind === "binary" || first.kind === "subquery") {
-    chain.push(first);
-    first = first.kind === "binary" ? first.left : first.input;
-  }
-  return chain.reduceRight(
-    (checked, node) => (node.kind === "binary" ? checkBinary(text, node, checked) : checkSubquery(node, checked)),
-    checkOther(text, first),
-  );
-}
-
-function checkOther(text: string, expression: Exclude<Expression, Node<"binary"> | Node<"subquery">>): Checked {
+function check(text: string, expression: Expression): Checked {
   switch (expression.kind) {
     case "number":
       return { type: "scalar", expression };
@@ -65,12 +58,18 @@ function checkOther(text: string, expression: Exclude<Expression, Node<"binary">
       const { type, expression: input } = check(text, expression.input);
       return { type, expression: { ...expression, input } };
     }
+    case "subquery":
+      return checkSubquery(text, expression);
     case "unary":
       return checkUnary(text, expression);
+    case "binary":
+      return checkBinary(text, expression);
     case "aggregation":
       return checkAggregation(text, expression);
     case "call":
       return checkCall(text, expression);
+    default:
+      return unreachable(expression);
   }
 }
 
@@ -89,7 +88,8 @@ function checkSelector(selector: VectorSelector, mayBeEmpty: boolean): Checked {
   return { type: "vector", expression: selector };
 }
 
-function checkSubquery(subquery: Node<"subquery">, input: Checked): Checked {
+function checkSubquery(text: string, subquery: Node<"subquery">): Checked {
+  const input = check(text, subquery.input);
   if (input.type !== "vector") {
     const reason = `subquery is only allowed on instant vector, got ${input.type} instead`;
     throw new SyntaxFault(subquery.range.start, reason);
@@ -157,7 +157,8 @@ function checkLabelSelector(call: Node<"call">): Expression | undefined {
   return selector;
 }
 
-function checkBinary(text: string, binary: Node<"binary">, left: Checked): Checked {
+function checkBinary(text: string, binary: Node<"binary">): Checked {
+  const left = check(text, binary.left);
   const right = check(text, binary.right);
   const { operator, bool, matching, range } = binary;
   const isComparison = comparisons.has(operator);
@@ -203,7 +204,11 @@ function checkBinary(text: string, binary: Node<"binary">, left: Checked): Check
   return { type, expression: { ...binary, ...sides, matching: undefined } };
 }
 
-function checkSetMatching(operator: BinaryOperator, written: VectorMatching | undefined, start: number): VectorMatching {
+function checkSetMatching(
+  operator: BinaryOperator,
+  written: VectorMatching | undefined,
+  start: number,
+): VectorMatching {
   const matching = written ?? oneToOne;
   if (matching.cardinality !== "one-to-one") {
     throw new SyntaxFault(start, `no grouping allowed for ${quoteString(operator)} operation`);
