@@ -2,7 +2,14 @@
 import { readFileSync } from "node:fs";
 import { relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { formatFleetFailure, formatFleetProblemWithExcerpt, planFleet, readFleet, type FleetFailure, type Plan } from "@pleiad/fleet";
+import {
+  formatFleetFailure,
+  formatFleetProblemWithExcerpt,
+  planFleet,
+  readFleet,
+  type FleetFailure,
+  type Plan,
+} from "@pleiad/fleet";
 import { CommandFailure, exitCodes } from "./exit-codes.ts";
 
 export const defaultFleetFile = fileURLToPath(new URL("../../../fleets/seven-nodes.yaml", import.meta.url));

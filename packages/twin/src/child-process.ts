@@ -9,7 +9,7 @@ export type StartOrder = Extract<Order, { kind: "start" }>;
 /** The ports of one role, and the metrics that it counts through them. */
 export interface RoleWorld {
   readonly ports: Ports;
-  renderMetrics(): string;
+  readonly renderMetrics: () => string;
 }
 
 export interface ProcessWorld {

@@ -103,9 +103,8 @@ async function fillPast(
 ): Promise<Result<unknown, string>> {
   const nowMs = ports.clock.wallMs();
   const { maxTimeMs } = head.statistics();
-  const lastMs = maxTimeMs ?? -Infinity;
   const intervalMs = cluster.scrapeIntervalMs;
-  const fromMs = Math.max(nowMs - backfillMs, lastMs + intervalMs / 2);
+  const fromMs = Math.max(nowMs - backfillMs, Number.isNaN(maxTimeMs) ? -Infinity : maxTimeMs + intervalMs / 2);
   return await backFill(
     head,
     {

@@ -2,6 +2,7 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { extname, join } from "node:path";
 import type { Plan } from "@pleiad/fleet";
+import { judgeAccess, loopbackAccess } from "@pleiad/http-api";
 import type { Clock, HttpRequest, HttpResponse, Listener, Network } from "@pleiad/ports";
 import { gatherConsoleState, type ConsoleState } from "./console-state.ts";
 
@@ -44,6 +45,8 @@ export async function serveConsole(options: ConsoleServerOptions, network: Netwo
   };
 
   const handle = async (request: HttpRequest): Promise<HttpResponse> => {
+    const verdict = judgeAccess(asSeenByAccess(request), loopbackAccess);
+    if (verdict.kind === "answered") return verdict.response;
     if (request.path === "/console/state") return json(200, await state());
     if (request.path === "/console/plan") return json(200, options.plan);
     if (request.path === "/metrics") {
@@ -65,6 +68,16 @@ export async function serveConsole(options: ConsoleServerOptions, network: Netwo
     return file;
   };
   return await network.serveHttp(options.address, handle);
+}
+
+/** A link on another site may open the page itself, but no foreign page may ask the API as the person who looks at it. */
+function asSeenByAccess(request: HttpRequest): HttpRequest {
+  if (request.method !== "GET" || request.path !== "/" || request.headers.get("sec-fetch-mode") !== "navigate") {
+    return request;
+  }
+  const headers = new Map(request.headers);
+  headers.delete("sec-fetch-site");
+  return { ...request, headers };
 }
 
 /** The built console is small: it is read once and held. */

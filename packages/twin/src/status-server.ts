@@ -1,19 +1,14 @@
-/** The small HTTP server of a role or process that has no API of its own: `/metrics`, `/-/healthy`, `/-/ready`. */
+/** The HTTP server of a role or process that answers no queries: `/metrics`, `/-/healthy`, `/-/ready`. */
+import { createProbeApi } from "@pleiad/http-api";
 import type { Service } from "@pleiad/ports";
 import type { RoleWorld } from "./child-process.ts";
 
-export async function serveStatus(name: string, address: string, world: RoleWorld): Promise<Service> {
-  const text = (status: number, body: string) => ({ status, headers: { "content-type": "text/plain" }, body });
-  const listener = await world.ports.network.serveHttp(address, async ({ path }) => {
-    switch (path) {
-      case "/metrics":
-        return { status: 200, headers: { "content-type": "text/plain; version=0.0.4" }, body: world.renderMetrics() };
-      case "/-/healthy":
-      case "/-/ready":
-        return text(200, "OK\n");
-      default:
-        return text(404, "Not Found\n");
-    }
-  });
-  return { name, ready: () => ({ ready: true }), stop: (graceMs) => listener.close(graceMs) };
+export async function serveStatus(
+  name: string,
+  address: string,
+  { ports, renderMetrics }: RoleWorld,
+): Promise<Service> {
+  const ready = () => ({ ready: true });
+  const listener = await ports.network.serveHttp(address, createProbeApi({ ready, renderMetrics }, ports));
+  return { name, ready, stop: (graceMs) => listener.close(graceMs) };
 }

@@ -1,4 +1,5 @@
 /** `pleiad query 'expr'`: asks a querier over its HTTP API and prints a table. */
+import { unreachable } from "@pleiad/model";
 import { readRunningTwin } from "@pleiad/twin";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
 import { formatTable } from "../table.ts";
@@ -133,6 +134,8 @@ export function formatAnswer(answer: Envelope): string {
         }),
       );
     }
+    default:
+      return unreachable(data);
   }
 }
 

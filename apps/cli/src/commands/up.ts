@@ -85,7 +85,7 @@ async function startWithProgress(
         one.onChange = (title) => {
           task.title = title;
         };
-        await Promise.race([one.complete, starting]);
+        await one.complete;
       },
     })),
     {
@@ -96,8 +96,10 @@ async function startWithProgress(
   );
   const shown = view.run();
   const result = await starting;
-  for (const one of stages) one.end();
-  await shown;
+  for (const one of stages) one.end(result.ok);
+  await shown.catch(() => {
+    // A stage that did not come to its end is shown as such; why is said below.
+  });
   if (result.ok) return result.value;
   if (signal.aborted) {
     process.stdout.write("Stopped while starting.\n");
@@ -111,23 +113,23 @@ interface Stage {
   readonly complete: Promise<void>;
   onChange(title: string): void;
   set(done: number, total: number): void;
-  end(): void;
+  /** Nothing more comes: a stage that is not complete has failed unless all went well. */
+  end(allWell: boolean): void;
 }
 
 function stage(title: string): Stage {
-  let end: () => void = () => {};
-  const complete = new Promise<void>((resolve) => {
-    end = resolve;
-  });
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  let shown = title;
   const one: Stage = {
     title,
-    complete,
+    complete: promise,
     onChange: () => {},
     set: (done, total) => {
-      one.onChange(`${title} ${done}/${total}`);
-      if (done >= total) end();
+      shown = `${title} ${done}/${total}`;
+      one.onChange(shown);
+      if (done >= total) resolve();
     },
-    end: () => end(),
+    end: (allWell) => (allWell ? resolve() : reject(new Error(shown))),
   };
   return one;
 }
