@@ -60,7 +60,8 @@ export function describeTrouble(failure: SourceFailure, address: string): string
     case "unavailable": {
       const connecting = `connect to ${address}: `;
       if (failure.reason.startsWith(connecting)) {
-        const reason = failure.reason.slice(connecting.length);
+        // A pause before the next attempt tells nothing of the endpoint, and would set apart what fails alike.
+        const reason = failure.reason.slice(connecting.length).replace(/ \(next attempt in [^)]*\)$/, "");
         return reason.endsWith("refused") ? "connection refused by" : `${reason} at`;
       }
       return failure.reason.startsWith(`connection to ${address} lost`) ? "connection lost to" : `${failure.reason} at`;
