@@ -37,10 +37,7 @@ export function createAggregation(
       await addRows(rows, accumulator, groups.groupOf, stepCount, signal);
     }
     const steps = Math.min(out.stepCountMax, stepCount - step);
-    if (steps <= 0) {
-      context.budget.give(groups.labels.length * stepCount);
-      return 0;
-    }
+    if (steps <= 0) return 0;
     writeGroups(out, accumulator, {
       groupCount: groups.labels.length,
       steps,

@@ -42,7 +42,7 @@ export function buildVector(node: PlanNode, grid: StepGrid, context: QueryContex
     case "select":
       return createInstantSelector(node, grid, context);
     case "step-invariant":
-      return createRepeatedStep(buildVector(node.input, { ...grid, endMs: grid.startMs }, context), grid);
+      return createRepeatedStep(buildVector(node.input, { ...grid, endMs: grid.startMs }, context), grid, context);
     case "negate": {
       const negated: SampleMapping = { map: (value) => -value };
       return withoutName(createMappedSamples(buildVector(node.input, grid, context), [], () => negated, "negate"));

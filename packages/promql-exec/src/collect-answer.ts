@@ -106,7 +106,9 @@ async function collectSteps(
 ): Promise<AnswerSeries[]> {
   const output = outputLabels(labels);
   const growing = output.labels.map(() => undefined as GrowingSeries | undefined);
-  const batch = createStepBatch(Math.min(batchStepsMax, Math.max(1, stepCountOf(grid))));
+  const stepCount = stepCountOf(grid);
+  const batch = createStepBatch(Math.min(batchStepsMax, Math.max(1, stepCount)));
+  let at = 0;
   for (let steps = await operator.next(batch, signal); steps > 0; steps = await operator.next(batch, signal)) {
     context.budget.take(batch.sampleEnds[steps - 1]);
     let sample = 0;
@@ -114,21 +116,32 @@ async function collectSteps(
       const timestampMs = batch.timestampsMs[step];
       for (; sample < batch.sampleEnds[step]; sample++) {
         const id = output.ids[batch.seriesIds[sample]];
-        const one = (growing[id] ??= { timestampsMs: new Float64Array(16), values: new Float64Array(16), count: 0 });
+        const one = (growing[id] ??= createGrowingSeries(stepCount - at - step));
         if (one.count > 0 && one.timestampsMs[one.count - 1] === timestampMs) {
           throw new QueryError("execution", sameLabelsetText);
         }
         append(one, timestampMs, batch.values[sample]);
       }
     }
+    at += steps;
     if (context.pace.due()) await context.pace.rest();
   }
   const series: AnswerSeries[] = [];
   growing.forEach((one, id) => {
     if (one === undefined) return;
-    series.push(floatSeries(output.labels[id], one.timestampsMs.slice(0, one.count), one.values.slice(0, one.count)));
+    series.push(floatSeries(output.labels[id], cut(one.timestampsMs, one.count), cut(one.values, one.count)));
   });
   return series;
+}
+
+/** Most series have a sample at every step that is left, so there is room for that, up to some hundreds. */
+function createGrowingSeries(stepsLeft: number): GrowingSeries {
+  const capacity = Math.min(stepsLeft, 256);
+  return { timestampsMs: new Float64Array(capacity), values: new Float64Array(capacity), count: 0 };
+}
+
+function cut(column: Float64Array, count: number): Float64Array {
+  return count === column.length ? column : column.slice(0, count);
 }
 
 function append(series: GrowingSeries, timestampMs: number, value: number): void {

@@ -2,6 +2,7 @@
 import { emptyLabels } from "@pleiad/model";
 import { stepCountOf, type StepGrid } from "@pleiad/promql-plan";
 import { createStepBatch, reserveSamples, type Operator, type StepBatch } from "./operator.ts";
+import type { QueryContext } from "./query-context.ts";
 import type { ScalarColumn } from "./scalar-column.ts";
 
 /** A scalar as a vector with one element that has no labels. */
@@ -32,7 +33,7 @@ export function createScalarVector(column: ScalarColumn, grid: StepGrid): Operat
 }
 
 /** What `input` gives at its only step, at every step of the grid. */
-export function createRepeatedStep(input: Operator, grid: StepGrid): Operator {
+export function createRepeatedStep(input: Operator, grid: StepGrid, context: QueryContext): Operator {
   const stepCount = stepCountOf(grid);
   let once: StepBatch | undefined;
   let step = 0;
@@ -44,6 +45,8 @@ export function createRepeatedStep(input: Operator, grid: StepGrid): Operator {
       if (once === undefined) {
         once = createStepBatch(1);
         await input.next(once, signal);
+        // One sample becomes as many as a batch has steps.
+        context.budget.take(once.sampleEnds[0] * Math.min(out.stepCountMax, stepCount));
       }
       const sampleCount = once.sampleEnds[0];
       const steps = Math.min(out.stepCountMax, stepCount - step);

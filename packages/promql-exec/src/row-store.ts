@@ -51,24 +51,48 @@ export function createRowStore(grid: StepGrid, budget: SampleBudget): RowStore {
         return 0;
       }
       const active = rows.filter((row) => row.firstStep < stepEnd && row.firstStep + row.values.length > step);
-      reserveSamples(out, active.length * (stepEnd - step));
-      const { timestampsMs, sampleEnds, seriesIds, values } = out;
-      let count = 0;
-      for (let s = step; s < stepEnd; s++) {
-        for (const row of active) {
-          const at = s - row.firstStep;
-          if (at < 0 || at >= row.values.length) continue;
-          if (row.present !== undefined && row.present[at] === 0) continue;
-          seriesIds[count] = row.seriesId;
-          values[count++] = row.values[at];
-        }
-        timestampsMs[s - step] = grid.startMs + s * grid.stepMs;
-        sampleEnds[s - step] = count;
-      }
+      const sampleCount = countSamples(active, step, stepEnd, out.sampleEnds);
+      reserveSamples(out, sampleCount);
+      writeSamples(active, step, stepEnd, out);
+      for (let s = step; s < stepEnd; s++) out.timestampsMs[s - step] = grid.startMs + s * grid.stepMs;
       out.histograms.length = 0;
       const written = stepEnd - step;
       step = stepEnd;
       return written;
     },
   };
+}
+
+/** Writes where each step's samples end; gives how many there are. */
+function countSamples(rows: readonly StoredRow[], from: number, to: number, sampleEnds: Uint32Array): number {
+  sampleEnds.fill(0, 0, to - from);
+  for (const { firstStep, values, present } of rows) {
+    const end = Math.min(to, firstStep + values.length);
+    for (let s = Math.max(from, firstStep); s < end; s++) {
+      if (present === undefined || present[s - firstStep] === 1) sampleEnds[s - from]++;
+    }
+  }
+  let count = 0;
+  for (let i = 0; i < to - from; i++) {
+    count += sampleEnds[i];
+    sampleEnds[i] = count;
+  }
+  return count;
+}
+
+/** Row by row, with a place to write for each step: rows are read in one piece, and the places fit the cache. */
+function writeSamples(rows: readonly StoredRow[], from: number, to: number, out: StepBatch): void {
+  const places = new Uint32Array(to - from);
+  places.set(out.sampleEnds.subarray(0, to - from - 1), 1);
+  const { seriesIds } = out;
+  const outValues = out.values;
+  for (const { seriesId, firstStep, values, present } of rows) {
+    const end = Math.min(to, firstStep + values.length);
+    for (let s = Math.max(from, firstStep); s < end; s++) {
+      if (present !== undefined && present[s - firstStep] === 0) continue;
+      const place = places[s - from]++;
+      seriesIds[place] = seriesId;
+      outValues[place] = values[s - firstStep];
+    }
+  }
 }

@@ -1,26 +1,12 @@
 /** Arithmetic and comparison between two vectors. */
-import {
-  labelPairs,
-  labelsFromPairs,
-  labelsKey,
-  labelValue,
-  onlyLabels,
-  withoutLabels,
-  type Labels,
-} from "@pleiad/model";
+import { labelPairs, type Labels } from "@pleiad/model";
 import { arithmetic, comparisons, isArithmetic, isComparison } from "@pleiad/promql-plan";
-import type { BinaryOperator, VectorMatching } from "@pleiad/promql-syntax";
-import { createJoinTable, signatureFunction, type JoinTable } from "./join-table.ts";
+import type { VectorMatching } from "@pleiad/promql-syntax";
+import { createJoinResults, type JoinResults, type VectorOperation } from "./join-results.ts";
+import { createJoinTable, signatureFunction } from "./join-table.ts";
 import { createStepBatch, reserveSamples, type Operator, type StepBatch } from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
 import { notEvaluated, QueryError, sameLabelsetText } from "./query-error.ts";
-import { dropMetricName } from "./renamed-series.ts";
-
-export interface VectorOperation {
-  readonly operator: BinaryOperator;
-  readonly bool: boolean;
-  readonly matching: VectorMatching;
-}
 
 /** Below, "one" is the side on which a match has one series, and "many" the other; one-to-one: the right is "one". */
 export function createVectorOperation(
@@ -30,7 +16,6 @@ export function createVectorOperation(
   context: QueryContext,
 ): Operator {
   const { matching } = operation;
-  if (matching.fillLeft !== undefined || matching.fillRight !== undefined) throw notEvaluated("fill modifiers are");
   const oneIsLeft = matching.cardinality === "one-to-many";
   const many = oneIsLeft ? right : left;
   const one = oneIsLeft ? left : right;
@@ -46,7 +31,7 @@ export function createVectorOperation(
       const rightLabels = await right.series(signal);
       const [manyLabels, oneLabels] = oneIsLeft ? [rightLabels, leftLabels] : [leftLabels, rightLabels];
       state = createJoinState(manyLabels, oneLabels, operation);
-      return state.labels;
+      return state.results.labels;
     },
     async next(out, signal) {
       if (state === undefined) throw new Error("next before series");
@@ -56,7 +41,8 @@ export function createVectorOperation(
       const otherSteps = await one.next(oneBatch, signal);
       if (steps !== otherSteps) throw new Error(`sides out of step: ${steps} and ${otherSteps}`);
       if (steps === 0) return 0;
-      reserveSamples(out, manyBatch.sampleEnds[steps - 1]);
+      const filledMax = matching.fillLeft === undefined ? 0 : oneBatch.sampleEnds[steps - 1];
+      reserveSamples(out, manyBatch.sampleEnds[steps - 1] + filledMax);
       out.histograms.length = 0;
       out.timestampsMs.set(manyBatch.timestampsMs.subarray(0, steps));
       let count = 0;
@@ -89,14 +75,12 @@ function combinationOf({ operator, bool }: VectorOperation, oneIsLeft: boolean):
   return { value: oneIsLeft ? (_, one) => one : (many) => many, keeps: holds };
 }
 
-interface JoinState extends JoinTable {
-  readonly manyLabels: readonly Labels[];
+interface JoinState {
   readonly oneLabels: readonly Labels[];
-  readonly manyMatches: Uint32Array;
+  readonly manyMatches: Uint32Array; // by series id: which match it belongs to
   readonly oneMatches: Uint32Array;
   readonly matching: VectorMatching;
-  readonly labels: readonly Labels[]; // of the results
-  readonly resultOf: (manyId: number, oneId: number) => number;
+  readonly results: JoinResults;
   /** Of the current step, by match: where the one side's sample is, and whether it was used. Valid where stamped. */
   readonly oneSamples: Uint32Array;
   readonly oneStamps: Uint32Array;
@@ -104,6 +88,8 @@ interface JoinState extends JoinTable {
   /** By result: the step that gave it last, and in which match. */
   readonly resultStamps: Uint32Array;
   readonly resultMatches: Uint32Array;
+  /** By result: the step that kept it last. */
+  readonly keptStamps: Uint32Array;
   stamp: number;
 }
 
@@ -112,88 +98,22 @@ function createJoinState(
   oneLabels: readonly Labels[],
   operation: VectorOperation,
 ): JoinState {
-  const { matching } = operation;
-  const table = createJoinTable(manyLabels, oneLabels, matching);
-  const { labels, resultOf } = createResults(manyLabels, oneLabels, table, operation);
+  const table = createJoinTable(manyLabels, oneLabels, operation.matching);
+  const results = createJoinResults(manyLabels, oneLabels, table, operation);
   return {
-    ...table,
-    manyLabels,
     oneLabels,
     manyMatches: table.leftMatches,
     oneMatches: table.rightMatches,
-    matching,
-    labels,
-    resultOf,
+    matching: operation.matching,
+    results,
     oneSamples: new Uint32Array(table.matchCount),
     oneStamps: new Uint32Array(table.matchCount),
     usedStamps: new Uint32Array(table.matchCount),
-    resultStamps: new Uint32Array(labels.length),
-    resultMatches: new Uint32Array(labels.length),
+    resultStamps: new Uint32Array(results.labels.length),
+    resultMatches: new Uint32Array(results.labels.length),
+    keptStamps: new Uint32Array(results.labels.length),
     stamp: 0,
   };
-}
-
-/** Labels of all pairs that can meet, and the result's number of each pair. */
-function createResults(
-  manyLabels: readonly Labels[],
-  oneLabels: readonly Labels[],
-  { matchCount, leftMatches, rightMatches }: JoinTable,
-  operation: VectorOperation,
-): Pick<JoinState, "labels" | "resultOf"> {
-  const onesOf: number[][] = Array.from({ length: matchCount }, () => []);
-  rightMatches.forEach((match, oneId) => onesOf[match].push(oneId));
-  const labels: Labels[] = [];
-  const numberOf = new Map<string, number>();
-  const numberFor = (result: Labels) => {
-    const key = labelsKey(result);
-    let number = numberOf.get(key);
-    if (number === undefined) {
-      number = labels.length;
-      numberOf.set(key, number);
-      labels.push(result);
-    }
-    return number;
-  };
-  const baseOf = baseLabelsFunction(operation);
-  const { include } = operation.matching;
-  if (include.length === 0) {
-    // Only the many side's labels matter.
-    const results = new Uint32Array(manyLabels.length);
-    manyLabels.forEach((many, manyId) => {
-      if (onesOf[leftMatches[manyId]].length > 0) results[manyId] = numberFor(baseOf(many));
-    });
-    return { labels, resultOf: (manyId) => results[manyId] };
-  }
-  const oneCount = oneLabels.length;
-  const results = new Map<number, number>();
-  manyLabels.forEach((many, manyId) => {
-    const base = baseOf(many);
-    for (const oneId of onesOf[leftMatches[manyId]]) {
-      results.set(manyId * oneCount + oneId, numberFor(includeLabels(base, oneLabels[oneId], include)));
-    }
-  });
-  return {
-    labels,
-    resultOf: (manyId, oneId) => {
-      const number = results.get(manyId * oneCount + oneId);
-      if (number === undefined) throw new Error("a pair without a match");
-      return number;
-    },
-  };
-}
-
-function baseLabelsFunction({ operator, bool, matching }: VectorOperation): (many: Labels) => Labels {
-  const dropsName = isArithmetic(operator) || bool;
-  const named = dropsName ? dropMetricName : (labels: Labels) => labels;
-  if (matching.cardinality !== "one-to-one") return named;
-  const names = new Set(matching.labels);
-  const pick = matching.on ? onlyLabels : withoutLabels;
-  return (many) => pick(named(many), names);
-}
-
-/** The labels of `group_left(…)` are taken from the one side, also where it lacks them. */
-function includeLabels(many: Labels, one: Labels, include: readonly string[]): Labels {
-  return labelsFromPairs([...labelPairs(many), ...include.map((name) => [name, labelValue(one, name)] as const)]);
 }
 
 /** Writes the results of one step from `count` on; gives the new count. */
@@ -206,15 +126,18 @@ function joinStep(
   out: StepBatch,
   count: number,
 ): number {
-  const { manyMatches, oneMatches, oneSamples, oneStamps, usedStamps, resultStamps, resultMatches } = state;
+  const { manyMatches, oneMatches, oneSamples, oneStamps, usedStamps, results, matching } = state;
+  // Named by the sides as written, yet the left one is for the many side and the right one for the one side, also where
+  // group_right turns them round. So it is in Prometheus.
+  const { fillLeft: fillMany, fillRight: fillOne } = matching;
   const manyStart = step === 0 ? 0 : manyBatch.sampleEnds[step - 1];
   const manyEnd = manyBatch.sampleEnds[step];
   const oneStart = step === 0 ? 0 : oneBatch.sampleEnds[step - 1];
   const oneEnd = oneBatch.sampleEnds[step];
+  const isFilling = fillMany !== undefined || fillOne !== undefined;
   // Nothing can match, so that duplicates on the other side do no harm.
-  if (manyStart === manyEnd || oneStart === oneEnd) return count;
+  if (!isFilling && (manyStart === manyEnd || oneStart === oneEnd)) return count;
   const stamp = ++state.stamp;
-  const isOneToOne = state.matching.cardinality === "one-to-one";
   for (let i = oneStart; i < oneEnd; i++) {
     const match = oneMatches[oneBatch.seriesIds[i]];
     if (oneStamps[match] === stamp) {
@@ -226,31 +149,51 @@ function joinStep(
   for (let i = manyStart; i < manyEnd; i++) {
     const manyId = manyBatch.seriesIds[i];
     const match = manyMatches[manyId];
-    if (oneStamps[match] !== stamp) continue;
+    const hasOne = oneStamps[match] === stamp;
+    if (!hasOne && fillOne === undefined) continue;
     const oneSample = oneSamples[match];
-    const result = state.resultOf(manyId, oneBatch.seriesIds[oneSample]);
-    // Checked before a filter can leave one of them out.
-    if (isOneToOne && usedStamps[match] === stamp) {
-      throw new QueryError(
-        "execution",
-        "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)",
-      );
-    }
-    usedStamps[match] = stamp;
-    if (!isOneToOne && resultStamps[result] === stamp && resultMatches[result] === match) {
-      throw new QueryError("execution", "multiple matches for labels: grouping labels must ensure unique matches");
-    }
+    const result = hasOne ? results.ofPair(manyId, oneBatch.seriesIds[oneSample]) : results.ofMany[manyId];
+    const oneValue = hasOne ? oneBatch.values[oneSample] : (fillOne ?? NaN);
     const manyValue = manyBatch.values[i];
-    const oneValue = oneBatch.values[oneSample];
     const isKept = keeps === undefined || keeps(manyValue, oneValue);
-    if (isKept && resultStamps[result] === stamp) throw new QueryError("execution", sameLabelsetText);
-    resultStamps[result] = stamp;
-    resultMatches[result] = match;
+    claimResult(state, match, result, isKept);
     if (!isKept) continue;
     out.seriesIds[count] = result;
     out.values[count++] = value(manyValue, oneValue);
   }
+  if (fillMany === undefined) return count;
+  for (let i = oneStart; i < oneEnd; i++) {
+    const oneId = oneBatch.seriesIds[i];
+    if (usedStamps[oneMatches[oneId]] === stamp) continue;
+    const oneValue = oneBatch.values[i];
+    const isKept = keeps === undefined || keeps(fillMany, oneValue);
+    claimResult(state, oneMatches[oneId], results.ofOne[oneId], isKept);
+    if (!isKept) continue;
+    out.seriesIds[count] = results.ofOne[oneId];
+    out.values[count++] = value(fillMany, oneValue);
+  }
   return count;
+}
+
+/** Makes sure that a result comes once a step. Matches are counted before a filter can leave one of them out. */
+function claimResult(state: JoinState, match: number, result: number, isKept: boolean): void {
+  const { stamp, usedStamps, resultStamps, resultMatches, keptStamps } = state;
+  const isOneToOne = state.matching.cardinality === "one-to-one";
+  if (isOneToOne && usedStamps[match] === stamp) {
+    throw new QueryError(
+      "execution",
+      "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)",
+    );
+  }
+  usedStamps[match] = stamp;
+  if (!isOneToOne && resultStamps[result] === stamp && resultMatches[result] === match) {
+    throw new QueryError("execution", "multiple matches for labels: grouping labels must ensure unique matches");
+  }
+  resultStamps[result] = stamp;
+  resultMatches[result] = match;
+  if (!isKept) return;
+  if (keptStamps[result] === stamp) throw new QueryError("execution", sameLabelsetText);
+  keptStamps[result] = stamp;
 }
 
 function duplicateOnOneSide({ oneLabels, matching }: JoinState, firstId: number, secondId: number): QueryError {
