@@ -4,7 +4,6 @@ import { memoryFiles, silentObservations, manualClock } from "@pleiad/ports/test
 import { describe, expect, it } from "vitest";
 import { dump, named, openTestHead, testOptions } from "./head.fixtures.ts";
 import { openHead, type HeadPorts } from "./head.ts";
-import type { SeriesRef } from "./memory-series.ts";
 
 /**
  * A run of all that a head writes: commits that close chunks, roll segments and make series, an import, maintenance with
@@ -22,8 +21,8 @@ const options = {
   retentionMs: 4000,
   chunkRangeMs: 1000,
   samplesPerChunk: 4,
-  walSegmentBytes: 32_768,
-  checkpointBytesMin: 2000,
+  walSegmentBytes: 300,
+  checkpointBytesMin: 400,
   chunkFileBytesMax: 1500,
   syncIntervalMs: 1,
 };
@@ -40,13 +39,13 @@ async function run(ports: HeadPorts, told: Told): Promise<void> {
   if (!opened.ok) return;
   let head = opened.value;
   const importer = head.importer();
-  const times = Float64Array.of(5000, 5100, 5200);
+  const times = Float64Array.of(600, 700, 800);
   const history = times
     .values()
     .map((t) => lineOf("old", t, t))
     .toArray();
   for (const line of history) told.attempted.add(line);
-  importer.add(named("old"), [{ minTimeMs: 5000, maxTimeMs: 5200, data: encodeXor(times, times, 0, 3) }]);
+  importer.add(named("old"), [{ minTimeMs: 600, maxTimeMs: 800, data: encodeXor(times, times, 0, 3) }]);
   if ((await importer.commit()).ok) for (const line of history) told.acknowledged.add(line);
   for (let t = 1000; t < lastMs; t += 250) {
     const appender = head.appender();
@@ -56,7 +55,7 @@ async function run(ports: HeadPorts, told: Told): Promise<void> {
       const ref = appender.series(named(name));
       if (typeof ref !== "number") throw new Error("refused");
       const line = lineOf(name, t, t / 7);
-      if (appender.append(ref as SeriesRef, t, t / 7) === "appended") lines.push(line);
+      if (appender.append(ref, t, t / 7) === "appended") lines.push(line);
     }
     for (const line of lines) told.attempted.add(line);
     if ((await appender.commit()).ok) for (const line of lines) told.acknowledged.add(line);
@@ -72,24 +71,28 @@ async function run(ports: HeadPorts, told: Told): Promise<void> {
 
 const timeOf = (line: string) => Number(line.split(" ")[1]);
 
-/** Everything acknowledged within retention is there, nothing is there that nobody handed in. */
-async function check(ports: HeadPorts, told: Told, context: string): Promise<void> {
+/** What is wrong after a restart: lines that were acknowledged and are lost, lines that nobody handed in. */
+async function faultsOf(ports: HeadPorts, told: Told): Promise<string[]> {
   const head = await openTestHead(ports, options);
-  const lines = new Set(await dump(head));
+  const faults: string[] = [];
+  const all = await dump(head);
+  const lines = new Set(all);
+  if (lines.size < all.length) faults.push("told twice");
   const newestMs = Math.max(0, ...[...told.attempted].map(timeOf));
-  for (const line of lines) if (!told.attempted.has(line)) throw new Error(`${context}: invented ${line}`);
+  for (const line of lines) if (!told.attempted.has(line)) faults.push(`invented: ${line}`);
   for (const line of told.acknowledged) {
-    if (timeOf(line) > newestMs - options.retentionMs && !lines.has(line)) throw new Error(`${context}: lost ${line}`);
+    if (timeOf(line) > newestMs - options.retentionMs && !lines.has(line)) faults.push(`lost: ${line}`);
   }
   // And it is a head that works.
   const appender = head.appender();
   const ref = appender.series(named("after"));
-  expect(appender.append(ref as SeriesRef, lastMs + 1, 1)).toBe("appended");
-  expect((await appender.commit()).ok).toBe(true);
-  expect((await head.maintain(lastMs)).ok).toBe(true);
+  if (typeof ref !== "number") throw new Error("refused");
+  if (appender.append(ref, lastMs + 1, 1) !== "appended") faults.push("takes no sample");
+  if (!(await appender.commit()).ok) faults.push("commits nothing");
+  if (!(await head.maintain(lastMs)).ok) faults.push("is not maintained");
   const again = new Set(await dump(await openTestHead(ports, options)));
-  for (const line of await dump(head))
-    if (!again.has(line)) throw new Error(`${context}: lost at the second opening ${line}`);
+  for (const line of await dump(head)) if (!again.has(line)) faults.push(`lost at the second opening: ${line}`);
+  return faults;
 }
 
 const portsOver = (files: FileSystem): HeadPorts => {
@@ -99,76 +102,104 @@ const portsOver = (files: FileSystem): HeadPorts => {
   return { files, clock, observations: silentObservations() };
 };
 
-/** Files that die at a mutating operation, an append half way, and stay dead: the process was killed there. */
-function dyingFiles(inner: FileSystem, operations: number, keptRatio: number): FileSystem {
-  let left = operations;
-  const guard = () => {
-    if (--left < 0) throw new FileError("EIO", "any operation", "after the end");
+/** What becomes of the nth mutating operation, from 0: a torn append writes a part of its bytes, then fails. */
+type Fate = (operation: number) => "works" | "torn" | "fails";
+
+function faultyFiles(inner: FileSystem, fate: Fate, keptRatio: number): FileSystem {
+  let operation = 0;
+  const guard = (path: string, torn: () => Promise<void> = async () => {}) => {
+    const becomes = fate(operation++);
+    if (becomes === "works") return Promise.resolve();
+    return (becomes === "torn" ? torn() : Promise.resolve()).then(() => {
+      throw new FileError("ENOSPC", "an operation", path);
+    });
   };
-  const wrap = (file: File): File => ({
+  const wrap = (file: File, path: string): File => ({
     ...file,
     append: async (bytes) => {
-      if (left === 0) await file.append(bytes.subarray(0, Math.floor(bytes.length * keptRatio)));
-      guard();
+      const part = bytes.slice(0, Math.floor(bytes.length * keptRatio));
+      await guard(path, async () => await file.append(part));
       await file.append(bytes);
     },
     truncate: async (sizeBytes) => {
-      guard();
+      await guard(path);
       await file.truncate(sizeBytes);
     },
     datasync: async () => {
-      guard();
+      await guard(path);
       await file.datasync();
     },
   });
-  const guarded =
-    <A extends unknown[], R>(operation: (...args: A) => Promise<R>) =>
-    async (...args: A) => {
-      guard();
-      return await operation(...args);
-    };
   return {
     ...inner,
     open: async (path, mode) => {
-      if (mode !== "read" && !(await inner.exists(path))) guard();
-      return wrap(await inner.open(path, mode));
+      if (mode !== "read" && !(await inner.exists(path))) await guard(path);
+      return wrap(await inner.open(path, mode), path);
     },
-    rename: guarded(inner.rename),
-    unlink: guarded(inner.unlink),
-    makeDirectory: guarded(inner.makeDirectory),
-    removeDirectory: guarded(inner.removeDirectory),
-    syncDirectory: guarded(inner.syncDirectory),
+    rename: async (from, to) => {
+      await guard(from);
+      await inner.rename(from, to);
+    },
+    unlink: async (path) => {
+      await guard(path);
+      await inner.unlink(path);
+    },
+    makeDirectory: async (path) => {
+      await guard(path);
+      await inner.makeDirectory(path);
+    },
+    removeDirectory: async (path) => {
+      await guard(path);
+      await inner.removeDirectory(path);
+    },
+    syncDirectory: async (path) => {
+      await guard(path);
+      await inner.syncDirectory(path);
+    },
   };
 }
 
+const nothingTold = (): Told => ({ acknowledged: new Set(), attempted: new Set() });
+
+/** How many mutating operations the run takes when nothing fails. */
 async function countOperations(): Promise<number> {
-  const limit = 100_000;
-  let used = 0;
-  const inner = memoryFiles();
-  const counting = dyingFiles(inner, limit, 0);
-  const files = new Proxy(counting, {});
-  const told: Told = { acknowledged: new Set(), attempted: new Set() };
-  // Halving: the least number of operations with which the run acknowledges as much as without a limit.
-  await run(portsOver(files), told);
-  const whole = told.acknowledged.size;
-  for (let step = 2 ** 12; step >= 1; step /= 2) {
-    const part: Told = { acknowledged: new Set(), attempted: new Set() };
-    await run(portsOver(dyingFiles(memoryFiles(), used + step, 0)), part);
-    if (part.acknowledged.size < whole) used += step;
-  }
-  return used + 1;
+  let operations = 0;
+  const told = nothingTold();
+  const counting: Fate = (operation) => {
+    operations = operation + 1;
+    return "works";
+  };
+  await run(portsOver(faultyFiles(memoryFiles(), counting, 0)), told);
+  expect(operations).toBeGreaterThan(150);
+  expect(told.acknowledged.size).toBeGreaterThan(100);
+  return operations;
 }
 
 describe("a head whose process dies", () => {
-  it("keeps all that was acknowledged and invents nothing, at every operation, whole or half", async () => {
-    const operations = await countOperations();
-    expect(operations).toBeGreaterThan(100);
-    for (const keptRatio of [0, 0.6, 1]) {
-      for (let operation = 0; operation <= operations; operation++) {
+  for (const keptRatio of [0, 0.6, 1]) {
+    it(`at any operation, ${keptRatio} of an append written, keeps what was acknowledged, invents nothing`, async () => {
+      const operations = await countOperations();
+      for (let last = 0; last < operations; last++) {
         const files = memoryFiles();
-        const told: Told = { acknowledged: new Set(), attempted: new Set() };
-        await run(portsOver(dyingFiles(files, operation, keptRatio)), told);
-        await check(portsOver(files), told, `died at operation ${operation}, ${keptRatio} of an append written`);
+        const told = nothingTold();
+        const fate: Fate = (operation) => (operation < last ? "works" : operation === last ? "torn" : "fails");
+        await run(portsOver(faultyFiles(files, fate, keptRatio)), told);
+        expect(await faultsOf(portsOver(files), told), `died at operation ${last}`).toEqual([]);
+      }
+    });
+  }
+});
+
+describe("a head whose disk refuses for a while", () => {
+  it("loses nothing acknowledged and invents nothing", async () => {
+    const operations = await countOperations();
+    for (let first = 0; first < operations; first++) {
+      for (const refusals of [1, 7]) {
+        const files = memoryFiles();
+        const told = nothingTold();
+        const fate: Fate = (operation) => (operation >= first && operation < first + refusals ? "torn" : "works");
+        await run(portsOver(faultyFiles(files, fate, 0.5)), told);
+        expect(await faultsOf(portsOver(files), told), `${refusals} refusals from operation ${first} on`).toEqual([]);
       }
     }
   });

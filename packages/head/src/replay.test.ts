@@ -1,0 +1,248 @@
+import { testPorts } from "@pleiad/ports/testing";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { ByteReader } from "./byte-reader.ts";
+import { ByteWriter } from "./byte-writer.ts";
+import { appendAll, dump, named, openTestHead, startMs, testOptions } from "./head.fixtures.ts";
+import { openHead } from "./head.ts";
+import { framedBytes, frameRecord, pageBytes, SegmentReader } from "./wal-segment.ts";
+
+const recordsOf = (segment: Uint8Array) => {
+  const reader = new SegmentReader(segment);
+  const records: Uint8Array[] = [];
+  while (reader.next()) records.push(reader.record.slice(reader.from, reader.to));
+  return { records, damage: reader.damage, goodBytes: reader.goodBytes, compression: reader.compression };
+};
+
+const framed = (records: readonly Uint8Array[]) => {
+  const out = new ByteWriter();
+  for (const record of records) frameRecord(out, 0, record, 0, record.length);
+  return out.view().slice();
+};
+
+describe("segments of the log", () => {
+  const lengths = fc.oneof(
+    fc.integer({ min: 1, max: 200 }),
+    fc.integer({ min: pageBytes - 20, max: pageBytes + 20 }),
+    fc.integer({ min: 1, max: 3 * pageBytes }),
+  );
+
+  it("give back every record, whatever pages it lies across", () => {
+    fc.assert(
+      fc.property(fc.array(lengths, { maxLength: 8 }), (sizes) => {
+        const records = sizes.map((size, i) => new Uint8Array(size).fill(i + 1));
+        const segment = framed(records);
+        let expected = 0;
+        for (const record of records) expected += framedBytes(expected, record.length);
+        expect(segment.length).toBe(expected);
+        expect(recordsOf(segment)).toMatchObject({ records, damage: undefined, goodBytes: segment.length });
+      }),
+      { numRuns: 15 },
+    );
+  });
+
+  it("cut at any byte give the records before the cut, and keep those only", () => {
+    const records = [Uint8Array.of(1, 2, 3), Uint8Array.of(4), new Uint8Array(50).fill(7)];
+    const ends = records.map((_, i) => framed(records.slice(0, i + 1)).length);
+    const segment = framed(records);
+    for (let length = 0; length < segment.length; length++) {
+      const whole = ends.filter((end) => end <= length).length;
+      const end = ends[whole - 1] ?? 0;
+      const read = recordsOf(segment.slice(0, length));
+      expect(read.records).toEqual(records.slice(0, whole));
+      expect(read.goodBytes).toBe(end);
+      expect(read.damage === undefined).toBe(length === end);
+    }
+  });
+
+  it("with a tail of zeros end where the zeros begin", () => {
+    const records = [Uint8Array.of(1, 2, 3)];
+    const segment = new Uint8Array(2 * pageBytes + 17);
+    segment.set(framed(records));
+    expect(recordsOf(segment)).toMatchObject({ records, damage: undefined, goodBytes: 10 });
+  });
+
+  it.each([
+    ["bytes after the end of a page", (segment: Uint8Array) => segment.set([0, 0, 1], 10)],
+    ["a fragment of unknown type 5", (segment: Uint8Array) => segment.set([5], 10)],
+    ["a fragment of unknown type 33", (segment: Uint8Array) => segment.set([33], 10)],
+    ["a fragment is cut short", (segment: Uint8Array) => segment.set([1, 255, 255], 10)],
+    ["a fragment's checksum does not fit", (segment: Uint8Array) => segment.set([1, 0, 1], 10)],
+    ["a record has no beginning", (segment: Uint8Array) => segment.set([4, 0, 0, 0, 0, 0, 0], 10)],
+    ["a record has no end", (segment: Uint8Array) => segment.set([2, 0, 0, 0, 0, 0, 0, 1], 10)],
+  ])("name their damage: %s", (damage, harm) => {
+    const segment = new Uint8Array(40);
+    segment.set(framed([Uint8Array.of(1, 2, 3)]));
+    harm(segment);
+    if (damage === "a record has no end") segment.set(framed([Uint8Array.of(9)]), 17);
+    expect(recordsOf(segment)).toMatchObject({ damage, goodBytes: 10, records: [Uint8Array.of(1, 2, 3)] });
+  });
+
+  it.each([
+    ["snappy", 0x08],
+    ["zstd", 0x10],
+  ])("say that they are compressed: %s", (compression, flag) => {
+    const segment = framed([Uint8Array.of(1)]);
+    segment[0] = (segment[0] ?? 0) | flag;
+    expect(recordsOf(segment)).toMatchObject({ compression, damage: undefined, records: [] });
+  });
+});
+
+describe("numbers and texts of the files", () => {
+  it("come back as they were written", () => {
+    const whole = fc.maxSafeInteger();
+    fc.assert(
+      fc.property(whole, fc.maxSafeNat(), fc.string({ unit: "grapheme" }), (signed, unsigned, text) => {
+        const out = new ByteWriter(1);
+        out.i64(signed);
+        out.varint(signed);
+        out.uvarint(unsigned);
+        out.text(text);
+        const bytes = out.view();
+        const reader = new ByteReader(bytes, 0, bytes.length);
+        expect([reader.i64(), reader.varint(), reader.uvarint(), reader.text()]).toEqual([
+          signed,
+          signed,
+          unsigned,
+          text,
+        ]);
+        expect([reader.done, reader.failed]).toEqual([true, false]);
+        for (let end = 0; end < bytes.length; end++) {
+          const short = new ByteReader(bytes, 0, end);
+          short.i64();
+          short.varint();
+          short.uvarint();
+          short.text();
+          expect(short.failed).toBe(true);
+        }
+      }),
+    );
+  });
+});
+
+/** A head's files after some commits, and what it answered at each. */
+async function writtenHead() {
+  const ports = testPorts();
+  const head = await openTestHead(ports, { samplesPerChunk: 4 });
+  const states: string[][] = [[]];
+  for (let i = 0; i < 7; i++) {
+    await appendAll(head, [
+      [named("a"), startMs + i, i],
+      [named("b", { i: String(i) }), startMs + i, i / 3],
+    ]);
+    states.push(await dump(head));
+  }
+  await head.close();
+  return { contents: ports.files.contents, states };
+}
+
+async function openedOver(contents: ReadonlyMap<string, Uint8Array>) {
+  const ports = testPorts();
+  await ports.files.makeDirectory("/data/wal");
+  await ports.files.makeDirectory("/data/chunks_head");
+  for (const [path, bytes] of contents) ports.files.contents.set(path, bytes.slice());
+  const head = await openTestHead(ports, { samplesPerChunk: 4 });
+  return { head, ports };
+}
+
+describe("a head over damaged files", () => {
+  const walPath = "/data/wal/00000000";
+  const chunkPath = "/data/chunks_head/000001";
+
+  it("whose last segment is cut at any byte has the commits before it, and writes on", async () => {
+    const { contents, states } = await writtenHead();
+    const segment = contents.get(walPath) ?? new Uint8Array(0);
+    const texts = new Set(states.map((state) => state.join("\n")));
+    let longest = 0;
+    for (let length = 0; length <= segment.length; length++) {
+      const { head, ports } = await openedOver(new Map([[walPath, segment.slice(0, length)]]));
+      const lines = await dump(head);
+      // A commit may come back in part: its series without its samples, which nobody sees.
+      expect(texts.has(lines.join("\n"))).toBe(true);
+      expect(lines.length).toBeGreaterThanOrEqual(longest);
+      longest = lines.length;
+      const kept = ports.files.contents.get(walPath)?.length ?? 0;
+      expect(head.statistics().repairedBytes).toBe(length - kept);
+      await appendAll(head, [[named("z"), startMs + 100, 1]]);
+      expect(await dump((await openedOver(ports.files.contents)).head)).toEqual(await dump(head));
+    }
+    expect(longest).toBe(states.at(-1)?.length);
+  });
+
+  it("with any bit flipped has some of what was written and nothing else", async () => {
+    const { contents, states } = await writtenHead();
+    const all = new Set(states.at(-1));
+    for (const path of [walPath, chunkPath]) {
+      const bytes = contents.get(path) ?? new Uint8Array(0);
+      expect(bytes.length).toBeGreaterThan(20);
+      for (let bit = 0; bit < bytes.length * 8; bit++) {
+        const flipped = bytes.slice();
+        flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+        const ports = testPorts();
+        await ports.files.makeDirectory("/data/wal");
+        await ports.files.makeDirectory("/data/chunks_head");
+        for (const [other, content] of contents) ports.files.contents.set(other, other === path ? flipped : content);
+        const opened = await openHead({ ...testOptions, samplesPerChunk: 4 }, ports);
+        if (!opened.ok) {
+          // A flipped flag of a fragment asks for another program rather than for a repair.
+          expect(opened.failure.kind).toBe("unsupported");
+          continue;
+        }
+        const lines = await dump(opened.value);
+        expect(lines.filter((line) => !all.has(line))).toEqual([]);
+        expect(new Set(lines).size).toBe(lines.length);
+        // The log has all that the file of closed chunks lost.
+        if (path === chunkPath) expect(lines).toEqual(states.at(-1));
+      }
+    }
+  });
+
+  it("drops what is behind a damaged segment, as Prometheus does", async () => {
+    const { contents, states } = await writtenHead();
+    const segment = contents.get(walPath) ?? new Uint8Array(0);
+    const { head, ports } = await openedOver(
+      new Map([
+        [walPath, segment.slice(0, segment.length - 1)],
+        ["/data/wal/00000001", segment],
+        ["/data/wal/00000002", segment],
+      ]),
+    );
+    expect(await dump(head)).toEqual(states.at(-2));
+    expect([...ports.files.contents.keys()]).toEqual([walPath]);
+  });
+
+  it("removes half-written checkpoints and segments that a checkpoint stands for", async () => {
+    const { contents, states } = await writtenHead();
+    const segment = contents.get(walPath) ?? new Uint8Array(0);
+    const ports = testPorts();
+    for (const directory of ["checkpoint.00000003.tmp", "checkpoint.00000001", "checkpoint.00000000"]) {
+      await ports.files.makeDirectory(`/data/wal/${directory}`);
+      ports.files.contents.set(`/data/wal/${directory}/00000000`, segment);
+    }
+    await ports.files.makeDirectory("/data/chunks_head");
+    ports.files.contents.set("/data/wal/00000001", Uint8Array.of(1, 2, 3));
+    const head = await openTestHead(ports, { samplesPerChunk: 4 });
+    expect(await dump(head)).toEqual(states.at(-1));
+    expect([...ports.files.contents.keys()]).toEqual(["/data/wal/checkpoint.00000001/00000000"]);
+    await appendAll(head, [[named("z"), startMs + 100, 1]]);
+    expect(ports.files.contents.has("/data/wal/00000002")).toBe(true);
+  });
+
+  it("refuses a compressed log by name, and leaves it as it is", async () => {
+    const { contents } = await writtenHead();
+    const segment = (contents.get(walPath) ?? new Uint8Array(0)).slice();
+    segment[0] = (segment[0] ?? 0) | 0x08;
+    const ports = testPorts();
+    await ports.files.makeDirectory("/data/wal");
+    await ports.files.makeDirectory("/data/chunks_head");
+    ports.files.contents.set(walPath, segment);
+    expect(await openHead(testOptions, ports)).toEqual({
+      ok: false,
+      failure: {
+        kind: "unsupported",
+        reason: `${walPath}: records compressed with snappy are not read; write the log uncompressed`,
+      },
+    });
+    expect(ports.files.contents.get(walPath)).toEqual(segment);
+  });
+});
