@@ -17,9 +17,10 @@ import { createAbsent, labelsOfAbsent } from "./absent.ts";
 import { createAggregation } from "./aggregation.ts";
 import { createRepeatedStep, createScalarVector } from "./constant-vector.ts";
 import { createCountValues } from "./count-values.ts";
-import { createHistogramOperator, warnOfQuantiles } from "./histogram-operator.ts";
+import { createHistogramOperator, warnOfQuantiles, type HistogramFunction } from "./histogram-operator.ts";
 import { createInstantSelector } from "./instant-selector.ts";
 import { labelJunction, labelReplacement } from "./label-functions.ts";
+import { createLimitRatio } from "./limit-ratio.ts";
 import { createMappedSamples, type SampleMapping } from "./mapped-samples.ts";
 import type { Operator } from "./operator.ts";
 import { warnAt, type QueryContext } from "./query-context.ts";
@@ -139,7 +140,7 @@ function buildWithScalar(
 }
 
 function buildAggregate(node: AggregateNode, grid: StepGrid, context: QueryContext): Operator {
-  const { operator, without, grouping, range } = node;
+  const { operator, without, grouping } = node;
   const input = buildVector(node.input, grid, context);
   const { parameter } = node;
   switch (operator) {
@@ -170,8 +171,10 @@ function buildAggregate(node: AggregateNode, grid: StepGrid, context: QueryConte
       if (parameter?.kind !== "string") throw new Error("count_values without label");
       return createCountValues(input, parameter.value, { without, grouping }, grid, context);
     }
-    case "limit_ratio":
-      throw notEvaluated(`the aggregation ${operator} at ${context.positionOf(range)} is`);
+    case "limit_ratio": {
+      if (parameter === undefined) throw new Error("limit_ratio without parameter");
+      return createLimitRatio(input, buildScalar(parameter, grid, context), parameter.range, context);
+    }
     default:
       return unreachable(operator);
   }
@@ -212,6 +215,7 @@ const otherCalls: Readonly<Record<string, CallBuilder>> = {
   },
   histogram_quantile: (node, grid, context) => buildHistogram("histogram_quantile", node, grid, context),
   histogram_fraction: (node, grid, context) => buildHistogram("histogram_fraction", node, grid, context),
+  histogram_quantiles: (node, grid, context) => buildHistogram("histogram_quantiles", node, grid, context),
   sort: (node, grid, context) => buildSort(node, grid, context, () => valueOrder("ascending")),
   sort_desc: (node, grid, context) => buildSort(node, grid, context, () => valueOrder("descending")),
   sort_by_label: (node, grid, context) =>
@@ -282,17 +286,19 @@ function buildSampleCall(node: CallNode, grid: StepGrid, context: QueryContext):
 }
 
 function buildHistogram(
-  name: "histogram_quantile" | "histogram_fraction",
+  name: HistogramFunction["name"],
   node: CallNode,
   grid: StepGrid,
   context: QueryContext,
 ): Operator {
-  const scalars = node.arguments.slice(0, -1);
-  const input = node.arguments[node.arguments.length - 1];
+  const scalars = node.arguments.filter((argument) => planType(argument) === "scalar");
+  const input = node.arguments.find((argument) => planType(argument) === "vector");
+  if (input === undefined) throw new Error(`no vector: ${formatPlan(node)}`);
   const call = {
     name,
     scalars: scalars.map((scalar) => buildScalar(scalar, grid, context)),
-    scalarRange: scalars[0].range,
+    scalarRanges: scalars.map(({ range }) => range),
+    quantileLabel: name === "histogram_quantiles" ? textOf(node.arguments[1]) : undefined,
     inputRange: input.range,
   };
   return withoutName(createHistogramOperator(buildVector(input, grid, context), call, grid, context));

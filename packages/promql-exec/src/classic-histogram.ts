@@ -18,7 +18,7 @@ const smallDifference = 1e-12;
 
 /**
  * Linear within a bucket. The first bucket begins at 0, or is its own bound where that is not positive; the last, which
- * must be +Inf, stands for the bound before it. Changes the buckets.
+ * must be +Inf, stands for the bound before it. Sorts the buckets.
  */
 export function bucketQuantile(phi: number, buckets: Bucket[]): QuantileResult {
   const plain = (quantile: number): QuantileResult => ({ quantile, repaired: undefined });
@@ -52,7 +52,7 @@ export function bucketQuantile(phi: number, buckets: Bucket[]): QuantileResult {
   return { quantile: from + (merged[at].upperBound - from) * (rank / count), repaired };
 }
 
-/** The share of observations between two values, linear within a bucket. Changes the buckets. */
+/** The share of observations between two values, linear within a bucket. Sorts the buckets. */
 export function bucketFraction(lower: number, upper: number, buckets: Bucket[]): number {
   const merged = mergeEqualBounds(buckets);
   const last = merged[merged.length - 1];
@@ -83,7 +83,7 @@ function mergeEqualBounds(buckets: Bucket[]): Bucket[] {
   for (const bucket of buckets) {
     const before = merged.at(-1);
     if (before !== undefined && before.upperBound === bucket.upperBound) before.count += bucket.count;
-    else merged.push(bucket);
+    else merged.push({ ...bucket });
   }
   return merged;
 }

@@ -28,6 +28,11 @@ const scripts = [
   "at_modifier",
   "range_queries",
   "histograms",
+  "limit",
+  "name_label_dropping",
+  "duration_expression",
+  "fill-modifier",
+  "type_and_unit",
 ];
 
 const knownGaps = new Map(
