@@ -33,6 +33,8 @@ export interface FanoutOptions {
   readonly endpoints: readonly EndpointSpec[];
   readonly replicaLabels: readonly string[]; // those by which replicas of one cluster differ
   readonly infoIntervalMs: number;
+  /** The interval while an endpoint is unhealthy or lacks an expected cluster, so that what comes back is soon seen. */
+  readonly infoRetryMs: number;
   readonly infoTimeoutMs: number;
   /**
    * How long one request may wait for one endpoint altogether. A replica that another one can stand in for has half of
@@ -52,6 +54,7 @@ export const defaultFanout: Omit<FanoutOptions, "endpoints"> = {
   name: "fan-out",
   replicaLabels: [],
   infoIntervalMs: 5_000,
+  infoRetryMs: 1_000,
   infoTimeoutMs: 5_000,
   requestTimeoutMs: 30_000,
   unhealthyTimeoutMs: 5 * 60_000,
@@ -68,7 +71,7 @@ export interface Inventory {
 }
 
 export interface Fanout extends SeriesSource {
-  /** Begins to check the endpoints, each on its own, at once and then every `infoIntervalMs`. */
+  /** Begins to check the endpoints, each on its own, at once and then every `infoIntervalMs`, or sooner. */
   start(): void;
   /** Checks every endpoint once; resolves when all have answered or failed. */
   refresh(): Promise<void>;
@@ -164,7 +167,8 @@ export function createFanout(options: FanoutOptions, ports: StoreClientPorts): F
       await endpoint.check(signal);
       if (endpoint.healthy !== healthy || endpoint.missing.length !== missing.length) observeEndpoints();
       try {
-        await clock.sleep(options.infoIntervalMs, signal);
+        const isWhole = endpoint.healthy && endpoint.missing.length === 0;
+        await clock.sleep(isWhole ? options.infoIntervalMs : options.infoRetryMs, signal);
       } catch {
         return; // stopped
       }

@@ -3,11 +3,14 @@ import { join } from "node:path";
 import type { Plan, PlannedRole } from "@pleiad/fleet";
 import type { Service } from "@pleiad/ports";
 import { startAgent } from "@pleiad/role-agent";
-import { startQuerier } from "@pleiad/role-querier";
+import { defaultQuerierLimits, startQuerier } from "@pleiad/role-querier";
 import { runChildProcess, type ProcessWorld } from "./child-process.ts";
 import { runningRoleKinds } from "./console-state.ts";
 import { serveStatus } from "./status-server.ts";
 import { endpointsOf, monitoringLabels, ownTargets } from "./wiring.ts";
+
+// By tier. A region gives up on a hung cluster in time for the global tier to take its answer, and to ask its replica.
+const storeTimeoutMs = { 1: 30_000, 2: 10_000 } as const;
 
 runChildProcess(async (world) => {
   const { plan, process: node } = world.order;
@@ -46,6 +49,7 @@ async function startRole(role: PlannedRole, plan: Plan, world: ProcessWorld): Pr
       endpoints: endpointsOf(plan, role.id),
       replicaLabels: plan.replicaLabels,
       renderMetrics: own.renderMetrics,
+      limits: { ...defaultQuerierLimits, storeTimeoutMs: storeTimeoutMs[role.kind === "global-querier" ? 1 : 2] },
     },
     own.ports,
   );

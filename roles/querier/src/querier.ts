@@ -27,6 +27,8 @@ export interface QuerierLimits {
   readonly concurrentQueriesMax: number;
   readonly waitingQueriesMax: number; // more are answered 429
   readonly queryTimeoutMs: number;
+  /** How long a question waits for one endpoint. A querier above waits more than twice as long, or it gives up first. */
+  readonly storeTimeoutMs: number;
   readonly samplesMax: number; // held by one query
   readonly seriesMax: number; // of one question to the stores
   readonly endpointsMax: number;
@@ -37,6 +39,7 @@ export const defaultQuerierLimits: QuerierLimits = {
   concurrentQueriesMax: defaultHttpApiLimits.concurrentQueriesMax,
   waitingQueriesMax: defaultHttpApiLimits.waitingQueriesMax,
   queryTimeoutMs: defaultLimits.timeoutMs,
+  storeTimeoutMs: defaultFanout.requestTimeoutMs,
   samplesMax: defaultLimits.samplesMax,
   seriesMax: defaultFanout.seriesMax,
   endpointsMax: defaultFanout.endpointsMax,
@@ -87,8 +90,11 @@ export async function startQuerier(
     const message = `${name}: ${endpoints.length} endpoints, at most ${limits.endpointsMax} are allowed`;
     return fail({ kind: "endpoints", message });
   }
-  const { seriesMax, endpointsMax, queryTimeoutMs, samplesMax } = limits;
-  const fanout = createFanout({ ...defaultFanout, name, endpoints, replicaLabels, seriesMax, endpointsMax }, ports);
+  const { seriesMax, endpointsMax, queryTimeoutMs, storeTimeoutMs: requestTimeoutMs, samplesMax } = limits;
+  const fanout = createFanout(
+    { ...defaultFanout, name, endpoints, replicaLabels, requestTimeoutMs, seriesMax, endpointsMax },
+    ports,
+  );
   const engine = createEngine(
     {
       ...defaultEngineOptions,
