@@ -104,14 +104,13 @@ function hex(value: number, digits: number): string {
 function decodeBytes(bytes: readonly number[]): string {
   let text = "";
   for (let i = 0; i < bytes.length;) {
+    const lead = bytes[i] ?? 0;
     const length = sequenceLength(bytes, i);
-    if (length === 0) {
-      text += String.fromCharCode(invalidByteBase + (bytes[i] ?? 0));
-      i++;
-      continue;
-    }
-    text += new TextDecoder("utf-8", { ignoreBOM: true }).decode(Uint8Array.from(bytes.slice(i, i + length)));
-    i += length;
+    // The lead byte has as many ones at its top as there are bytes, then a zero; each byte after it holds six bits.
+    let codePoint = length === 1 ? lead : length === 0 ? invalidByteBase + lead : lead & (0x7f >> length);
+    for (let next = 1; next < length; next++) codePoint = (codePoint << 6) | ((bytes[i + next] ?? 0) & 0x3f);
+    text += String.fromCodePoint(codePoint);
+    i += Math.max(length, 1);
   }
   return text;
 }

@@ -18,6 +18,7 @@ const statementSymbols = [
 const durationSymbols = ["+", "-", "*", "/", "%", "^", ",", "(", ")", "]", ":"] satisfies readonly TokenKind[];
 const braceSymbols = ["=~", "!~", "!=", "=", ",", "}"] satisfies readonly TokenKind[];
 
+/** Where the next token stands. */
 type Place =
   | "statement"
   | "braces"
@@ -30,11 +31,13 @@ export class Lexer {
   readonly #text: string;
   /** Where the token under way begins; faults point here. */
   #start = 0;
+  /** Behind the last token or blank. */
   #end = 0;
   #place: Place = "statement";
   #placeAroundBraces: Place = "statement";
   #parenDepth = 0;
   #sawColon = false;
+  /** Never unset, as in Prometheus: only the first brackets of a query get the message about an early colon. */
   #sawDuration = false;
 
   constructor(text: string) {

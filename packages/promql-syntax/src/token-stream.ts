@@ -1,3 +1,4 @@
+/** The tokens of a query as the grammar takes them. */
 import { Lexer } from "./lexer.ts";
 import { SyntaxFault } from "./syntax-fault.ts";
 import { describeToken, type Token, type TokenKind } from "./tokens.ts";

@@ -171,7 +171,8 @@ function checkBinary(text: string, binary: Node<"binary">): Checked {
   if (isComparison && !bool && left.type === "scalar" && right.type === "scalar") {
     throw new SyntaxFault(operatorStart, "comparisons between scalars must use BOOL modifier");
   }
-  const repeated = matching?.on ? matching.labels.find((label) => matching.include.includes(label)) : undefined;
+  const included = new Set(matching?.include);
+  const repeated = matching?.on ? matching.labels.find((label) => included.has(label)) : undefined;
   if (repeated !== undefined) {
     const reason = `label ${quoteString(repeated)} must not occur in ON and GROUP clause at once`;
     throw new SyntaxFault(operatorStart, reason);
