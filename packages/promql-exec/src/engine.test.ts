@@ -13,6 +13,7 @@ import { manualClock, silentObservations } from "@pleiad/ports/testing";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { QueryLimits, SourceSettings } from "./answer.ts";
+import { benchEngine, benchSource, engineBenchQueries } from "./engine.bench.ts";
 import { createEngine, defaultEngineOptions, type EngineOptions } from "./engine.ts";
 import { defaultLimits } from "./limits.ts";
 
@@ -305,6 +306,26 @@ describe("an answer tells what it took", () => {
     expect(await engine.range(request, source, signal)).toMatchObject({
       value: { statistics: { seriesSelected: 2, samplesRead: 40, samplesPeak: 40 } },
     });
+  });
+});
+
+describe("the engine bears", () => {
+  it("a chain of operators as long as the parser allows", async () => {
+    const { engine } = engineWith();
+    const query = Array.from({ length: 499 }, () => "x").join(" or ");
+    const result = await engine.instant(
+      { query, timeMs: 0, select },
+      sourceOf([seriesOf({ a: "1" }, ramp)]).source,
+      signal,
+    );
+    expect(result).toMatchObject({ ok: true, value: { value: { values: Float64Array.of(0) } } });
+  });
+
+  it.each(engineBenchQueries)("its benchmark: %s", async (query) => {
+    const small = benchSource(3, 4, 240);
+    const once = await benchEngine(query, small, 1, manualClock());
+    expect(once.seriesCount).toBeGreaterThan(0);
+    expect(await benchEngine(query, small, 2, manualClock())).toEqual(once);
   });
 });
 

@@ -21,6 +21,7 @@ import {
   type SourceChunk,
   type SourceSeries,
 } from "@pleiad/model";
+import { defaultParseOptions, formatExpression, parseExpression, type Expression } from "@pleiad/promql-syntax";
 import type { AnswerValue, QueryAnswer, QueryFailure, SourceSettings } from "./answer.ts";
 import type { Engine } from "./engine.ts";
 import type { AnnotationExpectation, EvalCommand, ScriptCommand, ScriptSeries } from "./test-script.ts";
@@ -129,7 +130,10 @@ export interface EvalOutcome {
   readonly fault: string | undefined;
 }
 
-/** Runs a script from its start. Every eval runs as written and, where the language asks for it, inside a range query. */
+/**
+ * Runs a script from its start. Every eval runs as written and, where the language asks for it, inside a range query, and
+ * at other times with its own time written into the query.
+ */
 export async function runScript(commands: readonly ScriptCommand[], engine: Engine): Promise<readonly EvalOutcome[]> {
   const storage = createScriptStorage();
   const outcomes: EvalOutcome[] = [];
@@ -138,7 +142,10 @@ export async function runScript(commands: readonly ScriptCommand[], engine: Engi
     else if (command.kind === "load") storage.load(command);
     else {
       const { source } = storage;
-      const fault = (await runEval(command, engine, source)) ?? (await runEvalAsRange(command, engine, source));
+      const fault =
+        (await runEval(command, engine, source)) ??
+        (await runEvalAsRange(command, engine, source)) ??
+        (await runEvalPinned(command, engine, source));
       outcomes.push({ command, fault });
     }
   }
@@ -192,6 +199,60 @@ async function runEvalAsRange(command: EvalCommand, engine: Engine, source: Seri
       : { kind: "vector", timestampMs: timeMs, labels, values: Float64Array.from(values), histograms: [] };
   const fault = judgeValue(command, middle);
   return fault === undefined ? undefined : `as a range query: ${fault}`;
+}
+
+/** Functions that tell the evaluation time, which pinning cannot keep. */
+const tellsTime =
+  /\b(?:days_in_month|day_of_month|day_of_week|day_of_year|hour|minute|month|year|time|timestamp|predict_linear|start|end|range|step)\s*\(/i;
+
+/**
+ * The same instant eval at other times, with `@` and its own time at every selector and subquery that has none. The text
+ * is printed from the tree, so this also asks whether a query survives being printed.
+ */
+async function runEvalPinned(command: EvalCommand, engine: Engine, source: SeriesSource): Promise<string | undefined> {
+  if (command.stepMs !== 0 || tellsTime.test(command.query)) return undefined;
+  const parsed = parseExpression(command.query, { ...defaultParseOptions, experimentalFunctions: true });
+  if (!parsed.ok) return undefined;
+  const t = command.startMs;
+  const query = formatExpression(pinExpression(parsed.value, t));
+  for (const timeMs of t === 0 ? [-1000, 0, 1000] : [-10 * t, 0, Math.trunc(t / 5), t, 10 * t]) {
+    const pinned = { ...command, query, startMs: timeMs, endMs: timeMs };
+    const fault = (await runEval(pinned, engine, source)) ?? (await runEvalAsRange(pinned, engine, source));
+    if (fault !== undefined) return `pinned, at ${timeMs} ms, as ${query}: ${fault}`;
+  }
+  return undefined;
+}
+
+function pinExpression(expression: Expression, timestampMs: number): Expression {
+  const pin = (input: Expression) => pinExpression(input, timestampMs);
+  const at = { kind: "time", timestampMs } as const;
+  switch (expression.kind) {
+    case "number":
+    case "string":
+      return expression;
+    case "vector-selector":
+      return { ...expression, at: expression.at ?? at };
+    case "matrix-selector":
+      return { ...expression, selector: { ...expression.selector, at: expression.selector.at ?? at } };
+    case "subquery":
+      // A fixed subquery fixes all that is inside.
+      return { ...expression, at: expression.at ?? at };
+    case "paren":
+    case "unary":
+      return { ...expression, input: pin(expression.input) };
+    case "binary":
+      return { ...expression, left: pin(expression.left), right: pin(expression.right) };
+    case "aggregation":
+      return {
+        ...expression,
+        parameter: expression.parameter && pin(expression.parameter),
+        input: pin(expression.input),
+      };
+    case "call":
+      return { ...expression, arguments: expression.arguments.map(pin) };
+    default:
+      return unreachable(expression);
+  }
 }
 
 const plainSettings: SourceSettings = { withoutLabels: [], maxResolutionMs: 0, onFailure: "abort" };
