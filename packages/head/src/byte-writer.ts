@@ -2,6 +2,8 @@
 
 const utf8 = new TextEncoder();
 
+const keptBytesMax = 64 * 1024;
+
 export class ByteWriter {
   /** The first `length` bytes are written; the array is replaced when it grows. */
   bytes: Uint8Array;
@@ -11,8 +13,10 @@ export class ByteWriter {
     this.bytes = new Uint8Array(capacity);
   }
 
+  /** Starts anew; gives memory back where one large use has left more than a usual one needs. */
   clear(): void {
     this.length = 0;
+    if (this.bytes.length > keptBytesMax) this.bytes = new Uint8Array(keptBytesMax);
   }
 
   /** Makes room for `more` bytes after those that are written. */
@@ -63,12 +67,12 @@ export class ByteWriter {
   varint(value: number): void {
     // In two steps, since twice a timestamp may not be a whole number of a double.
     const magnitude = value < 0 ? -value - 1 : value;
-    const first = ((magnitude % 64) << 1) | (value < 0 ? 1 : 0);
+    const sign = value < 0 ? 1 : 0;
     if (magnitude < 64) {
-      this.u8(first);
+      this.u8((magnitude << 1) | sign);
       return;
     }
-    this.u8(first | 0x80);
+    this.u8(((magnitude % 64) << 1) | sign | 0x80);
     this.uvarint(Math.floor(magnitude / 64));
   }
 

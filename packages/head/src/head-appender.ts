@@ -152,10 +152,12 @@ export class Appender implements HeadAppender {
 
   /** Hands over every sample; gives how many. */
   forEach(take: (series: MemorySeries, timestampMs: number, high: number, low: number) => void): number {
-    for (const [i, series] of this.#series.entries()) {
+    let i = 0;
+    for (const series of this.#series) {
       take(series, this.#timestampsMs[i] ?? 0, this.#valueWords[2 * i + 1] ?? 0, this.#valueWords[2 * i] ?? 0);
+      i++;
     }
-    return this.#series.length;
+    return i;
   }
 
   #append(ref: SeriesRef, timestampMs: number, high: number, low: number): AppendOutcome {

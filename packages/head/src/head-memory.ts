@@ -62,7 +62,7 @@ export class HeadMemory {
     const isHidden = withoutLabels(own, this.#externalNames) !== own;
     const series = new MemorySeries(
       ref as SeriesRef,
-      withLabels(own, this.externalLabels),
+      exact(withLabels(own, this.externalLabels)),
       isHidden ? own : undefined,
       hashLabels(own) | 0,
     );
@@ -136,6 +136,11 @@ export class HeadMemory {
     if (minTimeMs < this.minTimeMs) this.minTimeMs = minTimeMs;
     if (maxTimeMs > this.maxTimeMs) this.maxTimeMs = maxTimeMs;
   }
+}
+
+/** The same labels without the room that an array keeps for growth: at hundreds of thousands of series it counts. */
+function exact(labels: Labels): Labels {
+  return labelsFromSorted(labels.slice());
 }
 
 function refusalOf(labels: Labels, seriesCount: number, limits: HeadLimits): HeadRefusal | undefined {

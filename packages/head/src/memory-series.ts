@@ -86,8 +86,8 @@ export class MemorySeries {
     while (at > 0 && startsAfter(closed[at - 1], chunk)) at--;
     const before = closed[at - 1];
     if (before !== undefined && before.minTimeMs === chunk.minTimeMs && before.maxTimeMs === chunk.maxTimeMs) return;
-    // No push: that would reserve room for a dozen chunks, which most series never have.
-    this.closed = [...closed.slice(0, at), chunk, ...closed.slice(at)];
+    // No push and no spread: those keep room for a dozen chunks more, which most series never have.
+    this.closed = closed.slice(0, at).concat([chunk], closed.slice(at));
   }
 
   /** Whether a closed chunk spans this time. */

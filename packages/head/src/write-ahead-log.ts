@@ -140,7 +140,7 @@ export class WriteAheadLog {
   }
 
   async #flush(): Promise<void> {
-    const bytes = this.#framed.view();
+    const bytes = this.#framed.bytes.subarray(0, this.#framed.length);
     // Forgotten first: were it to stay, the records of a failed append would go out with the next.
     this.#framed.clear();
     if (bytes.length === 0) return;

@@ -1,0 +1,195 @@
+/**
+ * What a head costs: import, commits, replay, select, memory. Large by name:
+ * `node --expose-gc packages/head/src/head.bench.ts [heads] [series a head]`; small in the tests.
+ */
+import { pathToFileURL } from "node:url";
+import { encodeXor } from "@pleiad/chunks";
+import { collectSeries, labelsFromRecord, plainSelect, type Labels } from "@pleiad/model";
+import type { FileSystem } from "@pleiad/ports";
+import { memoryFiles, testPorts } from "@pleiad/ports/testing";
+import { ByteWriter } from "./byte-writer.ts";
+import { openTestHead, startMs, testOptions } from "./head.fixtures.ts";
+import type { Head, HeadPorts } from "./head.ts";
+import type { SeriesRef } from "./memory-series.ts";
+
+export interface HeadBench {
+  readonly encodeMs: number;
+  readonly importMs: number;
+  readonly commitMs: number;
+  readonly replayMs: number;
+  readonly selectMs: number;
+  readonly selectOneMs: number;
+  readonly samples: number;
+  readonly walBytes: number;
+  readonly chunkFileBytes: number;
+  /** Heap and array buffers of the heads after import and commits, chunks included; 0 without a collector to call. */
+  readonly bytesPerSeries: number;
+  /** Series and chunks that a select gave, over all heads: a faster wrong answer shows. */
+  readonly checksum: number;
+}
+
+/** Files in memory whose appends cost no copy of the whole. */
+function quickFiles(): FileSystem {
+  const inner = memoryFiles();
+  const logs = new Map<string, ByteWriter>();
+  const bytesOf = (path: string) => logs.get(path)?.view();
+  return {
+    ...inner,
+    open: async (path, mode) => {
+      const file = await inner.open(path, mode);
+      let log = logs.get(path);
+      if (log === undefined) logs.set(path, (log = new ByteWriter(65_536)));
+      const bytes = log;
+      return {
+        ...file,
+        append: async (more) => bytes.raw(more, 0, more.length),
+        size: async () => bytes.length,
+        read: async (offset, length) => bytes.view().slice(offset, offset + length),
+      };
+    },
+    readFile: async (path) => bytesOf(path)?.slice() ?? (await inner.readFile(path)),
+    rename: async (from, to) => {
+      await inner.rename(from, to);
+      for (const [path, log] of [...logs]) {
+        if (!path.startsWith(`${from}/`)) continue;
+        logs.delete(path);
+        logs.set(to + path.slice(from.length), log);
+      }
+    },
+    unlink: async (path) => {
+      await inner.unlink(path);
+      logs.delete(path);
+    },
+  };
+}
+
+function seriesOf(head: number, count: number): Labels[] {
+  return Array.from({ length: count }, (_, i) =>
+    labelsFromRecord({
+      __name__: `metric_${i % 100}_total`,
+      job: `job-${i % 7}`,
+      instance: `10.${head}.${i % 50}.1:9100`,
+      namespace: `namespace-${i % 20}`,
+      pod: `pod-${head}-${i % 200}`,
+      container: `container-${i % 30}`,
+      mode: `mode-${Math.floor(i / 100)}`,
+    }),
+  );
+}
+
+export async function benchHead(headCount: number, seriesCount: number, nowMs: () => number): Promise<HeadBench> {
+  const interned = new Map<string, string>();
+  const intern = (text: string) => {
+    const known = interned.get(text);
+    if (known === undefined) interned.set(text, text);
+    return known ?? text;
+  };
+  const scrapes = 120;
+  const times = Float64Array.from({ length: 240 }, (_, i) => startMs - 7_200_000 + i * 30_000);
+  const values = new Float64Array(240);
+  const valueAt = (series: number, scrape: number) => (series % 3 === 0 ? 1 : series * 1000 + scrape * (series % 17));
+  const portsOf = (): HeadPorts => ({ ...testPorts({ startMs: startMs + 1e8 }), files: quickFiles() });
+  const ports = Array.from({ length: headCount }, portsOf);
+  const optionsOf = (head: number) => ({
+    intern,
+    externalLabels: labelsFromRecord({
+      cluster: `cluster-${head}`,
+      region: "a1",
+      replica: "0",
+      cluster_group: "group-a",
+    }),
+  });
+  const allLabels = ports.map((_, head) => seriesOf(head, seriesCount));
+  globalThis.gc?.();
+  const memoryBefore = process.memoryUsage();
+  const heads: Head[] = [];
+  let encodeMs = 0;
+  let importMs = 0;
+  let commitMs = 0;
+  for (const [i, headPorts] of ports.entries()) {
+    const head = await openTestHead(headPorts, optionsOf(i));
+    heads.push(head);
+    const labels = allLabels[i] ?? [];
+    const encodeStartMs = nowMs();
+    const encoded = labels.map((_, series) => {
+      for (let t = 0; t < 240; t++) values[t] = valueAt(series, t);
+      return [0, 120].map((from) => ({
+        minTimeMs: times[from] ?? 0,
+        maxTimeMs: times[from + 119] ?? 0,
+        data: encodeXor(times, values, from, from + 120),
+      }));
+    });
+    const importStartMs = nowMs();
+    encodeMs += importStartMs - encodeStartMs;
+    const importer = head.importer();
+    labels.forEach((one, series) => {
+      const refusal = importer.add(one, encoded[series] ?? []);
+      if (refusal !== undefined) throw new Error(refusal.kind);
+    });
+    const imported = await importer.commit();
+    if (!imported.ok) throw new Error(imported.failure.kind);
+    const commitStartMs = nowMs();
+    importMs += commitStartMs - importStartMs;
+    let refs: SeriesRef[] = [];
+    for (let scrape = 0; scrape < scrapes; scrape++) {
+      const appender = head.appender();
+      if (scrape === 0) refs = labels.map((one) => appender.series(one) as SeriesRef);
+      for (const [series, ref] of refs.entries()) {
+        appender.append(ref, startMs + scrape * 30_000, valueAt(series, scrape));
+      }
+      const committed = await appender.commit();
+      if (!committed.ok || committed.value.samples !== labels.length) throw new Error("a sample was refused");
+    }
+    commitMs += nowMs() - commitStartMs;
+  }
+  globalThis.gc?.();
+  const memoryAfter = process.memoryUsage();
+  const grownBytes =
+    memoryAfter.heapUsed + memoryAfter.arrayBuffers - memoryBefore.heapUsed - memoryBefore.arrayBuffers;
+  const total = (of: "walBytes" | "chunkFileBytes") => heads.reduce((sum, head) => sum + head.statistics()[of], 0);
+  // Files in this process hold the same bytes once more.
+  const fileBytes = total("walBytes") + total("chunkFileBytes");
+  const { signal } = new AbortController();
+  let checksum = 0;
+  const selectStartMs = nowMs();
+  for (const head of heads) {
+    const { series } = await collectSeries(head.select(plainSelect, signal));
+    for (const one of series) checksum += 1 + one.chunks.length;
+  }
+  const selectOneStartMs = nowMs();
+  const matchers = [
+    { type: "=", name: "__name__", value: "metric_7_total" },
+    { type: "=~", name: "pod", value: "pod-.*7" },
+  ] as const;
+  for (const head of heads) {
+    const { series } = await collectSeries(head.select({ ...plainSelect, matchers }, signal));
+    for (const one of series) checksum += 1 + one.chunks.length;
+  }
+  const replayStartMs = nowMs();
+  const selectOneMs = replayStartMs - selectOneStartMs;
+  for (const [i, headPorts] of ports.entries()) {
+    const again = await openTestHead(headPorts, optionsOf(i));
+    checksum += again.statistics().chunks;
+  }
+  return {
+    encodeMs,
+    importMs,
+    commitMs,
+    replayMs: nowMs() - replayStartMs,
+    selectMs: selectOneStartMs - selectStartMs,
+    selectOneMs,
+    samples: headCount * seriesCount * (240 + scrapes),
+    walBytes: total("walBytes"),
+    chunkFileBytes: total("chunkFileBytes"),
+    bytesPerSeries: globalThis.gc === undefined ? 0 : (grownBytes - fileBytes) / (headCount * seriesCount),
+    checksum,
+  };
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
+  const [headCount, seriesCount] = process.argv.slice(2).map(Number);
+  const result = await benchHead(headCount ?? 20, seriesCount ?? testOptions.limits.seriesMax / 1000, () =>
+    performance.now(),
+  );
+  for (const [name, figure] of Object.entries(result)) console.log(`${name.padEnd(16)} ${Math.round(Number(figure))}`);
+}
