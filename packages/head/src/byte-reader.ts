@@ -27,19 +27,20 @@ export class ByteReader {
     return this.bytes[this.at++] ?? 0;
   }
 
-  u32(): number {
+  i32(): number {
     if (this.at + 4 > this.end) return this.#fail();
     const { bytes, at } = this;
     this.at = at + 4;
-    return (
-      (((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0)) >>>
-      0
-    );
+    return ((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0);
+  }
+
+  u32(): number {
+    return this.i32() >>> 0;
   }
 
   /** 64 bits of two's complement, as far as a double holds them. */
   i64(): number {
-    const high = this.u32() | 0;
+    const high = this.i32();
     const value = high * 0x1_0000_0000 + this.u32();
     return Number.isSafeInteger(value) ? value : this.#fail();
   }
@@ -58,8 +59,10 @@ export class ByteReader {
 
   varint(): number {
     const byte = this.u8();
-    let magnitude = (byte & 0x7e) / 2;
-    if (byte >= 0x80) magnitude += 64 * this.uvarint();
+    if (byte < 0x80) return (byte & 1) === 1 ? -(byte >> 1) - 1 : byte >> 1;
+    const second = this.u8();
+    let magnitude = ((byte & 0x7e) >> 1) + 64 * (second & 0x7f);
+    if (second >= 0x80) magnitude += 8192 * this.uvarint();
     if (magnitude > Number.MAX_SAFE_INTEGER) return this.#fail();
     return (byte & 1) === 1 ? -magnitude - 1 : magnitude;
   }

@@ -84,6 +84,11 @@ export class HeadChunkWriter {
     await this.#file?.datasync();
   }
 
+  /** Whether a datasync failed: nothing more is written then. */
+  get isSealed(): boolean {
+    return this.#file?.isSealed ?? false;
+  }
+
   async close(): Promise<void> {
     if (this.#file?.isSealed === true) await this.#file.abandon();
     else await this.#file?.finish();

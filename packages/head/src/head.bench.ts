@@ -7,7 +7,6 @@ import { encodeXor } from "@pleiad/chunks";
 import { collectSeries, labelsFromRecord, plainSelect, type Labels } from "@pleiad/model";
 import type { FileSystem } from "@pleiad/ports";
 import { memoryFiles, testPorts } from "@pleiad/ports/testing";
-import { ByteWriter } from "./byte-writer.ts";
 import { openTestHead, startMs, testOptions } from "./head.fixtures.ts";
 import type { Head, HeadPorts } from "./head.ts";
 import type { SeriesRef } from "./memory-series.ts";
@@ -31,34 +30,24 @@ export interface HeadBench {
 /** Files in memory whose appends cost no copy of the whole. */
 function quickFiles(): FileSystem {
   const inner = memoryFiles();
-  const logs = new Map<string, ByteWriter>();
-  const bytesOf = (path: string) => logs.get(path)?.view();
+  const partsOf = new Map<string, Uint8Array[]>();
   return {
     ...inner,
     open: async (path, mode) => {
       const file = await inner.open(path, mode);
-      let log = logs.get(path);
-      if (log === undefined) logs.set(path, (log = new ByteWriter(65_536)));
-      const bytes = log;
-      return {
-        ...file,
-        append: async (more) => bytes.raw(more, 0, more.length),
-        size: async () => bytes.length,
-        read: async (offset, length) => bytes.view().slice(offset, offset + length),
-      };
+      const parts = partsOf.get(path) ?? [];
+      partsOf.set(path, parts);
+      return { ...file, append: async (bytes) => void parts.push(bytes.slice()) };
     },
-    readFile: async (path) => bytesOf(path)?.slice() ?? (await inner.readFile(path)),
-    rename: async (from, to) => {
-      await inner.rename(from, to);
-      for (const [path, log] of [...logs]) {
-        if (!path.startsWith(`${from}/`)) continue;
-        logs.delete(path);
-        logs.set(to + path.slice(from.length), log);
+    readFile: async (path) => {
+      const parts = partsOf.get(path) ?? [];
+      const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+      let at = 0;
+      for (const part of parts) {
+        whole.set(part, at);
+        at += part.length;
       }
-    },
-    unlink: async (path) => {
-      await inner.unlink(path);
-      logs.delete(path);
+      return whole;
     },
   };
 }

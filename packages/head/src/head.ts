@@ -227,7 +227,7 @@ class OpenHead implements Head {
         await this.#writes.run(async () => await this.#wal.datasync());
         return ok({ droppedChunks, forgottenSeries, droppedFiles, isLogTruncated: await this.#truncateLog() });
       } catch (error) {
-        return fail(asHeadFailure(error, this.#wal.isSealed));
+        return fail(asHeadFailure(error, this.#wal.isSealed || this.#writer.isSealed));
       }
     });
   }

@@ -197,6 +197,27 @@ describe("a head over damaged files", () => {
     }
   });
 
+  it("opens on any records that pass their checksums", async () => {
+    // Types and a reference that a random byte would seldom hit.
+    const record = fc
+      .tuple(
+        fc.constantFrom([1], [2], [1, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 97], [2, 0, 0, 0, 0, 0, 0, 0, 1], [3]),
+        fc.uint8Array(),
+      )
+      .map(([start, rest]) => Uint8Array.of(...start, ...rest));
+    const { contents } = await writtenHead();
+    const segment = contents.get(walPath) ?? new Uint8Array(0);
+    await fc.assert(
+      fc.asyncProperty(fc.array(record, { minLength: 1, maxLength: 5 }), async (records) => {
+        const { head } = await openedOver(new Map([[walPath, Uint8Array.of(...segment, ...framed(records))]]));
+        await dump(head);
+        await appendAll(head, []);
+        expect((await head.maintain(startMs)).ok).toBe(true);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
   it("drops what is behind a damaged segment, as Prometheus does", async () => {
     const { contents, states } = await writtenHead();
     const segment = contents.get(walPath) ?? new Uint8Array(0);

@@ -1,4 +1,5 @@
 /** Records of the write-ahead log: which series there are, and their float samples. */
+import { timestampMsMax } from "@pleiad/chunks";
 import { ByteReader } from "./byte-reader.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 
@@ -66,9 +67,11 @@ function readSamples(reader: ByteReader, sink: RecordSink): string | undefined {
   while (!reader.done) {
     const ref = baseRef + reader.varint();
     const timestampMs = baseMs + reader.varint();
-    const high = reader.u32();
-    const low = reader.u32();
-    if (reader.failed || ref < 1 || ref > seriesRefMax) return "a samples record that makes no sense";
+    const high = reader.i32();
+    const low = reader.i32();
+    if (reader.failed || ref < 1 || ref > seriesRefMax || Math.abs(timestampMs) > timestampMsMax) {
+      return "a samples record that makes no sense";
+    }
     sink.sample(ref, timestampMs, high, low);
   }
   return reader.failed ? "a samples record that makes no sense" : undefined;
