@@ -34,7 +34,9 @@ export function createAggregation(
     if (accumulator === undefined) {
       context.budget.take(groups.labels.length * stepCount);
       accumulator = createAccumulator(aggregation.operator, groups.labels.length * stepCount);
-      await addRows(rows, accumulator, groups.groupOf, stepCount, signal);
+      // A quantile keeps the samples themselves until the end.
+      const keep = aggregation.operator === "quantile" ? (samples: number) => context.budget.take(samples) : undefined;
+      await addRows(rows, accumulator, groups.groupOf, stepCount, keep, signal);
     }
     const steps = Math.min(out.stepCountMax, stepCount - step);
     if (steps <= 0) return 0;
@@ -83,19 +85,24 @@ export function createAggregation(
   };
 }
 
-/** Slot of a group's step: group × stepCount + step. */
+/** Slot of a group's step: group × stepCount + step. `keep` is told how many samples the accumulator holds on to. */
 async function addRows(
   rows: NonNullable<Operator["rows"]>,
   accumulator: Accumulator,
   groupOf: Uint32Array,
   stepCount: number,
+  keep: ((samples: number) => void) | undefined,
   signal: AbortSignal,
 ): Promise<void> {
   await rows.each((seriesId, values, present) => {
     const slot = groupOf[seriesId] * stepCount;
+    let count = 0;
     for (let step = 0; step < stepCount; step++) {
-      if (present[step] === 1) accumulator.add(slot + step, values[step]);
+      if (present[step] === 0) continue;
+      accumulator.add(slot + step, values[step]);
+      count++;
     }
+    keep?.(count);
   }, signal);
 }
 

@@ -84,8 +84,14 @@ export function createEngine(options: EngineOptions, ports: Pick<Ports, "clock" 
     if (!plan.ok) return plan;
     const plannedMs = clock.monotonicMs();
     const context = contextOf(query, source, options, createPace(clock, deadline, caller));
-    const value = await catchFailure(async () => await evaluatePlan(plan.value, query, context, deadline));
-    if (!value.ok) return value;
+    // Where one part fails, others may still be waiting for their stores.
+    const ending = new AbortController();
+    const signal = AbortSignal.any([deadline, ending.signal]);
+    const value = await catchFailure(async () => await evaluatePlan(plan.value, query, context, signal));
+    if (!value.ok) {
+      ending.abort();
+      return value;
+    }
     return ok({
       value: value.value,
       warnings: context.annotations.warnings,

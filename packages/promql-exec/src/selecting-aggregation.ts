@@ -24,7 +24,7 @@ export function createSelectingAggregation(
   context: QueryContext,
 ): Operator {
   const isBetter = rankings[aggregation.operator];
-  let groupOf = new Uint32Array(0);
+  let groupOf: Uint32Array = new Uint32Array(0);
   let limits = new Float64Array(0);
   let batch: StepBatch | undefined;
   let step = 0;
@@ -34,7 +34,7 @@ export function createSelectingAggregation(
     async series(signal): Promise<readonly Labels[]> {
       limits = checkedLimits(await aggregation.parameter(signal));
       const labels = await input.series(signal);
-      groupOf = groupSeries(labels, aggregation).groupOf as Uint32Array<ArrayBuffer>;
+      groupOf = groupSeries(labels, aggregation).groupOf;
       return labels;
     },
     async next(out, signal) {

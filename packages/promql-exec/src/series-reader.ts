@@ -1,5 +1,11 @@
 /** Series of a source as operators read them: labels at once, samples decoded one series at a time. */
-import { createSampleColumns, decodeChunk, formatChunkFailure, type SampleColumns } from "@pleiad/chunks";
+import {
+  createSampleColumns,
+  decodeChunk,
+  formatChunkFailure,
+  reserveSamples,
+  type SampleColumns,
+} from "@pleiad/chunks";
 import { formatSourceFailure, staleHigh, staleLow, type Labels, type SourceChunk } from "@pleiad/model";
 import type { SelectNode } from "@pleiad/promql-plan";
 import type { QueryContext } from "./query-context.ts";
@@ -9,10 +15,14 @@ export interface SeriesReader {
   readonly labels: readonly Labels[];
   /**
    * Decodes all samples that the selector may need of a series, ascending, each timestamp once, some beyond the range.
-   * The columns are reused by the next call.
+   * The columns are reused by the next call. To be called once a series: its chunks are let go.
    */
   samplesOf(seriesId: number): SampleColumns;
 }
+
+/** What encoded chunks and labels take of the budget: the samples, of 16 bytes each, that would take as much memory. */
+const bytesPerSample = 16;
+const samplesPerLabels = 8;
 
 /** Reads the source to its end. Chunks stay encoded until their series is asked for. */
 export async function readSeries(
@@ -23,6 +33,7 @@ export async function readSeries(
   if (select.extension !== undefined) throw notEvaluated(`the modifier ${select.extension} is`);
   const labels: Labels[] = [];
   const chunks: (readonly SourceChunk[])[] = [];
+  const costs: number[] = []; // of each series, in samples
   const cursor = context.source.select(
     {
       minTimeMs: select.minTimeMs,
@@ -43,6 +54,9 @@ export async function readSeries(
         if (series.chunks.length === 0) continue;
         labels.push(series.labels);
         chunks.push(series.chunks);
+        const cost = samplesPerLabels + Math.ceil(encodedBytes(series.chunks) / bytesPerSample);
+        context.budget.take(cost);
+        costs.push(cost);
       }
       context.pace.check();
     }
@@ -75,6 +89,8 @@ export async function readSeries(
           mergeInto(columns, later);
         }
       }
+      chunks[seriesId] = [];
+      context.budget.give(costs[seriesId]);
       context.tally.samplesRead += columns.count;
       return columns;
     },
@@ -90,25 +106,45 @@ function decodeInto(columns: SampleColumns, chunk: SourceChunk): void {
   throw new QueryError("source", formatChunkFailure(failure));
 }
 
-/** Merges `added` into `columns` by time. Of two samples with one time, the one that was there stays. */
-function mergeInto(columns: SampleColumns, added: SampleColumns): void {
-  const merged = createSampleColumns(columns.count + added.count);
-  let count = 0;
-  let i = 0;
-  let j = 0;
-  while (i < columns.count || j < added.count) {
-    const fromAdded = i >= columns.count || (j < added.count && added.timestampsMs[j] < columns.timestampsMs[i]);
-    const from = fromAdded ? added : columns;
-    const at = fromAdded ? j++ : i++;
-    const timestampMs = from.timestampsMs[at];
-    if (count > 0 && merged.timestampsMs[count - 1] === timestampMs) continue;
-    merged.timestampsMs[count] = timestampMs;
-    copyBits(merged, count++, from, at);
+function encodedBytes(chunks: readonly SourceChunk[]): number {
+  let bytes = 0;
+  for (const { content } of chunks) {
+    if (content.kind === "raw") bytes += content.data.length;
+    else for (const { data } of content.of.values()) bytes += data.length;
   }
-  columns.timestampsMs = merged.timestampsMs;
-  columns.values = merged.values;
-  columns.valueWords = merged.valueWords;
-  columns.count = count;
+  return bytes;
+}
+
+/**
+ * Merges `added` into `columns` by time, moving only what is later than its first sample. Of two samples with one time,
+ * the one that was there stays. Changes both.
+ */
+function mergeInto(columns: SampleColumns, added: SampleColumns): void {
+  let from = columns.count;
+  while (from > 0 && columns.timestampsMs[from - 1] >= added.timestampsMs[0]) from--;
+  const news = dropKnownTimes(added, columns, from);
+  reserveSamples(columns, news);
+  // From the back, so that every sample is moved once, to a place that is free.
+  let i = columns.count - 1;
+  let j = news - 1;
+  for (let at = columns.count + news - 1; j >= 0; at--) {
+    const isOld = i >= from && columns.timestampsMs[i] > added.timestampsMs[j];
+    if (isOld) moveSample(columns, at, columns, i--);
+    else moveSample(columns, at, added, j--);
+  }
+  columns.count += news;
+}
+
+/** Closes up `added` over the times that `columns` has from `from` on; gives how many samples are left. */
+function dropKnownTimes(added: SampleColumns, columns: SampleColumns, from: number): number {
+  let kept = 0;
+  let i = from;
+  for (let j = 0; j < added.count; j++) {
+    while (i < columns.count && columns.timestampsMs[i] < added.timestampsMs[j]) i++;
+    if (i < columns.count && columns.timestampsMs[i] === added.timestampsMs[j]) continue;
+    moveSample(added, kept++, added, j);
+  }
+  return kept;
 }
 
 /** Whether sample i is a staleness marker. */
@@ -118,21 +154,18 @@ export function isStaleAt(columns: SampleColumns, i: number): boolean {
 
 /** Removes the staleness markers, which no range function sees. */
 export function dropStale(columns: SampleColumns): void {
-  const { timestampsMs, values, count } = columns;
+  const { values, count } = columns;
   let first = 0;
   while (first < count && !(values[first] !== values[first] && isStaleAt(columns, first))) first++;
   if (first === count) return;
   let kept = first;
-  for (let i = first + 1; i < count; i++) {
-    if (isStaleAt(columns, i)) continue;
-    timestampsMs[kept] = timestampsMs[i];
-    copyBits(columns, kept++, columns, i);
-  }
+  for (let i = first + 1; i < count; i++) if (!isStaleAt(columns, i)) moveSample(columns, kept++, columns, i);
   columns.count = kept;
 }
 
-/** A value moved as two words: moved as a number, a NaN may lose the bits that make it a staleness marker. */
-function copyBits(to: SampleColumns, at: number, from: SampleColumns, index: number): void {
+/** The value goes as two words: as a number, a NaN may lose the bits that make it a staleness marker. */
+function moveSample(to: SampleColumns, at: number, from: SampleColumns, index: number): void {
+  to.timestampsMs[at] = from.timestampsMs[index];
   to.valueWords[2 * at] = from.valueWords[2 * index];
   to.valueWords[2 * at + 1] = from.valueWords[2 * index + 1];
 }

@@ -28,8 +28,8 @@ export function createSetOperation(
     description: operator,
     inputs: [left, right],
     async series(signal): Promise<readonly Labels[]> {
-      const leftLabels = await left.series(signal);
-      const rightLabels = await right.series(signal);
+      // Both at once: each may wait for stores far away.
+      const [leftLabels, rightLabels] = await Promise.all([left.series(signal), right.series(signal)]);
       table = createJoinTable(leftLabels, rightLabels, matching);
       stamps = new Uint32Array(table.matchCount);
       leftCount = leftLabels.length;

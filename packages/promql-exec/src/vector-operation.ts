@@ -27,8 +27,8 @@ export function createVectorOperation(
     description: `${operation.operator}${operation.bool ? " bool" : ""} ${matching.cardinality}`,
     inputs: [left, right],
     async series(signal) {
-      const leftLabels = await left.series(signal);
-      const rightLabels = await right.series(signal);
+      // Both at once: each may wait for stores far away.
+      const [leftLabels, rightLabels] = await Promise.all([left.series(signal), right.series(signal)]);
       const [manyLabels, oneLabels] = oneIsLeft ? [rightLabels, leftLabels] : [leftLabels, rightLabels];
       state = createJoinState(manyLabels, oneLabels, operation);
       return state.results.labels;
