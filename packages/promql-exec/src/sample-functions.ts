@@ -1,4 +1,5 @@
 /** Functions of one sample: by name, the mapping that they are, given their scalar arguments. */
+import { greaterOf, lesserOf } from "./float-extremes.ts";
 import type { SampleMapping } from "./mapped-samples.ts";
 
 /** Scalar arguments in order, each with a value for every step. */
@@ -42,10 +43,10 @@ const mathFunctions: Readonly<Record<string, SampleFunction>> = {
   }),
   clamp: ([lows, highs]) => ({
     keeps: (_, step) => !(highs[step] < lows[step]),
-    map: (value, step) => Math.max(lows[step], Math.min(highs[step], value)),
+    map: (value, step) => greaterOf(lows[step], lesserOf(highs[step], value)),
   }),
-  clamp_min: ([lows]) => ({ map: (value, step) => Math.max(lows[step], value) }),
-  clamp_max: ([highs]) => ({ map: (value, step) => Math.min(highs[step], value) }),
+  clamp_min: ([lows]) => ({ map: (value, step) => greaterOf(lows[step], value) }),
+  clamp_max: ([highs]) => ({ map: (value, step) => lesserOf(highs[step], value) }),
 };
 
 /** A function of the moment that a value in Unix seconds stands for, in UTC. */

@@ -11,6 +11,7 @@ import {
   type PlanNode,
   type StepGrid,
 } from "@pleiad/promql-plan";
+import { greaterOf, lesserOf } from "./float-extremes.ts";
 import { batchStepsMax, createStepBatch, type Operator } from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
 import { notEvaluated } from "./query-error.ts";
@@ -83,7 +84,7 @@ function scalarCall(
     return async (signal) => await readOnlySamples(input, stepCountOf(grid), context, signal);
   }
   if (node.function === "min_of" || node.function === "max_of") {
-    const pick = node.function === "min_of" ? Math.min : Math.max;
+    const pick = node.function === "min_of" ? lesserOf : greaterOf;
     const columns = node.arguments.map((argument) => createScalarColumn(argument, grid, context, buildVector));
     return async (signal) => {
       let result = await columns[0](signal);
