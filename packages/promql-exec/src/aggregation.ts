@@ -77,7 +77,7 @@ export function createAggregation(
     inputs: [input],
     async series(signal): Promise<readonly Labels[]> {
       parameters = await aggregation.parameter?.(signal);
-      groups = groupSeries(await input.series(signal), aggregation);
+      groups = await groupSeries(await input.series(signal), aggregation, context.pace);
       return groups.labels;
     },
     next: async (out, signal) =>

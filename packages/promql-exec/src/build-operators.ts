@@ -46,7 +46,10 @@ export function buildVector(node: PlanNode, grid: StepGrid, context: QueryContex
       return createRepeatedStep(buildVector(node.input, { ...grid, endMs: grid.startMs }, context), grid, context);
     case "negate": {
       const negated: SampleMapping = { map: (value) => -value };
-      return withoutName(createMappedSamples(buildVector(node.input, grid, context), [], () => negated, "negate"));
+      return withoutName(
+        context,
+        createMappedSamples(buildVector(node.input, grid, context), [], () => negated, "negate"),
+      );
     }
     case "binary":
       return buildBinary(node, grid, context);
@@ -85,8 +88,8 @@ function buildInstant(node: PlanNode, grid: StepGrid, context: QueryContext): Op
     : buildVector(node, grid, context);
 }
 
-function withoutName(input: Operator): Operator {
-  return createRenamedSeries(input, dropMetricName, "drop the metric name");
+function withoutName(context: QueryContext, input: Operator): Operator {
+  return createRenamedSeries(input, dropMetricName, "drop the metric name", context);
 }
 
 function buildBinary(node: BinaryNode, grid: StepGrid, context: QueryContext): Operator {
@@ -117,6 +120,7 @@ function buildWithScalar(
   if (isArithmetic(operator)) {
     const compute = arithmetic[operator];
     return withoutName(
+      context,
       mapped((scalars) =>
         order === "vector-first"
           ? { map: (value, step) => compute(value, scalars[step]) }
@@ -132,6 +136,7 @@ function buildWithScalar(
       : (value: number, step: number) => compare(scalars[step], value);
   if (!bool) return mapped((scalars) => ({ keeps: holdsWith(scalars), map: (value) => value }));
   return withoutName(
+    context,
     mapped((scalars) => {
       const holds = holdsWith(scalars);
       return { map: (value, step) => Number(holds(value, step)) };
@@ -198,20 +203,24 @@ const otherCalls: Readonly<Record<string, CallBuilder>> = {
   },
   timestamp: (node, grid, context) => {
     const [argument] = node.arguments;
-    if (argument.kind === "select") return withoutName(createInstantSelector(argument, grid, context, "timestamp"));
+    if (argument.kind === "select")
+      return withoutName(context, createInstantSelector(argument, grid, context, "timestamp"));
     const times = stepTimes(grid);
     const mapping: SampleMapping = { map: (_, step) => times[step] / 1000 };
-    return withoutName(createMappedSamples(buildVector(argument, grid, context), [], () => mapping, "timestamp"));
+    return withoutName(
+      context,
+      createMappedSamples(buildVector(argument, grid, context), [], () => mapping, "timestamp"),
+    );
   },
   label_replace: (node, grid, context) => {
     const [, destination, template, source, expression] = node.arguments.map(textOf);
     const rename = labelReplacement({ destination, template, source, expression });
-    return createRenamedSeries(buildVector(node.arguments[0], grid, context), rename, "label_replace");
+    return createRenamedSeries(buildVector(node.arguments[0], grid, context), rename, "label_replace", context);
   },
   label_join: (node, grid, context) => {
     const [, destination, separator, ...sources] = node.arguments.map(textOf);
     const rename = labelJunction(destination, separator, sources);
-    return createRenamedSeries(buildVector(node.arguments[0], grid, context), rename, "label_join");
+    return createRenamedSeries(buildVector(node.arguments[0], grid, context), rename, "label_join", context);
   },
   histogram_quantile: (node, grid, context) => buildHistogram("histogram_quantile", node, grid, context),
   histogram_fraction: (node, grid, context) => buildHistogram("histogram_fraction", node, grid, context),
@@ -229,7 +238,7 @@ function buildCall(node: CallNode, grid: StepGrid, context: QueryContext): Opera
     const call = buildRangeCall(node, grid, context);
     // These two give a sample as it was, so it still is that metric.
     const keepsName = node.function === "last_over_time" || node.function === "first_over_time";
-    return keepsName ? call : withoutName(call);
+    return keepsName ? call : withoutName(context, call);
   }
   if (Object.hasOwn(sampleFunctions, node.function)) return buildSampleCall(node, grid, context);
   if (Object.hasOwn(otherCalls, node.function)) return otherCalls[node.function](node, grid, context);
@@ -282,7 +291,7 @@ function buildSampleCall(node: CallNode, grid: StepGrid, context: QueryContext):
     ? createScalarVector(async () => stepTimes(grid).map((timeMs) => timeMs / 1000), grid)
     : buildInstant(argument, grid, context);
   const scalars = parameters.map((parameter) => buildScalar(parameter, grid, context));
-  return withoutName(createMappedSamples(input, scalars, sampleFunctions[node.function], node.function));
+  return withoutName(context, createMappedSamples(input, scalars, sampleFunctions[node.function], node.function));
 }
 
 function buildHistogram(
@@ -301,7 +310,7 @@ function buildHistogram(
     quantileLabel: name === "histogram_quantiles" ? textOf(node.arguments[1]) : undefined,
     inputRange: input.range,
   };
-  return withoutName(createHistogramOperator(buildVector(input, grid, context), call, grid, context));
+  return withoutName(context, createHistogramOperator(buildVector(input, grid, context), call, grid, context));
 }
 
 function buildSort(

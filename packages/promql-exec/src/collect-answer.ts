@@ -5,7 +5,7 @@ import type { AnswerSeries, AnswerValue } from "./answer.ts";
 import { batchStepsMax, createStepBatch, type Operator } from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
 import { QueryError, sameLabelsetText } from "./query-error.ts";
-import { outputLabels } from "./renamed-series.ts";
+import { outputLabels, sameLabels, type OutputLabels } from "./output-labels.ts";
 import { referenceTimes, stepTimes } from "./step-grid.ts";
 import type { WindowInput } from "./window-input.ts";
 
@@ -23,7 +23,8 @@ export async function collectVector(
   context.budget.take(count);
   const labels: Labels[] = [];
   for (let i = 0; i < count; i++) labels.push(seriesLabels[batch.seriesIds[i]]);
-  if (outputLabels(labels).isMerging) throw new QueryError("execution", sameLabelsetText);
+  if ((await outputLabels(labels, sameLabels, context.pace)).isMerging)
+    throw new QueryError("execution", sameLabelsetText);
   return {
     kind: "vector",
     timestampMs: grid.startMs,
@@ -41,8 +42,9 @@ export async function collectMatrix(
   signal: AbortSignal,
 ): Promise<AnswerValue> {
   const labels = await operator.series(signal);
-  if (operator.rows === undefined || outputLabels(labels).isMerging) {
-    return matrixOf(await collectSteps(operator, labels, grid, context, signal));
+  const output = await outputLabels(labels, sameLabels, context.pace);
+  if (operator.rows === undefined || output.isMerging) {
+    return matrixOf(await collectSteps(operator, output, grid, context, signal));
   }
   const times = stepTimes(grid);
   const series: AnswerSeries[] = [];
@@ -99,12 +101,11 @@ interface GrowingSeries {
 
 async function collectSteps(
   operator: Operator,
-  labels: readonly Labels[],
+  output: OutputLabels,
   grid: StepGrid,
   context: QueryContext,
   signal: AbortSignal,
 ): Promise<AnswerSeries[]> {
-  const output = outputLabels(labels);
   const growing = output.labels.map(() => undefined as GrowingSeries | undefined);
   const stepCount = stepCountOf(grid);
   const batch = createStepBatch(Math.min(batchStepsMax, Math.max(1, stepCount)));

@@ -18,7 +18,7 @@ export function createCountValues(
   if (label === "") throw new QueryError("execution", `invalid label name ${JSON.stringify(label)}`);
   return createRowOperator({ description: `count_values ${label}`, inputs: [input], grid, context }, async (signal) => {
     const stepCount = stepCountOf(grid);
-    const groups = groupSeries(await input.series(signal), grouping);
+    const groups = await groupSeries(await input.series(signal), grouping, context.pace);
     const labels: Labels[] = [];
     const counts: Float64Array[] = [];
     const numberOf = new Map<string, number>();

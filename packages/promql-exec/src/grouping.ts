@@ -1,6 +1,8 @@
 /** Which group of an aggregation each series belongs to: decided once, by labels. */
 import { onlyLabels, withoutLabels, type Labels } from "@pleiad/model";
-import { metricSchemaLabels, outputLabels } from "./renamed-series.ts";
+import { outputLabels } from "./output-labels.ts";
+import type { Pace } from "./pace.ts";
+import { metricSchemaLabels } from "./renamed-series.ts";
 
 export interface Grouping {
   readonly without: boolean;
@@ -12,10 +14,14 @@ export interface Groups {
   readonly groupOf: Uint32Array; // by series id
 }
 
-export function groupSeries(series: readonly Labels[], { without, grouping }: Grouping): Groups {
+export async function groupSeries(
+  series: readonly Labels[],
+  { without, grouping }: Grouping,
+  pace: Pace,
+): Promise<Groups> {
   const names = new Set(without ? [...grouping, ...metricSchemaLabels] : grouping);
   const pick = without ? withoutLabels : onlyLabels;
-  const { labels, ids } = outputLabels(series.map((one) => pick(one, names)));
+  const { labels, ids } = await outputLabels(series, (one) => pick(one, names), pace);
   return { labels, groupOf: ids };
 }
 

@@ -13,7 +13,7 @@ import type { SourceRange } from "@pleiad/promql-syntax";
 import { bucketFraction, bucketQuantile, type Bucket, type QuantileResult } from "./classic-histogram.ts";
 import { createStepBatch, reserveSamples, type Operator, type StepBatch } from "./operator.ts";
 import { informAt, warnAt, type QueryContext } from "./query-context.ts";
-import { outputLabels } from "./renamed-series.ts";
+import { outputLabels } from "./output-labels.ts";
 import type { ScalarColumn } from "./scalar-column.ts";
 
 /** What is computed of a histogram's buckets at a step. */
@@ -74,7 +74,7 @@ export function createHistogramOperator(
         scalars.forEach((column, i) => warnOfQuantiles(column, call.scalarRanges[i], context));
       }
       const labels = await input.series(signal);
-      const histograms = outputLabels(labels.map((one) => withoutLabels(one, bucketLabels)));
+      const histograms = await outputLabels(labels, (one) => withoutLabels(one, bucketLabels), context.pace);
       const boundTexts = labels.map((one) => labelValue(one, "le"));
       table = {
         bounds: Float64Array.from(boundTexts, (text) => parseFloatText(text) ?? NaN),

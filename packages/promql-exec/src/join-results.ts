@@ -11,6 +11,7 @@ import {
 import { isArithmetic } from "@pleiad/promql-plan";
 import type { BinaryOperator, VectorMatching } from "@pleiad/promql-syntax";
 import { signatureFunction, type JoinTable } from "./join-table.ts";
+import type { Pace } from "./pace.ts";
 import { dropMetricName } from "./renamed-series.ts";
 
 export interface VectorOperation {
@@ -29,12 +30,13 @@ export interface JoinResults {
 }
 
 /** `table` has the many side on its left. */
-export function createJoinResults(
+export async function createJoinResults(
   manyLabels: readonly Labels[],
   oneLabels: readonly Labels[],
   { matchCount, leftMatches, rightMatches }: JoinTable,
   operation: VectorOperation,
-): JoinResults {
+  pace: Pace,
+): Promise<JoinResults> {
   const { matching } = operation;
   const { include } = matching;
   const labels: Labels[] = [];
@@ -56,9 +58,10 @@ export function createJoinResults(
 
   const ofPairs = new Map<number, number>();
   const ofFirstPair = new Uint32Array(manyLabels.length);
-  manyLabels.forEach((many, manyId) => {
+  for (const [manyId, many] of manyLabels.entries()) {
     const ones = onesOf[leftMatches[manyId]];
-    if (ones.length === 0) return;
+    if (ones.length === 0) continue;
+    if (pace.due()) await pace.rest();
     const base = baseOf(many);
     // Without labels to take over, only the many side's matter.
     if (include.length === 0) ofFirstPair[manyId] = numberFor(base);
@@ -67,7 +70,7 @@ export function createJoinResults(
         ofPairs.set(manyId * oneLabels.length + oneId, numberFor(includeLabels(base, oneLabels[oneId], include)));
       }
     }
-  });
+  }
   const pairOf = (manyId: number, oneId: number) => {
     const number = ofPairs.get(manyId * oneLabels.length + oneId);
     if (number === undefined) throw new Error("a pair without a match");

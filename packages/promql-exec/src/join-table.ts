@@ -1,6 +1,8 @@
 /** Which series of two vectors meet: decided once, by labels, so that steps only index arrays. */
-import { labelsKey, onlyLabels, withoutLabels, type Labels } from "@pleiad/model";
+import { onlyLabels, withoutLabels, type Labels } from "@pleiad/model";
 import type { VectorMatching } from "@pleiad/promql-syntax";
+import { outputLabels } from "./output-labels.ts";
+import type { Pace } from "./pace.ts";
 
 export interface JoinTable {
   readonly matchCount: number;
@@ -9,26 +11,18 @@ export interface JoinTable {
   readonly rightMatches: Uint32Array;
 }
 
-export function createJoinTable(
+export async function createJoinTable(
   left: readonly Labels[],
   right: readonly Labels[],
   matching: Pick<VectorMatching, "on" | "labels">,
-): JoinTable {
-  const numberOf = new Map<string, number>();
-  const signatureOf = signatureFunction(matching);
-  const matchesOf = (series: readonly Labels[]) => {
-    const matches = new Uint32Array(series.length);
-    series.forEach((labels, i) => {
-      const key = labelsKey(signatureOf(labels));
-      let match = numberOf.get(key);
-      if (match === undefined) numberOf.set(key, (match = numberOf.size));
-      matches[i] = match;
-    });
-    return matches;
+  pace: Pace,
+): Promise<JoinTable> {
+  const { labels, ids } = await outputLabels([...left, ...right], signatureFunction(matching), pace);
+  return {
+    matchCount: labels.length,
+    leftMatches: ids.subarray(0, left.length),
+    rightMatches: ids.subarray(left.length),
   };
-  const leftMatches = matchesOf(left);
-  const rightMatches = matchesOf(right);
-  return { matchCount: numberOf.size, leftMatches, rightMatches };
 }
 
 /** The labels that are compared. The metric name is not, unless `on` names it. */

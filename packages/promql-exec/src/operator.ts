@@ -66,4 +66,4 @@ export function reserveSamples(batch: StepBatch, sampleCount: number): void {
 }
 
 /** How many steps readers ask for at once: enough to spread the cost of a call, few enough to stay in the cache. */
-export const batchStepsMax = 32;
+export const batchStepsMax = 8;

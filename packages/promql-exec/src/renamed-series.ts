@@ -1,6 +1,8 @@
 /** Operators that change the labels of series and nothing else: dropping the name, label_replace, label_join. */
-import { labelsKey, withoutLabels, type Labels } from "@pleiad/model";
+import { withoutLabels, type Labels } from "@pleiad/model";
 import type { Operator, StepBatch } from "./operator.ts";
+import { outputLabels } from "./output-labels.ts";
+import type { QueryContext } from "./query-context.ts";
 import { QueryError, sameLabelsetText } from "./query-error.ts";
 
 /** What the metric's name and its metadata are kept in: operations that make another metric of it drop them. */
@@ -18,6 +20,7 @@ export function createRenamedSeries(
   input: Operator,
   rename: (labels: Labels) => Labels,
   description: string,
+  context: QueryContext,
 ): Operator {
   let outputIds: Uint32Array | undefined; // by input id; undefined while every series stays one of its own
   let lastSteps = new Int32Array(0); // by output id: the last step with a sample
@@ -26,7 +29,7 @@ export function createRenamedSeries(
     description,
     inputs: [input],
     async series(signal) {
-      const table = outputLabels((await input.series(signal)).map(rename));
+      const table = await outputLabels(await input.series(signal), rename, context.pace);
       if (table.isMerging) {
         outputIds = table.ids;
         lastSteps = new Int32Array(table.labels.length).fill(-1);
@@ -45,30 +48,6 @@ export function createRenamedSeries(
       return stepCount;
     },
   };
-}
-
-export interface OutputLabels {
-  readonly labels: readonly Labels[]; // each once
-  readonly ids: Uint32Array; // by input index: index into `labels`
-  readonly isMerging: boolean; // two inputs share an output
-}
-
-/** Gives equal label sets one id. */
-export function outputLabels(inputs: readonly Labels[]): OutputLabels {
-  const labels: Labels[] = [];
-  const ids = new Uint32Array(inputs.length);
-  const idOf = new Map<string, number>();
-  inputs.forEach((one, i) => {
-    const key = labelsKey(one);
-    let id = idOf.get(key);
-    if (id === undefined) {
-      id = labels.length;
-      idOf.set(key, id);
-      labels.push(one);
-    }
-    ids[i] = id;
-  });
-  return { labels, ids, isMerging: labels.length < inputs.length };
 }
 
 function renumber(

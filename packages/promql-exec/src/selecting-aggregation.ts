@@ -34,7 +34,7 @@ export function createSelectingAggregation(
     async series(signal): Promise<readonly Labels[]> {
       limits = checkedLimits(await aggregation.parameter(signal));
       const labels = await input.series(signal);
-      groupOf = groupSeries(labels, aggregation).groupOf;
+      ({ groupOf } = await groupSeries(labels, aggregation, context.pace));
       return labels;
     },
     async next(out, signal) {

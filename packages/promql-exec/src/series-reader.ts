@@ -59,6 +59,7 @@ export async function readSeries(
         costs.push(cost);
       }
       context.pace.check();
+      if (context.pace.due()) await context.pace.rest();
     }
   } finally {
     cursor.close();

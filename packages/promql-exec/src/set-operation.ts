@@ -5,7 +5,7 @@ import { createJoinTable, type JoinTable } from "./join-table.ts";
 import { createStepBatch, reserveSamples, type Operator, type StepBatch } from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
 import { QueryError, sameLabelsetText } from "./query-error.ts";
-import { outputLabels } from "./renamed-series.ts";
+import { outputLabels, sameLabels } from "./output-labels.ts";
 
 export type SetOperator = "and" | "or" | "unless";
 
@@ -30,11 +30,11 @@ export function createSetOperation(
     async series(signal): Promise<readonly Labels[]> {
       // Both at once: each may wait for stores far away.
       const [leftLabels, rightLabels] = await Promise.all([left.series(signal), right.series(signal)]);
-      table = createJoinTable(leftLabels, rightLabels, matching);
+      table = await createJoinTable(leftLabels, rightLabels, matching, context.pace);
       stamps = new Uint32Array(table.matchCount);
       leftCount = leftLabels.length;
       if (operator !== "or") return leftLabels;
-      const output = outputLabels([...leftLabels, ...rightLabels]);
+      const output = await outputLabels([...leftLabels, ...rightLabels], sameLabels, context.pace);
       outputIds = Uint32Array.from(output.ids);
       outputStamps = new Uint32Array(output.labels.length);
       return output.labels;

@@ -5,6 +5,7 @@ import type { VectorMatching } from "@pleiad/promql-syntax";
 import { createJoinResults, type JoinResults, type VectorOperation } from "./join-results.ts";
 import { createJoinTable, signatureFunction } from "./join-table.ts";
 import { createStepBatch, reserveSamples, type Operator, type StepBatch } from "./operator.ts";
+import type { Pace } from "./pace.ts";
 import type { QueryContext } from "./query-context.ts";
 import { notEvaluated, QueryError, sameLabelsetText } from "./query-error.ts";
 
@@ -30,7 +31,7 @@ export function createVectorOperation(
       // Both at once: each may wait for stores far away.
       const [leftLabels, rightLabels] = await Promise.all([left.series(signal), right.series(signal)]);
       const [manyLabels, oneLabels] = oneIsLeft ? [rightLabels, leftLabels] : [leftLabels, rightLabels];
-      state = createJoinState(manyLabels, oneLabels, operation);
+      state = await createJoinState(manyLabels, oneLabels, operation, context.pace);
       return state.results.labels;
     },
     async next(out, signal) {
@@ -93,13 +94,14 @@ interface JoinState {
   stamp: number;
 }
 
-function createJoinState(
+async function createJoinState(
   manyLabels: readonly Labels[],
   oneLabels: readonly Labels[],
   operation: VectorOperation,
-): JoinState {
-  const table = createJoinTable(manyLabels, oneLabels, operation.matching);
-  const results = createJoinResults(manyLabels, oneLabels, table, operation);
+  pace: Pace,
+): Promise<JoinState> {
+  const table = await createJoinTable(manyLabels, oneLabels, operation.matching, pace);
+  const results = await createJoinResults(manyLabels, oneLabels, table, operation, pace);
   return {
     oneLabels,
     manyMatches: table.leftMatches,
