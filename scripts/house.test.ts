@@ -10,6 +10,7 @@ interface Package {
   readonly folder: string;
   readonly name: string;
   readonly floor: number;
+  readonly beside: readonly string[]; // packages of its own floor that it may import all the same
   readonly dependencies: readonly string[]; // of this house
   readonly sources: readonly { readonly path: string; readonly text: string; readonly isTest: boolean }[];
 }
@@ -29,13 +30,14 @@ const packages: readonly Package[] = ["packages", "roles", "apps"].flatMap((shel
     const folder = `${shelf}/${entry}`;
     const manifest = JSON.parse(readFileSync(join(root, folder, "package.json"), "utf8")) as {
       name: string;
-      pleiad: { floor: number };
+      pleiad: { floor: number; beside?: string[] };
       dependencies?: Record<string, string>;
     };
     return {
       folder,
       name: manifest.name,
       floor: manifest.pleiad.floor,
+      beside: manifest.pleiad.beside ?? [],
       dependencies: Object.keys(manifest.dependencies ?? {}).filter((name) => name.startsWith("@pleiad/")),
       sources: sourcesBelow(`${folder}/src`),
     };
@@ -65,6 +67,7 @@ describe("floors", () => {
           if (other === undefined) wrong.push(`${source.path}: ${name} does not exist`);
           else if (name === one.name) continue;
           else if (!one.dependencies.includes(name)) wrong.push(`${source.path}: ${name} is not in package.json`);
+          else if (other.floor === one.floor && one.beside.includes(name)) continue;
           else if (other.floor >= one.floor) wrong.push(`${source.path}: ${name} is on floor ${other.floor}`);
         }
         if (/from "(?:\.\.\/)+(?:packages|roles|apps)\//.test(source.text)) {
@@ -82,6 +85,14 @@ describe("floors", () => {
       expect(referenced).toEqual(one.dependencies.map((name) => byName.get(name)?.folder).sort());
     });
   }
+});
+
+describe("neighbours on one floor", () => {
+  it("never import each other in a circle", () => {
+    const reaches = (from: string, to: string): boolean =>
+      (byName.get(from)?.beside ?? []).some((next) => next === to || reaches(next, to));
+    expect(packages.filter((one) => reaches(one.name, one.name)).map((one) => one.name)).toEqual([]);
+  });
 });
 
 describe("the outside world", () => {

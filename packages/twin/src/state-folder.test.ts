@@ -30,6 +30,11 @@ describe("a state folder", () => {
     });
   });
 
+  it("where nothing can be made is refused, not waited for", () => {
+    const taken = takeStateFolder("/proc/pleiad");
+    expect(taken.ok ? "" : taken.failure).toMatch(/^state folder \/proc\/pleiad is not writable \(\w+\)/);
+  });
+
   it("forgets a twin that was killed", () => {
     const taken = takeStateFolder(join(folder, "killed"));
     if (!taken.ok) throw new Error(taken.failure);

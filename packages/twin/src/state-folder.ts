@@ -1,6 +1,6 @@
 /** The one folder in which a twin keeps everything: who runs, logs, and the data of every cluster. */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fail, ok, type Result } from "@pleiad/model";
 
 export interface RunningTwin {
@@ -27,7 +27,7 @@ export function takeStateFolder(path: string): Result<StateFolder, string> {
   const folder = resolve(path);
   const logDirectory = join(folder, "logs");
   try {
-    mkdirSync(logDirectory, { recursive: true });
+    makeFolder(logDirectory);
     const probe = join(folder, ".writable");
     writeFileSync(probe, "");
     rmSync(probe);
@@ -49,6 +49,13 @@ export function takeStateFolder(path: string): Result<StateFolder, string> {
     announce: (twin) => writeFileSync(file, `${JSON.stringify(twin, null, 2)}\n`),
     release: () => rmSync(file, { force: true }),
   });
+}
+
+/** Makes a folder and its parents. Step by step: Node's own `recursive` never returns where /proc refuses a name. */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  makeFolder(dirname(path));
+  mkdirSync(path);
 }
 
 /** The twin that runs on a folder; undefined where none does, also where one was killed and left its note. */

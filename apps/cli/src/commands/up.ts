@@ -81,11 +81,11 @@ async function startWithProgress(
   const view = new Listr(
     stages.map((one) => ({
       title: one.title,
-      task: async (_: unknown, task: { title: string }) => {
+      task: async (_: unknown, task: { title: string; skip(message: string): void }) => {
         one.onChange = (title) => {
           task.title = title;
         };
-        await one.complete;
+        if (!(await one.complete)) task.skip("not reached");
       },
     })),
     {
@@ -97,9 +97,7 @@ async function startWithProgress(
   const shown = view.run();
   const result = await starting;
   for (const one of stages) one.end(result.ok);
-  await shown.catch(() => {
-    // A stage that did not come to its end is shown as such; why is said below.
-  });
+  await shown;
   if (result.ok) return result.value;
   if (signal.aborted) {
     process.stdout.write("Stopped while starting.\n");
@@ -110,7 +108,7 @@ async function startWithProgress(
 
 interface Stage {
   readonly title: string;
-  readonly complete: Promise<void>;
+  readonly complete: Promise<boolean>; // false: it never was
   onChange(title: string): void;
   set(done: number, total: number): void;
   /** Nothing more comes: a stage that is not complete has failed unless all went well. */
@@ -118,18 +116,16 @@ interface Stage {
 }
 
 function stage(title: string): Stage {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  let shown = title;
+  const { promise, resolve } = Promise.withResolvers<boolean>();
   const one: Stage = {
     title,
     complete: promise,
     onChange: () => {},
     set: (done, total) => {
-      shown = `${title} ${done}/${total}`;
-      one.onChange(shown);
-      if (done >= total) resolve();
+      one.onChange(`${title} ${done}/${total}`);
+      if (done >= total) resolve(true);
     },
-    end: (allWell) => (allWell ? resolve() : reject(new Error(shown))),
+    end: resolve,
   };
   return one;
 }
