@@ -20,7 +20,7 @@ const steps: readonly Step[] = [
   {
     name: "dependencies",
     command: node,
-    args: tool("knip/bin/knip.js", "--include", "unlisted,unresolved,dependencies,files"),
+    args: tool("knip/bin/knip.js", "--include", "unlisted,unresolved,dependencies,files", "--no-config-hints"),
   },
   { name: "benchmarks, small", command: node, args: ["bench/main.ts", "--small"] },
   { name: "tests", command: node, args: tool("vitest/vitest.mjs", "run") },

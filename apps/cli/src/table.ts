@@ -15,14 +15,14 @@ export function formatTable(columns: readonly Column[], rows: readonly (readonly
       title: column.title,
       alignment: column.alignment ?? "left",
     })),
-    style: { headerTop: bare, headerBottom: bare, tableBottom: bare, vertical: " ", rowSeparator: bare },
+    style: { headerTop: bare, headerBottom: bare, tableBottom: bare, vertical: "", rowSeparator: bare },
     shouldDisableColors: true,
   });
   for (const row of rows) table.addRow(Object.fromEntries(row.map((text, i) => [String(i), text])));
   return table
     .render()
     .split("\n")
-    .map((line) => line.replace(/^ {2}/, "").trimEnd())
+    .map((line) => line.replace(/^ /, "").trimEnd())
     .filter((line) => line !== "")
     .map((line) => `${line}\n`)
     .join("");
