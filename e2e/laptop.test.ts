@@ -67,7 +67,7 @@ describe("the laptop fleet", () => {
         return found.data.result.length > 0 ? found : undefined;
       });
       expect(answer.data.result[0]?.metric).toMatchObject({ job: "node", instance: `127.0.0.1:${exporterPort}` });
-      expect(answer.data.result[0]?.metric["cluster"]).toMatch(/^cluster-/);
+      expect(answer.data.result[0]?.metric["cluster"]).toMatch(/^shop-/);
     },
   );
 
