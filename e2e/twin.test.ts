@@ -73,7 +73,6 @@ describe("the seven-node fleet", () => {
   it("keeps answering without one region's app clusters, names what is missing, and has them back by itself", async () => {
     await eventually("a complete count", 60_000, answerIsComplete);
     const victim = twin.processes().find(({ name }) => name === "clusters-a2");
-    process.kill(victim?.pid ?? 0, "SIGSTOP");
     process.kill(victim?.pid ?? 0, "SIGKILL");
     const partial = await eventually("a partial answer", 15_000, async () => {
       const answer = await twin.query(countByRegion);
@@ -83,6 +82,23 @@ describe("the seven-node fleet", () => {
     expect(valuesBy(partial, "region")).toMatchObject({ a1: 60, a3: 60, bcd: 40 });
     expect(partial.warnings?.join("\n")).toMatch(/cluster-061, cluster-062, cluster-063 and 57 more/);
     await eventually("everything back", 90_000, answerIsComplete);
+  });
+
+  it("answers within its time when one region's app clusters hang, names them, and is whole when they go on", async () => {
+    await eventually("a complete count", 60_000, answerIsComplete);
+    const victim = twin.processes().find(({ name }) => name === "clusters-a3")?.pid as number;
+    process.kill(victim, "SIGSTOP");
+    try {
+      const startedMs = performance.now();
+      const partial = await twin.query(countByRegion);
+      // A region waits 10 s for a cluster, the global tier 30 s for a region.
+      expect(performance.now() - startedMs).toBeLessThan(30_000);
+      expect(valuesBy(partial, "region")).toMatchObject({ a1: 60, a2: 60, bcd: 40 });
+      expect(partial.warnings?.join("\n")).toMatch(/cluster-121, cluster-122, cluster-123 and 57 more/);
+    } finally {
+      process.kill(victim, "SIGCONT");
+    }
+    await eventually("everything back", 60_000, answerIsComplete);
   });
 
   it("keeps answering whole without one replica of each regional querier's pair", async () => {
@@ -96,12 +112,23 @@ describe("the seven-node fleet", () => {
     );
   });
 
-  it("loses no sample that could be read, whichever process is killed, the supervisor too", async () => {
+  it("leaves no process behind when the supervisor is killed", async () => {
+    const family = processesOf(twin.pid);
+    await twin.end("SIGKILL");
+    await eventually("every process gone", 10_000, async () =>
+      family.some(({ pid }) => processLives(pid)) ? undefined : true,
+    );
+    twin = await startTwin(fleetFile, `${folder.path}/state`);
+  });
+
+  it("loses no sample that could be read when every process is killed at once", async () => {
     await eventually("a complete count", 60_000, answerIsComplete);
     const question = '{__name__=~"up|scrape_samples_scraped|node_load1",cluster=~"cluster-(007|077|177|217)"}[5m]';
     const before = samplesOf(await twin.query(question));
     expect(before.size).toBeGreaterThan(100);
     const family = processesOf(twin.pid);
+    // The supervisor last, so that none of the others is told to end in order.
+    for (const { pid } of family) if (pid !== twin.pid) process.kill(pid, "SIGKILL");
     await twin.end("SIGKILL");
     await eventually("every process gone", 10_000, async () =>
       family.some(({ pid }) => processLives(pid)) ? undefined : true,
