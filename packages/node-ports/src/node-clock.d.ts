@@ -1,2 +1,0 @@
-import type { Clock } from "@pleiad/ports";
-export declare function nodeClock(): Clock;

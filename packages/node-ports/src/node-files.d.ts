@@ -1,2 +1,0 @@
-import { type FileSystem } from "@pleiad/ports";
-export declare function nodeFiles(): FileSystem;

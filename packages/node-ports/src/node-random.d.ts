@@ -1,2 +1,0 @@
-import { type Random } from "@pleiad/ports";
-export declare function nodeRandom(): Random;
