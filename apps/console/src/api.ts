@@ -1,43 +1,12 @@
 /** What the console asks of its server: the state of the hierarchy, and the Prometheus HTTP API. */
 
-export type RoleState = "ready" | "not-ready" | "down" | "not-yet-running";
+import type { ConsoleCluster, ConsoleNode, ConsoleRole, ConsoleState } from "@pleiad/twin";
 
-export interface Role {
-  readonly id: string;
-  readonly kind: string;
-  readonly region?: string;
-  readonly state: RoleState;
-  readonly reason?: string;
-}
-
-export interface MonitorNode {
-  readonly name: string;
-  readonly tier: 1 | 2 | 3;
-  readonly cpuMillicores: number;
-  readonly cpuMillicoresUsed: number;
-  readonly memoryBytes: number;
-  readonly memoryBytesUsed: number;
-  readonly roles: readonly Role[];
-}
-
-export interface Cluster {
-  readonly name: string;
-  readonly region: string;
-  readonly group: string;
-  readonly series: number;
-  readonly ageMs?: number;
-  readonly up: boolean;
-}
-
-export interface HierarchyState {
-  readonly fleet: string;
-  readonly takenMs: number;
-  readonly scrapeIntervalMs: number;
-  readonly nodes: readonly MonitorNode[];
-  readonly regions: readonly { readonly name: string; readonly clusters: number; readonly fresh: number }[];
-  readonly clusters: readonly Cluster[];
-  readonly warnings: readonly string[];
-}
+export type HierarchyState = ConsoleState;
+export type MonitorNode = ConsoleNode;
+export type Role = ConsoleRole;
+export type RoleState = ConsoleRole["state"];
+export type Cluster = ConsoleCluster;
 
 export async function fetchState(signal: AbortSignal): Promise<HierarchyState> {
   const response = await fetch("/console/state", { signal });
