@@ -60,7 +60,9 @@ function install() {
   if (stamp?.lock === lock && (stamp.level === "develop" || stamp.level === level) && existsSync(runtime)) return;
   process.stderr.write("pleiad: installing dependencies (once) …\n");
   const npm = process.env.npm_execpath;
-  const args = ["ci", "--no-audit", "--no-fund", "--prefer-offline", ...(level === "run" ? ["--omit=dev"] : [])];
+  // Tools that somebody installed stay: who works on the project also runs it.
+  const withTools = level === "develop" || existsSync(join(root, "node_modules/vitest"));
+  const args = ["ci", "--no-audit", "--no-fund", "--prefer-offline", ...(withTools ? [] : ["--omit=dev"])];
   if (npm !== undefined && npm.endsWith(".js")) run(process.execPath, [npm, ...args], "npm ci");
   else run("npm", args, "npm ci");
   if (!existsSync(runtime)) {
@@ -77,7 +79,7 @@ function install() {
   const version = spawnSync(runtime, ["--version"], { encoding: "utf8" }).stdout?.trim() ?? "";
   if (!/^v(2[4-9]|[3-9]\d)\./.test(version))
     stop(`node_modules/.bin/node should be Node 24 and is ${version || "missing"}`);
-  writeFileSync(stampFile, JSON.stringify({ lock, level }));
+  writeFileSync(stampFile, JSON.stringify({ lock, level: withTools ? "develop" : level }));
 }
 
 function buildConsole() {

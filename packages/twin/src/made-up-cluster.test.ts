@@ -51,7 +51,7 @@ describe("a made-up cluster", () => {
     expect([...values].some((value, i) => i > 0 && value < (values[i - 1] as number))).toBe(true);
   });
 
-  it("has histograms whose buckets are cumulative at every instant", () => {
+  it("has histograms whose buckets are cumulative at every instant, and grow so over every span", () => {
     const { series } = makeUpCluster({ name: "cluster-003", number: 3, seriesCount: 1000 });
     const buckets = series.filter(
       (one) => labelValue(one.labels, "handler") === "/" && labelValue(one.labels, "le") !== "",
@@ -60,6 +60,8 @@ describe("a made-up cluster", () => {
     for (let b = 1; b < columns.length; b++) {
       for (let i = 0; i < 100; i++) {
         expect(columns[b]?.[i] as number).toBeGreaterThanOrEqual(columns[b - 1]?.[i] as number);
+        const grown = (bucket: number) => (columns[bucket]?.[i] as number) - (columns[bucket]?.[0] as number);
+        expect(grown(b)).toBeGreaterThanOrEqual(grown(b - 1));
       }
     }
   });

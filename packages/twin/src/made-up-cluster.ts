@@ -141,17 +141,27 @@ const bucketBounds = [
   "10.0",
   "+Inf",
 ] as const;
-const fastShare = [0.2, 0.42, 0.64, 0.8, 0.9, 0.96, 0.985, 0.995, 0.999, 0.9996, 0.9999, 1] as const;
-const slowShare = [0, 0, 0.01, 0.04, 0.1, 0.28, 0.52, 0.76, 0.93, 0.98, 0.995, 1] as const;
+// Share of the requests that fall into each bucket alone.
+const fastShare = [0.2, 0.22, 0.22, 0.16, 0.1, 0.06, 0.025, 0.01, 0.004, 0.0006, 0.0003, 0.0001] as const;
+const slowShare = [0, 0, 0.01, 0.03, 0.06, 0.18, 0.24, 0.24, 0.17, 0.05, 0.015, 0.005] as const;
 
-/** Cumulative buckets over a fast and a slow kind of request whose shares change over the day. */
+/**
+ * Cumulative buckets over a fast and a slow kind of request whose shares change over the day. Each bucket counts its own
+ * requests, whole ones, so that over any span a bucket grows by no less than the one below it.
+ */
 function latencyBuckets(seed: number, process: number, perSecond: number): readonly Shape[] {
   const fast = counter(mix(seed, 31), process, perSecond, 1);
   const slow = counter(mix(seed, 32), process, perSecond * 0.06, 1);
-  return bucketBounds.map((_, b) => ({
-    at: (times, i) =>
-      Math.floor(fast.at(times, i) * (fastShare[b] as number)) +
-      Math.floor(slow.at(times, i) * (slowShare[b] as number)),
+  return bucketBounds.map((_, bucket) => ({
+    at: (times, i) => {
+      const fastCount = fast.at(times, i);
+      const slowCount = slow.at(times, i);
+      let count = 0;
+      for (let b = 0; b <= bucket; b++) {
+        count += Math.floor(fastCount * (fastShare[b] as number)) + Math.floor(slowCount * (slowShare[b] as number));
+      }
+      return count;
+    },
   }));
 }
 
