@@ -1,5 +1,6 @@
 export {
   gatherConsoleState,
+  runningRoleKinds,
   type ConsoleCluster,
   type ConsoleNode,
   type ConsoleRole,
