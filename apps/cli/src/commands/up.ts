@@ -131,7 +131,6 @@ function stage(title: string): Stage {
 }
 
 function describe(plan: Plan, twin: Twin, tookMs: number): string {
-  const first = twin.apiUrls[0] ?? "";
   const lines = [
     "",
     `Up in ${(tookMs / 1000).toFixed(1)} s.`,
@@ -144,7 +143,7 @@ function describe(plan: Plan, twin: Twin, tookMs: number): string {
     `  Logs      ${twin.logDirectory}`,
     "",
     "  npm run pleiad -- query 'count by (region) (up == 1)'",
-    `  curl '${first}/api/v1/query?query=up'`,
+    `  curl '${twin.consoleUrl}/api/v1/query?query=up'`,
     "",
   ];
   const planned = plan.roles.filter((role) => !runningRoleKinds.has(role.kind)).length;
