@@ -1,8 +1,8 @@
 /** Query results as JSON, written straight from the columns of the engine: no object is made for a sample. */
-import { formatFloat, unreachable, type FloatHistogram } from "@pleiad/model";
+import { formatFloat, formatPlainFloat, unreachable, type FloatHistogram } from "@pleiad/model";
 import type { AnswerSeries, AnswerValue, QueryStatistics } from "@pleiad/promql-exec";
 import { listBuckets } from "./histogram-buckets.ts";
-import { formatPlainFloat, formatScalarTime, formatTimestamp, labelsJson, quoteJson } from "./json-text.ts";
+import { formatScalarTime, formatTimestamp, labelsJson, quoteJson } from "./json-text.ts";
 
 /** Pieces are cut at about this length, so that a long answer leaves before it is whole. */
 export const pieceCharactersMax = 65_536;

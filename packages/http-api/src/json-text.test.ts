@@ -1,7 +1,7 @@
 import { labelsFromRecord } from "@pleiad/model";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { formatPlainFloat, formatScalarTime, formatTimestamp, labelsJson, quoteJson } from "./json-text.ts";
+import { formatScalarTime, formatTimestamp, labelsJson, quoteJson } from "./json-text.ts";
 
 describe("the time of a sample", () => {
   for (const [rule, timestampMs, text] of [
@@ -28,31 +28,6 @@ describe("the time of a sample", () => {
 
 describe("scalar and string results go through another encoder", () => {
   it("prints the shortest time", () => expect(formatScalarTime(1_500_500)).toBe("1500.5"));
-
-  for (const [value, text] of [
-    [1e-7, "0.0000001"],
-    [-1.5e-9, "-0.0000000015"],
-    [1e21, "1000000000000000000000"],
-    [1.25e22, "12500000000000000000000"],
-    [-0, "-0"],
-    [NaN, "NaN"],
-    [Infinity, "+Inf"],
-    [-Infinity, "-Inf"],
-    [5e-324, `0.${"0".repeat(323)}5`],
-    [1.7976931348623157e308, `17976931348623157${"0".repeat(292)}`],
-  ] as const) {
-    it(`never prints an exponent: ${text.slice(0, 30)}`, () => expect(formatPlainFloat(value)).toBe(text));
-  }
-
-  it("reads back as the same value", () => {
-    fc.assert(
-      fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), (value) => {
-        const text = formatPlainFloat(value);
-        expect(text).toMatch(/^-?\d+(?:\.\d+)?$/);
-        expect(Number(text)).toBe(value);
-      }),
-    );
-  });
 });
 
 describe("texts", () => {

@@ -1,5 +1,5 @@
 /** Numbers and texts as Prometheus spells them in JSON. Its API has two encoders, and clients see the difference. */
-import { formatFloat, type Labels } from "@pleiad/model";
+import type { Labels } from "@pleiad/model";
 
 /** A sample's time: seconds, with exactly three decimals where the millisecond part is not zero. */
 export function formatTimestamp(timestampMs: number): string {
@@ -15,19 +15,6 @@ export function formatTimestamp(timestampMs: number): string {
 /** The time of a scalar or string result: the shortest decimal of the seconds. */
 export function formatScalarTime(timestampMs: number): string {
   return String(timestampMs / 1000);
-}
-
-/** The value of a scalar result: like a sample's, but never with an exponent. */
-export function formatPlainFloat(value: number): string {
-  const text = formatFloat(value);
-  const parts = /^(-?)(\d)(?:\.(\d+))?e([+-]\d+)$/.exec(text);
-  if (parts === null) return text;
-  const [, sign = "", head = "", tail = "", exponentText = ""] = parts;
-  const exponent = Number(exponentText);
-  const digits = head + tail;
-  if (exponent < 0) return `${sign}0.${"0".repeat(-exponent - 1)}${digits}`;
-  // An exponent of 21 or more always reaches past the 17 digits that a double has.
-  return sign + digits.padEnd(exponent + 1, "0");
 }
 
 const htmlCharacters = /[<>&\u2028\u2029]/g;

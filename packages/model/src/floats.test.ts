@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { formatFloat, isStale, parseFloatText, setStale } from "./floats.ts";
+import { formatFloat, formatPlainFloat, isStale, parseFloatText, setStale } from "./floats.ts";
 
 describe("the text of a value", () => {
   for (const [value, text] of [
@@ -21,6 +21,33 @@ describe("the text of a value", () => {
     fc.assert(
       fc.property(fc.double(), (value) => {
         expect(parseFloatText(formatFloat(value))).toBe(value);
+      }),
+    );
+  });
+});
+
+describe("the text of a value without exponents", () => {
+  for (const [value, text] of [
+    [1e-7, "0.0000001"],
+    [-1.5e-9, "-0.0000000015"],
+    [1e21, "1000000000000000000000"],
+    [1.25e22, "12500000000000000000000"],
+    [-0, "-0"],
+    [NaN, "NaN"],
+    [Infinity, "+Inf"],
+    [-Infinity, "-Inf"],
+    [5e-324, `0.${"0".repeat(323)}5`],
+    [1.7976931348623157e308, `17976931348623157${"0".repeat(292)}`],
+  ] as const) {
+    it(text.slice(0, 30), () => expect(formatPlainFloat(value)).toBe(text));
+  }
+
+  it("reads back as the same value", () => {
+    fc.assert(
+      fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), (value) => {
+        const text = formatPlainFloat(value);
+        expect(text).toMatch(/^-?\d+(?:\.\d+)?$/);
+        expect(Number(text)).toBe(value);
       }),
     );
   });

@@ -35,6 +35,19 @@ export function formatFloat(value: number): string {
   return String(value);
 }
 
+/** As `formatFloat`, but never with an exponent: how `count_values` writes its label, and the API a scalar. */
+export function formatPlainFloat(value: number): string {
+  const text = formatFloat(value);
+  const parts = /^(-?)(\d)(?:\.(\d+))?e([+-]\d+)$/.exec(text);
+  if (parts === null) return text;
+  const [, sign = "", head = "", tail = "", exponentText = ""] = parts;
+  const exponent = Number(exponentText);
+  const digits = head + tail;
+  if (exponent < 0) return `${sign}0.${"0".repeat(-exponent - 1)}${digits}`;
+  // An exponent of 21 or more always reaches past the 17 digits that a double has.
+  return sign + digits.padEnd(exponent + 1, "0");
+}
+
 const goFloat = /^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|0[xX][0-9a-fA-F]+)$/;
 
 /**

@@ -1,5 +1,5 @@
 /** `count_values`: how many samples of a group have each value, a series a value. */
-import { formatFloat, labelsFromPairs, labelPairs, labelsKey, type Labels } from "@pleiad/model";
+import { formatPlainFloat, labelsFromPairs, labelPairs, labelsKey, type Labels } from "@pleiad/model";
 import { stepCountOf, type StepGrid } from "@pleiad/promql-plan";
 import { groupSeries, type Grouping } from "./grouping.ts";
 import { batchStepsMax, createStepBatch, type Operator } from "./operator.ts";
@@ -22,12 +22,13 @@ export function createCountValues(
     const labels: Labels[] = [];
     const counts: Float64Array[] = [];
     const numberOf = new Map<string, number>();
-    // By group and value, so that labels are made and compared once a series.
-    const seen = groups.labels.map(() => new Map<number, number>());
+    // By group and value, so that labels are made and compared once a series. A map takes -0 for 0; they are two values.
+    const seen = groups.labels.map(() => new Map<number | "-0", number>());
     const numberFor = (group: number, value: number) => {
-      let number = seen[group].get(value);
+      const valueKey = Object.is(value, -0) ? "-0" : value;
+      let number = seen[group].get(valueKey);
       if (number !== undefined) return number;
-      const own = labelsFromPairs([...labelPairs(groups.labels[group]), [label, formatFloat(value)]]);
+      const own = labelsFromPairs([...labelPairs(groups.labels[group]), [label, formatPlainFloat(value)]]);
       const key = labelsKey(own);
       number = numberOf.get(key);
       if (number === undefined) {
@@ -37,7 +38,7 @@ export function createCountValues(
         context.budget.take(stepCount);
         counts.push(new Float64Array(stepCount));
       }
-      seen[group].set(value, number);
+      seen[group].set(valueKey, number);
       return number;
     };
     const batch = createStepBatch(Math.min(batchStepsMax, Math.max(stepCount, 1)));
