@@ -9,10 +9,10 @@ import { decodeUtf8, ProtobufReader } from "./protobuf-reader.ts";
  */
 export interface LabelTable {
   /**
-   * Appends name and value of the label message at `bytes[from, to)` to `flat`. False where it is malformed, has no
-   * name or no value, or text that is not UTF-8: nothing is appended then.
+   * Puts name and value of the label message at `bytes[from, to)` into `flat[at]` and `flat[at + 1]`. False where it is
+   * malformed, has no name or no value, or text that is not UTF-8: nothing is put then.
    */
-  append(bytes: Uint8Array, from: number, to: number, flat: string[]): boolean;
+  read(bytes: Uint8Array, from: number, to: number, flat: string[], at: number): boolean;
   /** Labels held now. */
   readonly size: number;
 }
@@ -89,7 +89,7 @@ export function createLabelTable(options: LabelTableOptions = defaultLabelTable)
     get size() {
       return names.length;
     },
-    append(bytes, from, to, flat) {
+    read(bytes, from, to, flat, at) {
       const length = to - from;
       const hash = length <= heldLengthMax ? hashBytes(bytes, from, to) : 0;
       if (length <= heldLengthMax) {
@@ -104,7 +104,8 @@ export function createLabelTable(options: LabelTableOptions = defaultLabelTable)
               let i = 0;
               while (i < length && held[start + i] === bytes[from + i]) i++;
               if (i === length) {
-                flat.push(names[entry] as string, values[entry] as string);
+                flat[at] = names[entry] as string;
+                flat[at + 1] = values[entry] as string;
                 return true;
               }
             }
@@ -120,7 +121,8 @@ export function createLabelTable(options: LabelTableOptions = defaultLabelTable)
         add(bytes, from, to, hash, knownName, value);
         knownNames.set(knownName, knownName);
       }
-      flat.push(knownName, value);
+      flat[at] = knownName;
+      flat[at + 1] = value;
       return true;
     },
   };

@@ -43,31 +43,50 @@ const aggregatesByField: readonly (Aggregate | undefined)[] = [
   "counter",
 ];
 const noChunks: readonly SourceChunk[] = [];
+const noMessage = new Uint8Array(0);
 
 /** Reads the frames of one stream. `labelTable` may be shared between streams, so that equal labels are one string. */
 export function createSeriesFrameReader(labelTable: LabelTable = createLabelTable()): SeriesFrameReader {
   const reader = new ProtobufReader();
-  let previous: readonly string[] = [];
+  // The series read last: neighbours share most labels, and one whose bytes are the same needs no look into the table.
+  let previous: Uint8Array = noMessage; // the message that it came in
+  let previousCount = 0; // of its labels; the texts of them are at the start of `texts`
+  const previousFroms: number[] = [];
+  const previousLengths: number[] = [];
+  const texts: string[] = [];
 
   function readSeries(message: Uint8Array, into: SourceSeries[]): void {
-    const flat: string[] = [];
+    let count = 0;
+    let namesAreKnown = true;
     let chunks: SourceChunk[] | undefined;
     for (const outer = reader.enter(); reader.nextField() || reader.leave(outer);) {
       if (reader.field === 1) {
         const length = reader.passBytes();
         const to = reader.offset;
-        if (reader.failure === undefined && !labelTable.append(message, to - length, to, flat)) {
-          reader.fail("label without name or value, or not UTF-8");
+        const from = to - length;
+        const before = count < previousCount ? (previousFroms[count] as number) : -1;
+        if (before === -1 || previousLengths[count] !== length || !sameBytes(message, from, to, previous, before)) {
+          const name = before === -1 ? undefined : texts[2 * count];
+          if (reader.failure === undefined && !labelTable.read(message, from, to, texts, 2 * count)) {
+            reader.fail("label without name or value, or not UTF-8");
+          }
+          if (texts[2 * count] !== name) namesAreKnown = false;
         }
+        previousFroms[count] = from;
+        previousLengths[count] = length;
+        count++;
       } else if (reader.field === 2) {
         chunks ??= [];
         chunks.push(readChunk(reader));
       } else reader.skip();
     }
-    // Neighbours mostly have the same label names, and values are not empty: then the order is known to be right.
-    if (!sameNames(flat, previous) && !isSortedLabels(flat)) reader.fail("label names out of order");
-    previous = flat;
-    if (reader.failure === undefined) into.push({ labels: labelsFromSorted(flat), chunks: chunks ?? noChunks });
+    previous = message;
+    namesAreKnown &&= count === previousCount;
+    previousCount = count;
+    const labels = texts.slice(0, 2 * count);
+    // Where the names are those of the series before, their order is known to be right, and values are not empty.
+    if (!namesAreKnown && !isSortedLabels(labels)) reader.fail("label names out of order");
+    if (reader.failure === undefined) into.push({ labels: labelsFromSorted(labels), chunks: chunks ?? noChunks });
   }
 
   function readBatch(message: Uint8Array, into: SourceSeries[]): void {
@@ -99,15 +118,17 @@ export function createSeriesFrameReader(labelTable: LabelTable = createLabelTabl
         }
       }
       // A reader that failed has not checked the labels that it read last.
-      if (reader.failure !== undefined) previous = [];
+      if (reader.failure !== undefined) previousCount = 0;
       return reader.failure;
     },
   };
 }
 
-function sameNames(a: readonly string[], b: readonly string[]): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i += 2) if (a[i] !== b[i]) return false;
+/** Whether `bytes[from, to)` is what `other` has from `otherFrom` on. */
+function sameBytes(bytes: Uint8Array, from: number, to: number, other: Uint8Array, otherFrom: number): boolean {
+  const shift = otherFrom - from;
+  // From the end: neighbours differ in the ends of values more often than in names.
+  for (let i = to - 1; i >= from; i--) if (bytes[i] !== other[i + shift]) return false;
   return true;
 }
 
