@@ -6,8 +6,9 @@ import {
   reserveSamples,
   type SampleColumns,
 } from "@pleiad/chunks";
-import { formatSourceFailure, staleHigh, staleLow, type Labels, type SourceChunk } from "@pleiad/model";
+import { formatSourceFailure, staleHigh, staleLow, type ChunkEncoding, type Labels } from "@pleiad/model";
 import type { SelectNode } from "@pleiad/promql-plan";
+import { createChunkStore } from "./chunk-store.ts";
 import type { QueryContext } from "./query-context.ts";
 import { notEvaluated, QueryError } from "./query-error.ts";
 
@@ -32,8 +33,7 @@ export async function readSeries(
 ): Promise<SeriesReader> {
   if (select.extension !== undefined) throw notEvaluated(`the modifier ${select.extension} is`);
   const labels: Labels[] = [];
-  const chunks: (readonly SourceChunk[])[] = [];
-  const costs: number[] = []; // of each series, in samples
+  const store = createChunkStore();
   const cursor = context.source.select(
     {
       minTimeMs: select.minTimeMs,
@@ -53,10 +53,15 @@ export async function readSeries(
       for (const series of batch) {
         if (series.chunks.length === 0) continue;
         labels.push(series.labels);
-        chunks.push(series.chunks);
-        const cost = samplesPerLabels + Math.ceil(encodedBytes(series.chunks) / bytesPerSample);
-        context.budget.take(cost);
-        costs.push(cost);
+        store.beginSeries();
+        let bytes = 0;
+        for (const { minTimeMs, maxTimeMs, content } of series.chunks) {
+          if (maxTimeMs < select.minTimeMs || minTimeMs > select.maxTimeMs) continue;
+          if (content.kind === "aggregates") throw notEvaluated("downsampled chunks are");
+          store.add(minTimeMs, content);
+          bytes += content.data.length;
+        }
+        context.budget.take(samplesFor(bytes));
       }
       context.pace.check();
       if (context.pace.due()) await context.pace.rest();
@@ -79,41 +84,38 @@ export async function readSeries(
     labels,
     samplesOf(seriesId) {
       columns.count = 0;
-      for (const chunk of chunks[seriesId]) {
-        if (chunk.maxTimeMs < select.minTimeMs || chunk.minTimeMs > select.maxTimeMs) continue;
-        if (columns.count === 0 || chunk.minTimeMs > columns.timestampsMs[columns.count - 1]) {
-          decodeInto(columns, chunk);
+      let bytes = 0;
+      const end = store.firstChunk(seriesId + 1);
+      for (let chunk = store.firstChunk(seriesId); chunk < end; chunk++) {
+        const data = store.data(chunk);
+        bytes += data.length;
+        if (columns.count === 0 || store.minTimeMs(chunk) > columns.timestampsMs[columns.count - 1]) {
+          decodeInto(columns, store.encoding(chunk), data);
         } else {
           // Replicas and late blocks overlap what came before: two sorted runs become one.
           later.count = 0;
-          decodeInto(later, chunk);
+          decodeInto(later, store.encoding(chunk), data);
           mergeInto(columns, later);
         }
       }
-      chunks[seriesId] = [];
-      context.budget.give(costs[seriesId]);
+      store.release(seriesId);
+      context.budget.give(samplesFor(bytes));
       context.tally.samplesRead += columns.count;
       return columns;
     },
   };
 }
 
-function decodeInto(columns: SampleColumns, chunk: SourceChunk): void {
-  if (chunk.content.kind === "aggregates") throw notEvaluated("downsampled chunks are");
-  const { encoding, data } = chunk.content;
+/** What the labels of a series and its encoded chunks take of the budget. */
+function samplesFor(encodedBytes: number): number {
+  return samplesPerLabels + Math.ceil(encodedBytes / bytesPerSample);
+}
+
+function decodeInto(columns: SampleColumns, encoding: ChunkEncoding, data: Uint8Array): void {
   const failure = decodeChunk(encoding, data, columns);
   if (failure === undefined) return;
   if (failure.kind === "unsupported-encoding") throw notEvaluated(`samples of chunk encoding ${failure.name} are`);
   throw new QueryError("source", formatChunkFailure(failure));
-}
-
-function encodedBytes(chunks: readonly SourceChunk[]): number {
-  let bytes = 0;
-  for (const { content } of chunks) {
-    if (content.kind === "raw") bytes += content.data.length;
-    else for (const { data } of content.of.values()) bytes += data.length;
-  }
-  return bytes;
 }
 
 /**

@@ -1,0 +1,98 @@
+/**
+ * Encoded chunks of many series between the reading and the decoding of a query. They are copied out of the messages
+ * that they came in: a view would keep the whole message, labels of all its series included, and an object a chunk is
+ * more for the collector to follow than the chunk is long.
+ */
+import type { ChunkEncoding, EncodedChunk } from "@pleiad/model";
+
+export interface ChunkStore {
+  /** Begins the next series; the first one has number 0. */
+  beginSeries(): void;
+  /** Copies a chunk of the series begun last. */
+  add(minTimeMs: number, chunk: EncodedChunk): void;
+  /** Series n has the chunks [firstChunk(n), firstChunk(n + 1)). */
+  firstChunk(series: number): number;
+  minTimeMs(chunk: number): number;
+  encoding(chunk: number): ChunkEncoding;
+  /** A view, valid while the series is not released. */
+  data(chunk: number): Uint8Array;
+  /** Lets the chunks of a series go. To be called once a series. */
+  release(series: number): void;
+}
+
+const pageBytesFirst = 4 << 10;
+/** Pages of this size are given back to the system one by one as the series on them are released. */
+const pageBytesUsual = 256 << 10;
+
+export function createChunkStore(): ChunkStore {
+  const pages: Uint8Array[] = [];
+  const chunksOn: number[] = []; // of each page, those not yet released
+  let pageFill = 0;
+  let pageBytesNext = pageBytesFirst;
+  let seriesCount = 0;
+  let chunkCount = 0;
+  let firsts = new Uint32Array(16); // by series
+  // By chunk:
+  let minTimesMs = new Float64Array(16);
+  let encodings = new Uint8Array(16);
+  let pageNumbers = new Uint32Array(16);
+  let offsets = new Uint32Array(16);
+  let lengths = new Uint32Array(16);
+
+  function growChunks() {
+    const room = 2 * encodings.length;
+    minTimesMs = withRoom(new Float64Array(room), minTimesMs);
+    encodings = withRoom(new Uint8Array(room), encodings);
+    pageNumbers = withRoom(new Uint32Array(room), pageNumbers);
+    offsets = withRoom(new Uint32Array(room), offsets);
+    lengths = withRoom(new Uint32Array(room), lengths);
+  }
+
+  function beginPage(bytes: number) {
+    pages.push(new Uint8Array(Math.max(pageBytesNext, bytes)));
+    chunksOn.push(0);
+    pageFill = 0;
+    pageBytesNext = Math.min(2 * pageBytesNext, pageBytesUsual);
+  }
+
+  return {
+    beginSeries() {
+      if (seriesCount === firsts.length) firsts = withRoom(new Uint32Array(2 * firsts.length), firsts);
+      firsts[seriesCount++] = chunkCount;
+    },
+    add(minTimeMs, { encoding, data }) {
+      const { length } = data;
+      if (pages.length === 0 || pageFill + length > pages[pages.length - 1].length) beginPage(length);
+      if (chunkCount === encodings.length) growChunks();
+      const page = pages.length - 1;
+      pages[page].set(data, pageFill);
+      chunksOn[page]++;
+      minTimesMs[chunkCount] = minTimeMs;
+      encodings[chunkCount] = encoding;
+      pageNumbers[chunkCount] = page;
+      offsets[chunkCount] = pageFill;
+      lengths[chunkCount++] = length;
+      pageFill += length;
+    },
+    firstChunk: (series) => (series < seriesCount ? firsts[series] : chunkCount),
+    minTimeMs: (chunk) => minTimesMs[chunk],
+    encoding: (chunk) => encodings[chunk] as ChunkEncoding,
+    data: (chunk) => new Uint8Array(pages[pageNumbers[chunk]].buffer, offsets[chunk], lengths[chunk]),
+    release(series) {
+      const end = series + 1 < seriesCount ? firsts[series + 1] : chunkCount;
+      for (let chunk = firsts[series]; chunk < end; chunk++) {
+        const page = pageNumbers[chunk];
+        if (--chunksOn[page] === 0) pages[page] = released;
+        lengths[chunk] = 0;
+        offsets[chunk] = 0;
+      }
+    },
+  };
+}
+
+const released = new Uint8Array(0);
+
+function withRoom<T extends Float64Array | Uint32Array | Uint8Array>(larger: T, old: T): T {
+  larger.set(old);
+  return larger;
+}
