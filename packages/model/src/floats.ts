@@ -7,6 +7,9 @@
 
 export const staleHigh = 0x7ff00000;
 export const staleLow = 0x00000002;
+/** Prometheus's ordinary NaN: what any NaN that is no staleness marker is stored as. */
+export const normalNaNHigh = 0x7ff80000;
+export const normalNaNLow = 0x00000001;
 
 const scratch = new DataView(new ArrayBuffer(8));
 

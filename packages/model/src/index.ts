@@ -1,7 +1,17 @@
 export { Annotations } from "./annotations.ts";
 export { formatDuration, parseDuration } from "./durations.ts";
 export { fail, formatSourceFailure, ok, unreachable, type Result, type SourceFailure } from "./failures.ts";
-export { formatFloat, formatPlainFloat, isStale, parseFloatText, setStale, staleHigh, staleLow } from "./floats.ts";
+export {
+  formatFloat,
+  formatPlainFloat,
+  isStale,
+  normalNaNHigh,
+  normalNaNLow,
+  parseFloatText,
+  setStale,
+  staleHigh,
+  staleLow,
+} from "./floats.ts";
 export type { BucketSpan, FloatHistogram } from "./histograms.ts";
 export {
   compareLabels,
