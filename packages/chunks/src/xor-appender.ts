@@ -1,7 +1,7 @@
 /**
  * Writing Gorilla XOR chunks of float samples, byte for byte as Prometheus does. Byte layout: docs/format/xor-chunk.md.
  */
-import { staleHigh, staleLow } from "@pleiad/model";
+import { normalNaNHigh, normalNaNLow, staleHigh, staleLow } from "@pleiad/model";
 import { timestampMsMax } from "./xor-decoder.ts";
 
 /** The sample count of a chunk has 16 bits. */
@@ -17,7 +17,10 @@ export interface XorAppender {
   /** The bits of the last value. */
   readonly lastHigh: number;
   readonly lastLow: number;
-  /** Adds a sample. The time must be whole and above the last one: the caller sorts and drops duplicates. */
+  /**
+   * Adds a sample. The time must be whole and above the last one: the caller sorts and drops duplicates. A NaN becomes
+   * Prometheus's ordinary one, whatever its bits: they are not safe in a number.
+   */
   append(timestampMs: number, value: number): void;
   /** Adds a sample by the bits of its value: the only way that keeps every NaN as it is. */
   appendBits(timestampMs: number, high: number, low: number): void;
@@ -73,6 +76,7 @@ class Appender implements XorAppender {
   }
 
   append(timestampMs: number, value: number): void {
+    if (value !== value) return this.appendBits(timestampMs, normalNaNHigh, normalNaNLow);
     scratchValue[0] = value;
     this.appendBits(timestampMs, scratchWords[1], scratchWords[0]);
   }
