@@ -20,8 +20,9 @@ export class AppendFile {
     this.path = path;
   }
 
-  get isSealed(): boolean {
-    return this.#syncError !== undefined;
+  /** What a failed datasync said; undefined while none failed. */
+  get sealedBy(): string | undefined {
+    return this.#syncError?.message;
   }
 
   async append(bytes: Uint8Array): Promise<void> {
@@ -49,18 +50,31 @@ export class AppendFile {
     this.#isDirty = false;
   }
 
-  /** Cuts off what a failed append left, and makes the rest durable. */
+  /** Cuts off what a failed append left, makes the rest durable, and lets go of the file; on a rejection it is kept. */
   async finish(): Promise<void> {
-    if (this.#isTorn) {
-      await this.#file.truncate(this.sizeBytes);
-      this.#isTorn = false;
-    }
-    await this.datasync();
+    await this.#settle();
     await this.#file.close();
+  }
+
+  /** As `finish`, but lets go of the file whatever comes of it; one whose datasync failed before stays as it is. */
+  async release(): Promise<void> {
+    try {
+      if (this.#syncError === undefined) await this.#settle();
+    } finally {
+      await this.#file.close();
+    }
   }
 
   /** Lets go of the file as it is. */
   async abandon(): Promise<void> {
     await this.#file.close();
+  }
+
+  async #settle(): Promise<void> {
+    if (this.#isTorn) {
+      await this.#file.truncate(this.sizeBytes);
+      this.#isTorn = false;
+    }
+    await this.datasync();
   }
 }

@@ -25,12 +25,33 @@ export async function writeCheckpoint(
   ports: { readonly files: FileSystem; readonly clock: Clock },
   settle: () => Promise<void>,
 ): Promise<number> {
-  const { files, clock } = ports;
+  const { files } = ports;
   const target = `${directory}/${checkpointName(number)}`;
   const draft = `${target}.tmp`;
-  if (await files.exists(draft)) await removeEntries(files, [{ kind: "directory", path: draft }]);
-  await files.makeDirectory(draft);
-  const file = await files.open(`${draft}/${segmentName(0)}`, "create-new");
+  const discard = async () => await removeEntries(files, [{ kind: "directory", path: draft }]);
+  await discard();
+  try {
+    await files.makeDirectory(draft);
+    const sizeBytes = await writeRecords(memory, `${draft}/${segmentName(0)}`, ports);
+    await settle();
+    await files.syncDirectory(draft);
+    await files.rename(draft, target);
+    await files.syncDirectory(directory);
+    return sizeBytes;
+  } catch (error) {
+    // A full disk is not to keep half a checkpoint. What cannot be removed now is removed before the next one.
+    await discard().catch(() => {});
+    throw error;
+  }
+}
+
+/** Writes all records to a new file, durably. Gives its size in bytes. */
+async function writeRecords(
+  memory: HeadMemory,
+  path: string,
+  { files, clock }: { readonly files: FileSystem; readonly clock: Clock },
+): Promise<number> {
+  const file = await files.open(path, "create-new");
   try {
     let position = 0;
     const framed = new ByteWriter(recordBytesUsual);
@@ -55,10 +76,6 @@ export async function writeCheckpoint(
     }
     await flush();
     await file.datasync();
-    await settle();
-    await files.syncDirectory(draft);
-    await files.rename(draft, target);
-    await files.syncDirectory(directory);
     return position;
   } finally {
     await file.close();

@@ -3,11 +3,11 @@ import { FileError, type File, type FileSystem } from "@pleiad/ports";
 import { memoryFiles, silentObservations, manualClock } from "@pleiad/ports/testing";
 import { describe, expect, it } from "vitest";
 import { dump, named, openTestHead, testOptions } from "./head.fixtures.ts";
-import { openHead, type HeadPorts } from "./head.ts";
+import { openHead, type Head, type HeadPorts } from "./head.ts";
 
 /**
- * A run of all that a head writes: commits that close chunks, roll segments and make series, an import, maintenance with
- * checkpoints and expired files, a restart in the middle. It goes on whatever fails, as a role would.
+ * A run of all that a head writes: commits that close chunks, roll segments and make series, imports before and behind
+ * what is there, maintenance with checkpoints and expired files, a restart in the middle. It goes on whatever fails, as a role would.
  */
 interface Told {
   /** Lines that some call acknowledged, and that retention has not reached. */
@@ -38,15 +38,7 @@ async function run(ports: HeadPorts, told: Told): Promise<void> {
   let opened = await openHead(options, ports);
   if (!opened.ok) return;
   let head = opened.value;
-  const importer = head.importer();
-  const times = Float64Array.of(600, 700, 800);
-  const history = times
-    .values()
-    .map((t) => lineOf("old", t, t))
-    .toArray();
-  for (const line of history) told.attempted.add(line);
-  importer.add(named("old"), [{ minTimeMs: 600, maxTimeMs: 800, data: encodeXor(times, times, 0, 3) }]);
-  if ((await importer.commit()).ok) for (const line of history) told.acknowledged.add(line);
+  await bringIn(head, told, ["old"], [600, 700, 800]);
   for (let t = 1000; t < lastMs; t += 250) {
     const appender = head.appender();
     const lines: string[] = [];
@@ -59,6 +51,8 @@ async function run(ports: HeadPorts, told: Told): Promise<void> {
     }
     for (const line of lines) told.attempted.add(line);
     if ((await appender.commit()).ok) for (const line of lines) told.acknowledged.add(line);
+    // Behind samples of the log and before more of them; of series that are known and of one that is not.
+    if (t % 1250 === 0) await bringIn(head, told, ["a", "b", `past_${t}`], [t + 50, t + 100, t + 150]);
     if (t % 750 === 0) await head.maintain(lastMs);
     if (t === 5000) {
       await head.close();
@@ -67,6 +61,23 @@ async function run(ports: HeadPorts, told: Told): Promise<void> {
       head = opened.value;
     }
   }
+}
+
+/** Imports three samples of each series, in two chunks. */
+async function bringIn(head: Head, told: Told, names: readonly string[], times: readonly [number, number, number]) {
+  const importer = head.importer();
+  const columns = Float64Array.from(times);
+  const [first, second, third] = times;
+  const lines: string[] = [];
+  for (const name of names) {
+    const refusal = importer.add(named(name), [
+      { minTimeMs: first, maxTimeMs: second, data: encodeXor(columns, columns, 0, 2) },
+      { minTimeMs: third, maxTimeMs: third, data: encodeXor(columns, columns, 2, 3) },
+    ]);
+    if (refusal === undefined) lines.push(...times.map((t) => lineOf(name, t, t)));
+  }
+  for (const line of lines) told.attempted.add(line);
+  if ((await importer.commit()).ok) for (const line of lines) told.acknowledged.add(line);
 }
 
 const timeOf = (line: string) => Number(line.split(" ")[1]);

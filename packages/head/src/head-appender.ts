@@ -1,6 +1,6 @@
 /** A transaction of new samples: collected first, then written to the log and shown to readers as a whole. */
 import { timestampMsMax } from "@pleiad/chunks";
-import { staleHigh, staleLow, type Labels, type Result } from "@pleiad/model";
+import { normalNaNHigh, normalNaNLow, staleHigh, staleLow, type Labels, type Result } from "@pleiad/model";
 import type { HeadFailure, HeadRefusal } from "./head-failure.ts";
 import type { HeadMemory } from "./head-memory.ts";
 import type { MemorySeries, SeriesRef } from "./memory-series.ts";
@@ -28,6 +28,7 @@ export interface CommitStats {
 export interface HeadAppender {
   /** The series of these labels, made if it is not there. */
   series(labels: Labels): SeriesRef | HeadRefusal;
+  /** A NaN is stored as Prometheus's ordinary one, whatever its bits: they are not safe in a number. */
   append(ref: SeriesRef, timestampMs: number, value: number): AppendOutcome;
   appendStale(ref: SeriesRef, timestampMs: number): AppendOutcome;
   /** Resolves when all is in the log file: it then survives the death of the process. On failure nothing is shown. */
@@ -72,6 +73,7 @@ export class Appender implements HeadAppender {
   }
 
   append(ref: SeriesRef, timestampMs: number, value: number): AppendOutcome {
+    if (value !== value) return this.#append(ref, timestampMs, normalNaNHigh, normalNaNLow);
     scratchValue[0] = value;
     return this.#append(ref, timestampMs, (scratchWords[1] ?? 0) | 0, (scratchWords[0] ?? 0) | 0);
   }
@@ -167,8 +169,8 @@ export class Appender implements HeadAppender {
     const isHeld = series.heldBy === this.id && series.heldTimeMs > -Infinity;
     const lastMs = isHeld ? series.heldTimeMs : series.maxTimeMs;
     if (timestampMs === lastMs) {
-      const isSame = isHeld ? series.heldHigh === high && series.heldLow === low : series.endsWith(high, low);
-      return isSame ? "appended" : "duplicate";
+      if (isHeld) return series.heldHigh === high && series.heldLow === low ? "appended" : "duplicate";
+      return series.newestMs === timestampMs && series.endsWith(high, low) ? "appended" : "duplicate";
     }
     if (!Number.isInteger(timestampMs) || Math.abs(timestampMs) > timestampMsMax) return "out-of-bounds";
     if (timestampMs < this.#memory.appendableFromMs || timestampMs > this.#latestMs) return "out-of-bounds";

@@ -16,6 +16,8 @@ export interface HeadChunkWriterOptions {
   readonly fileSpanMs: number;
   /** The number of the next file; each call gives another. */
   readonly nextFileNumber: () => number;
+  /** Whether files have a name that nobody reads until `publish`. */
+  readonly isDraft: boolean;
 }
 
 /** Bytes that wait for `flush`: a part of one page, for one file. */
@@ -26,6 +28,9 @@ interface Piece {
   maxTimeMs: number;
   startsFile: boolean;
 }
+
+/** What the name of a draft ends in. */
+export const draftSuffix = ".tmp";
 
 const pageBytesFirst = 4 * 1024;
 const pageBytesUsual = 64 * 1024;
@@ -79,31 +84,53 @@ export class HeadChunkWriter {
     }
   }
 
+  /** The next chunk begins a file. */
+  endFile(): void {
+    this.#fileBytes = 0;
+  }
+
   /** What was flushed survives the death of the machine when it resolves. */
   async datasync(): Promise<void> {
     await this.#file?.datasync();
   }
 
-  /** Whether a datasync failed: nothing more is written then. */
-  get isSealed(): boolean {
-    return this.#file?.isSealed ?? false;
+  /** What a failed datasync said: nothing more is written then. */
+  get sealedBy(): string | undefined {
+    return this.#file?.sealedBy;
   }
 
+  /** Makes what was flushed durable and lets go of the file, whatever comes of it. */
   async close(): Promise<void> {
-    if (this.#file?.isSealed === true) await this.#file.abandon();
-    else await this.#file?.finish();
+    const file = this.#file;
     this.#file = undefined;
+    await file?.release();
+  }
+
+  /** Gives drafts their names, durably. They are flushed and closed, and none is written afterwards. */
+  async publish(): Promise<void> {
+    for (const { path } of this.written) await this.#files.rename(path + draftSuffix, path);
+    if (this.written.length > 0) await this.#files.syncDirectory(this.#options.directory);
+  }
+
+  /** Removes drafts, published or not. On a rejection some may be left. */
+  async discard(): Promise<void> {
+    await this.#file?.abandon();
+    this.#file = undefined;
+    for (const { path } of this.written) {
+      for (const name of [path, path + draftSuffix]) if (await this.#files.exists(name)) await this.#files.unlink(name);
+    }
   }
 
   async #startFile(): Promise<void> {
-    const { directory, nextFileNumber } = this.#options;
+    const { directory, nextFileNumber, isDraft } = this.#options;
     await this.#file?.finish();
     this.#file = undefined;
     const number = nextFileNumber();
     const path = `${directory}/${String(number).padStart(6, "0")}`;
-    this.#file = new AppendFile(await this.#files.open(path, "create-new"), path);
+    const name = isDraft ? path + draftSuffix : path;
+    this.#file = new AppendFile(await this.#files.open(name, "create-new"), name);
     this.written.push({ path, number, maxTimeMs: -Infinity, sizeBytes: 0 });
-    await this.#files.syncDirectory(directory);
+    if (!isDraft) await this.#files.syncDirectory(directory);
   }
 
   /** Writes what precedes the data and makes room for it. `start` is where the record begins. */

@@ -22,9 +22,8 @@ export type HeadRefusal =
     };
 
 /** Turns what a file port threw into a value; anything else is a bug and is thrown on. */
-export function asHeadFailure(error: unknown, isSealed: boolean): HeadFailure {
+export function asHeadFailure(error: unknown): HeadFailure {
   if (!(error instanceof FileError)) throw error;
-  if (isSealed) return { kind: "sealed", reason: error.message };
   return { kind: "files", code: error.code, reason: error.message };
 }
 

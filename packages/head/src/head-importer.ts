@@ -1,9 +1,9 @@
-/** A bulk session for chunks that were closed elsewhere: history that is older than what the head has. */
-import { chunkSampleCount } from "@pleiad/chunks";
+/** A bulk session for chunks that were closed elsewhere: history before or behind all that a series has. */
+import { createSampleColumns, decodeChunk, formatChunkFailure } from "@pleiad/chunks";
 import type { Labels, Result } from "@pleiad/model";
 import type { ClosedChunk } from "./head-chunk-file.ts";
 import type { HeadChunkWriter } from "./head-chunk-writer.ts";
-import type { HeadFailure, HeadRefusal } from "./head-failure.ts";
+import { formatHeadFailure, formatHeadRefusal, type HeadFailure, type HeadRefusal } from "./head-failure.ts";
 import type { HeadMemory } from "./head-memory.ts";
 import type { MemorySeries } from "./memory-series.ts";
 
@@ -16,9 +16,12 @@ export interface ImportedChunk {
 
 export type ImportRefusal =
   | HeadRefusal
-  /** The series has samples that are not newer than these chunks, or the chunks are not in order among themselves. */
+  /** The chunks are neither all older nor all newer than what the series has, or not in order among themselves. */
   | { readonly kind: "overlap" }
   | { readonly kind: "invalid-chunk"; readonly reason: string };
+
+/** Why an import did not come about. An overlap: a commit that was under way got there first; nothing is imported. */
+export type ImportFailure = HeadFailure | Extract<ImportRefusal, { readonly kind: "overlap" }>;
 
 export interface ImportStats {
   readonly series: number;
@@ -27,10 +30,16 @@ export interface ImportStats {
 
 /** One use: after `commit` or `rollback` it takes no more. Until then the series that it names are not forgotten. */
 export interface HeadImporter {
-  /** Takes chunks of one series, in time order, all older than what it has; copies their data. */
+  /**
+   * Takes XOR chunks of one series, in time order, all older or all newer than what it has; copies their data. From now
+   * on nothing is appended to the series beneath them.
+   */
   add(labels: Labels, chunks: readonly ImportedChunk[]): ImportRefusal | undefined;
-  /** Resolves when all is on disk; readers see it from then on. On failure nothing is shown. */
-  commit(): Promise<Result<ImportStats, HeadFailure>>;
+  /**
+   * Resolves when all is on disk; readers see it from then on. On failure nothing is shown. After a crash all is there
+   * or nothing, as long as it fits one file.
+   */
+  commit(): Promise<Result<ImportStats, ImportFailure>>;
   rollback(): void;
 }
 
@@ -39,29 +48,36 @@ export interface StagedChunks {
   readonly chunks: readonly ClosedChunk[];
 }
 
+/** Decides when appends beneath the chunks are let through again. */
 export type PendingImport = (
   staged: readonly StagedChunks[],
   writer: HeadChunkWriter,
-) => Promise<Result<ImportStats, HeadFailure>>;
+) => Promise<Result<ImportStats, ImportFailure>>;
+
+const decoded = createSampleColumns(256);
 
 export class Importer implements HeadImporter {
   readonly id: number;
   readonly #memory: HeadMemory;
+  readonly #latestMs: number;
   readonly #writer: HeadChunkWriter;
   readonly #commit: PendingImport;
   readonly #end: (id: number) => void;
   readonly #staged: StagedChunks[] = [];
   #isOpen = true;
 
+  /** `latestMs` is the latest time that a sample may have. */
   constructor(
     id: number,
     memory: HeadMemory,
+    latestMs: number,
     writer: HeadChunkWriter,
     commit: PendingImport,
     end: (id: number) => void,
   ) {
     this.id = id;
     this.#memory = memory;
+    this.#latestMs = latestMs;
     this.#writer = writer;
     this.#commit = commit;
     this.#end = end;
@@ -76,13 +92,16 @@ export class Importer implements HeadImporter {
       if (chunk.minTimeMs <= previousMs) return { kind: "overlap" };
       previousMs = chunk.maxTimeMs;
     }
+    const [first] = chunks;
+    if (first === undefined) return undefined;
+    if (previousMs > this.#latestMs)
+      return { kind: "invalid-chunk", reason: "a chunk that ends too far in the future" };
     const series = this.#memory.findOrCreate(labels);
     if ("kind" in series) return series;
-    if (chunks.length === 0) return undefined;
-    if (previousMs >= series.minTimeMs || series.floorMs > -Infinity) return { kind: "overlap" };
+    if (previousMs >= series.minTimeMs && first.minTimeMs <= series.newestMs) return { kind: "overlap" };
+    if (series.floorMs > -Infinity) return { kind: "overlap" };
     series.heldBy = Math.max(series.heldBy, this.id);
     series.heldTimeMs = -Infinity;
-    // From now on nothing is appended beneath these chunks.
     series.floorMs = previousMs;
     this.#staged.push({
       series,
@@ -91,23 +110,19 @@ export class Importer implements HeadImporter {
     return undefined;
   }
 
-  async commit(): Promise<Result<ImportStats, HeadFailure>> {
+  async commit(): Promise<Result<ImportStats, ImportFailure>> {
     this.#assertOpen();
     this.#isOpen = false;
     try {
       return await this.#commit(this.#staged, this.#writer);
     } finally {
-      this.#release();
+      this.#end(this.id);
     }
   }
 
   rollback(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    this.#release();
-  }
-
-  #release(): void {
     for (const { series } of this.#staged) series.floorMs = -Infinity;
     this.#end(this.id);
   }
@@ -117,8 +132,33 @@ export class Importer implements HeadImporter {
   }
 }
 
-function faultOf(chunk: ImportedChunk): string | undefined {
-  if (chunkSampleCount(chunk.data) === 0) return "a chunk without samples";
-  if (!Number.isSafeInteger(chunk.minTimeMs) || !Number.isSafeInteger(chunk.maxTimeMs)) return "a time that is no time";
-  return chunk.minTimeMs > chunk.maxTimeMs ? "a chunk that ends before it begins" : undefined;
+/** A chunk whose times are not those of its samples would hide samples of the log at the next opening. */
+function faultOf({ minTimeMs, maxTimeMs, data }: ImportedChunk): string | undefined {
+  decoded.count = 0;
+  const failure = decodeChunk(1, data, decoded);
+  if (failure !== undefined) return formatChunkFailure(failure);
+  const { timestampsMs, count } = decoded;
+  if (count === 0) return "a chunk without samples";
+  for (let i = 1; i < count; i++) {
+    if (!((timestampsMs[i] ?? 0) > (timestampsMs[i - 1] ?? 0))) return "a chunk whose samples do not ascend in time";
+  }
+  if (timestampsMs[0] !== minTimeMs || timestampsMs[count - 1] !== maxTimeMs) {
+    return "a chunk whose first or last sample is not at the time told";
+  }
+  return undefined;
+}
+
+/** One line for people. */
+export function formatImportFailure(failure: ImportFailure | ImportRefusal): string {
+  switch (failure.kind) {
+    case "overlap":
+      return "the head has samples of this time already";
+    case "invalid-chunk":
+      return failure.reason;
+    case "invalid-labels":
+    case "limit":
+      return formatHeadRefusal(failure);
+    default:
+      return formatHeadFailure(failure);
+  }
 }

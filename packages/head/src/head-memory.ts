@@ -77,18 +77,30 @@ export class HeadMemory {
     this.index.show(series, this.ownLabels(series));
   }
 
-  /** The oldest time that a new sample may have: half a chunk range behind the newest. */
+  /** The oldest time that a new sample may have: half a chunk range behind the newest, half the retention at most. */
   get appendableFromMs(): number {
-    return this.maxTimeMs - this.#options.chunkRangeMs / 2;
+    const { chunkRangeMs, retentionMs } = this.#options;
+    return this.maxTimeMs - Math.min(chunkRangeMs, retentionMs) / 2;
+  }
+
+  /** What ends before this is past retention, which counts from `nowMs` or the newest sample, whichever is older. */
+  cutoffMs(nowMs: number): number {
+    return Math.min(nowMs, this.maxTimeMs) - this.#options.retentionMs;
   }
 
   /** Adds a sample behind all others of its series; a full chunk is closed into `writer` first. */
   append(series: MemorySeries, timestampMs: number, high: number, low: number, writer: HeadChunkWriter): void {
     const { open } = series;
     if (open !== undefined && open.count > 0) {
-      const { chunkRangeMs, samplesPerChunk } = this.#options;
+      const { chunkRangeMs, samplesPerChunk, retentionMs } = this.#options;
       const rangeEndMs = (Math.floor(open.minTimeMs / chunkRangeMs) + 1) * chunkRangeMs;
-      if (open.count >= samplesPerChunk || timestampMs >= rangeEndMs) this.closeChunk(series, writer);
+      const isFull = open.count >= samplesPerChunk || timestampMs >= rangeEndMs;
+      // Retention drops an open chunk whose series was silent for long. A replay meets its samples once more, and must
+      // not put them into one chunk with those that came later: it would keep what was dropped.
+      const isResumed = timestampMs - open.maxTimeMs > retentionMs / 2;
+      // Chunks that are being imported come between.
+      const isParted = series.floorMs > open.maxTimeMs;
+      if (isFull || isResumed || isParted) this.closeChunk(series, writer);
     }
     if (series.open === undefined || series.open.count === 0) this.chunkCount++;
     series.append(timestampMs, high, low);

@@ -1,10 +1,11 @@
-import { createSampleColumns, decodeChunk, encodeXor } from "@pleiad/chunks";
+import { createSampleColumns, decodeChunk } from "@pleiad/chunks";
 import { labelsFromPairs, labelsFromRecord, labelsFromSorted, plainSelect, type Labels } from "@pleiad/model";
 import { runSeriesSourceAcceptance } from "@pleiad/model/acceptance";
+import { FileError } from "@pleiad/ports";
 import { testPorts } from "@pleiad/ports/testing";
 import { describe, expect, it } from "vitest";
 import { appendAll, dump, named, openTestHead, startMs, testOptions } from "./head.fixtures.ts";
-import { openHead, type Head } from "./head.ts";
+import { openHead, type Head, type HeadPorts } from "./head.ts";
 import type { SeriesRef } from "./memory-series.ts";
 
 const decode = (encoding: number, data: Uint8Array) => {
@@ -145,7 +146,7 @@ describe("appending", () => {
     expect(appender.appendStale(ref, 10)).toBe("appended");
     expect(appender.append(ref, 11, NaN)).toBe("appended");
     await appender.commit();
-    const wanted = ['up{job="node"} 10 7ff0000000000002', 'up{job="node"} 11 7ff8000000000000'];
+    const wanted = ['up{job="node"} 10 7ff0000000000002', 'up{job="node"} 11 7ff8000000000001'];
     expect(await dump(head)).toEqual(wanted);
     expect(await dump(await openTestHead(ports))).toEqual(wanted);
   });
@@ -274,77 +275,6 @@ describe("chunks", () => {
   });
 });
 
-describe("an import", () => {
-  const times = Float64Array.from({ length: 240 }, (_, i) => startMs - 7_200_000 + i * 30_000);
-  const chunk = (from: number, to: number) => ({
-    minTimeMs: times[from] ?? 0,
-    maxTimeMs: times[to - 1] ?? 0,
-    data: encodeXor(times, times, from, to),
-  });
-
-  it("puts closed chunks before what the head has, durably", async () => {
-    const ports = testPorts();
-    const head = await openTestHead(ports);
-    await appendAll(head, [[up, startMs, 5]]);
-    const importer = head.importer();
-    expect(importer.add(up, [chunk(0, 120), chunk(120, 240)])).toBeUndefined();
-    expect(importer.add(named("other"), [chunk(0, 120)])).toBeUndefined();
-    expect(await dump(head)).toHaveLength(1);
-    expect(await importer.commit()).toEqual({ ok: true, value: { series: 2, chunks: 3 } });
-    const all = await dump(head);
-    expect(all).toHaveLength(241 + 120);
-    expect(head.statistics()).toMatchObject({ chunks: 4, minTimeMs: times[0], maxTimeMs: startMs });
-    expect(await dump(await openTestHead(ports))).toEqual(all);
-    await appendAll(head, [[named("other"), startMs, 1]]);
-  });
-
-  it("refuses chunks that are not older than what the series has", async () => {
-    const head = await openTestHead();
-    await appendAll(head, [[up, times[100] ?? 0, 5]]);
-    const importer = head.importer();
-    expect(importer.add(up, [chunk(0, 101)])).toEqual({ kind: "overlap" });
-    expect(importer.add(up, [chunk(50, 60), chunk(0, 10)])).toEqual({ kind: "overlap" });
-    expect(importer.add(up, [chunk(0, 100)])).toBeUndefined();
-    expect(importer.add(up, [chunk(0, 1)])).toEqual({ kind: "overlap" });
-    expect(importer.add(up, [{ minTimeMs: 1, maxTimeMs: 0, data: chunk(0, 1).data }])).toMatchObject({
-      kind: "invalid-chunk",
-    });
-    expect(importer.add(named("x"), [{ minTimeMs: 0, maxTimeMs: 0, data: new Uint8Array(1) }])).toMatchObject({
-      kind: "invalid-chunk",
-    });
-  });
-
-  it("lets nothing be appended beneath it while it is open", async () => {
-    const head = await openTestHead();
-    const importer = head.importer();
-    importer.add(up, [chunk(0, 100)]);
-    const appender = head.appender();
-    expect(appender.append(appender.series(up) as SeriesRef, times[50] ?? 0, 1)).toBe("out-of-order");
-    expect(appender.append(appender.series(up) as SeriesRef, times[100] ?? 0, 1)).toBe("appended");
-    await appender.commit();
-    await importer.commit();
-    expect(await dump(head)).toHaveLength(101);
-  });
-
-  it("leaves nothing when the disk refuses", async () => {
-    for (let operation = 1; operation < 8; operation++) {
-      const ports = testPorts();
-      const head = await openTestHead(ports);
-      const importer = head.importer();
-      importer.add(up, [chunk(0, 100)]);
-      ports.files.failFrom(operation, "ENOSPC");
-      const committed = await importer.commit();
-      expect(await dump(head)).toHaveLength(committed.ok ? 100 : 0);
-      ports.files.heal();
-      if (committed.ok) continue;
-      expect(committed.failure.kind).toMatch(/files|sealed/);
-      const again = head.importer();
-      expect(again.add(up, [chunk(0, 100)])).toBeUndefined();
-      if ((await again.commit()).ok) expect(await dump(head)).toHaveLength(100);
-    }
-  });
-});
-
 describe("maintenance", () => {
   const options = { retentionMs: 1000, chunkRangeMs: 200, samplesPerChunk: 5, checkpointBytesMin: 0 };
   const files = (ports: ReturnType<typeof testPorts>) => [...ports.files.contents.keys()].sort();
@@ -418,6 +348,53 @@ describe("maintenance", () => {
     expect(await dump(head)).toHaveLength(2);
   });
 
+  it("keeps what transactions name that begin while it is under way", async () => {
+    const ports = testPorts();
+    let ticks = 0;
+    let meanwhile = () => {};
+    const clock = { ...ports.clock, monotonicMs: () => (ticks += 10), yield: async () => meanwhile() };
+    const head = await openTestHead({ ...ports, clock }, options);
+    await appendAll(head, [
+      [up, 0, 1],
+      [named("newest"), 1500, 1],
+    ]);
+    const appender = head.appender();
+    meanwhile = () => {
+      for (const labels of [up, named("fresh")]) {
+        expect(appender.append(appender.series(labels) as SeriesRef, 1600, 1)).toBe("appended");
+      }
+    };
+    const maintained = await head.maintain(startMs);
+    meanwhile = () => {};
+    expect(maintained).toMatchObject({ ok: true, value: { droppedChunks: 1, forgottenSeries: 0 } });
+    expect(await appender.commit()).toMatchObject({ ok: true, value: { samples: 2, overtaken: 0 } });
+    expect(await dump(head)).toHaveLength(3);
+  });
+
+  it("goes on where somebody has removed files of expired chunks", async () => {
+    const ports = testPorts();
+    const head = await openTestHead(ports, options);
+    for (let t = 100; t < 3000; t += 50) await appendAll(head, [[up, t, t]]);
+    for (const number of [1, 2, 3]) expect(ports.files.contents.delete(`/data/chunks_head/00000${number}`)).toBe(true);
+    expect(await head.maintain(startMs)).toMatchObject({ ok: true, value: { isLogTruncated: true } });
+  });
+
+  it("leaves no half of a checkpoint on a full disk", async () => {
+    const ports = testPorts();
+    let isFull = true;
+    const open: HeadPorts["files"]["open"] = async (path, mode) => {
+      const file = await ports.files.open(path, mode);
+      const full = async () => await Promise.reject(new FileError("ENOSPC", "append", path));
+      return isFull && path.includes("checkpoint") ? { ...file, append: full } : file;
+    };
+    const head = await openTestHead({ ...ports, files: { ...ports.files, open } }, options);
+    await appendAll(head, [[up, 0, 1]]);
+    expect(await head.maintain(startMs)).toMatchObject({ ok: false, failure: { kind: "files", code: "ENOSPC" } });
+    expect(files(ports)).toEqual(["/data/wal/00000000"]);
+    isFull = false;
+    expect(await head.maintain(startMs)).toMatchObject({ ok: true, value: { isLogTruncated: true } });
+  });
+
   it("knows a series again that was forgotten and came back, under both of its references", async () => {
     const ports = testPorts();
     const noCheckpoint = { ...options, checkpointBytesMin: 1e9 };
@@ -454,6 +431,52 @@ describe("a closed head", () => {
     expect(await late.commit()).toEqual({ ok: false, failure: { kind: "closed" } });
     expect(await head.maintain(0)).toEqual({ ok: false, failure: { kind: "closed" } });
   });
+});
+
+describe("a head whose datasync failed", () => {
+  const options = { samplesPerChunk: 2, checkpointBytesMin: 0 };
+  for (const [of, part] of [
+    ["the log", "/wal/"],
+    ["closed chunks", "/chunks_head/"],
+  ] as const) {
+    it(`takes nothing more: that of ${of}`, async () => {
+      const ports = testPorts();
+      const opened = new Set<string>();
+      const head = await openTestHead(
+        {
+          ...ports,
+          files: {
+            ...ports.files,
+            open: async (path, mode) => {
+              const file = await ports.files.open(path, mode);
+              opened.add(path);
+              const fail = async () => await Promise.reject(new FileError("EIO", "datasync", path));
+              const close = async () => {
+                opened.delete(path);
+                await file.close();
+              };
+              return { ...file, close, ...(path.includes(part) && { datasync: fail }) };
+            },
+          },
+        },
+        options,
+      );
+      for (let t = 0; t < 9; t++) {
+        const appender = head.appender();
+        appender.append(appender.series(up) as SeriesRef, t, t);
+        await appender.commit();
+        if (t === 5) expect(await head.maintain(startMs)).toMatchObject({ ok: false, failure: { kind: "sealed" } });
+      }
+      const appender = head.appender();
+      appender.append(appender.series(up) as SeriesRef, 10, 1);
+      expect(await appender.commit()).toMatchObject({ ok: false, failure: { kind: "sealed" } });
+      const importer = head.importer();
+      expect(await importer.commit()).toMatchObject({ ok: false, failure: { kind: "sealed" } });
+      expect((await dump(head)).length).toBeGreaterThan(2);
+      await head.close();
+      expect(opened).toEqual(new Set());
+    });
+  }
 });
 
 describe("opening", () => {

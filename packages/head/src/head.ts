@@ -18,7 +18,13 @@ import { Appender, type CommitStats, type HeadAppender } from "./head-appender.t
 import type { HeadChunkFile } from "./head-chunk-file.ts";
 import { HeadChunkWriter } from "./head-chunk-writer.ts";
 import { asHeadFailure, formatHeadFailure, type HeadFailure } from "./head-failure.ts";
-import { Importer, type HeadImporter, type ImportStats, type StagedChunks } from "./head-importer.ts";
+import {
+  Importer,
+  type HeadImporter,
+  type ImportFailure,
+  type ImportStats,
+  type StagedChunks,
+} from "./head-importer.ts";
 import { HeadMemory } from "./head-memory.ts";
 import type { HeadOptions } from "./head-options.ts";
 import { listLabelNames, listLabelValues, selectSeries, type HeadReader } from "./head-select.ts";
@@ -87,7 +93,11 @@ export async function openHead(options: HeadOptions, ports: HeadPorts): Promise<
     let chunkFileNumber = 0;
     const nextFileNumber = () => ++chunkFileNumber;
     const chunkOptions = { directory: chunkDirectory, fileBytesMax: options.chunkFileBytesMax, nextFileNumber };
-    const writer = new HeadChunkWriter(files, { ...chunkOptions, fileSpanMs: options.chunkRangeMs });
+    const writer = new HeadChunkWriter(files, {
+      ...chunkOptions,
+      fileSpanMs: options.chunkRangeMs,
+      isDraft: false,
+    });
     const replayed = await replayHead(memory, writer, chunkDirectory, log, ports);
     if (!replayed.ok) return replayed;
     const report = replayed.value;
@@ -100,7 +110,7 @@ export async function openHead(options: HeadOptions, ports: HeadPorts): Promise<
       firstSegment: Math.max(log.segments.at(-1)?.number ?? -1, log.checkpoint?.number ?? -1) + 1,
     });
     const replayMs = clock.monotonicMs() - startMs;
-    const newImportWriter = () => new HeadChunkWriter(files, { ...chunkOptions, fileSpanMs: Infinity });
+    const newImportWriter = () => new HeadChunkWriter(files, { ...chunkOptions, fileSpanMs: Infinity, isDraft: true });
     observations.log("info", "A head is open.", {
       directory: options.directory,
       series: memory.index.size,
@@ -112,7 +122,7 @@ export async function openHead(options: HeadOptions, ports: HeadPorts): Promise<
     });
     return ok(new OpenHead(options, ports, memory, wal, writer, newImportWriter, report, replayMs));
   } catch (error) {
-    return fail(asHeadFailure(error, false));
+    return fail(asHeadFailure(error));
   }
 }
 
@@ -133,6 +143,7 @@ class OpenHead implements Head {
   readonly #maintenance = new SerialQueue();
   readonly #batch = new RecordBatch();
   readonly #openTransactions = new Set<number>();
+  readonly #failedImports: { readonly staged: readonly StagedChunks[]; readonly writer: HeadChunkWriter }[] = [];
   #transactionLast = 0;
   #samplesAppended = 0;
   #isClosed = false;
@@ -196,11 +207,10 @@ class OpenHead implements Head {
 
   appender(): HeadAppender {
     const id = this.#beginTransaction();
-    const latestMs = this.#ports.clock.wallMs() + this.#options.futureMaxMs;
     return new Appender(
       id,
       this.#memory,
-      latestMs,
+      this.#latestMs,
       async (appender) => await this.#writes.run(async () => await this.#commit(appender)),
       this.#endTransaction,
     );
@@ -211,6 +221,7 @@ class OpenHead implements Head {
     return new Importer(
       id,
       this.#memory,
+      this.#latestMs,
       this.#newImportWriter(),
       async (staged, writer) => await this.#writes.run(async () => await this.#import(staged, writer)),
       this.#endTransaction,
@@ -221,13 +232,14 @@ class OpenHead implements Head {
     return await this.#maintenance.run(async () => {
       if (this.#isClosed) return fail({ kind: "closed" });
       try {
-        const cutoffMs = Math.min(nowMs, this.#memory.maxTimeMs) - this.#options.retentionMs;
+        const cutoffMs = this.#memory.cutoffMs(nowMs);
         const { droppedChunks, forgottenSeries } = await this.#writes.run(async () => await this.#expire(cutoffMs));
+        await this.#writes.run(async () => await this.#discardFailedImports());
         const droppedFiles = await this.#writes.run(async () => await this.#dropChunkFiles(cutoffMs));
         await this.#writes.run(async () => await this.#wal.datasync());
         return ok({ droppedChunks, forgottenSeries, droppedFiles, isLogTruncated: await this.#truncateLog() });
       } catch (error) {
-        return fail(asHeadFailure(error, this.#wal.isSealed || this.#writer.isSealed));
+        return fail(this.#failureOf(error));
       }
     });
   }
@@ -258,19 +270,17 @@ class OpenHead implements Head {
           if (this.#isClosed) return ok(undefined);
           this.#isClosed = true;
           await this.#flushChunks();
-          try {
-            await this.#wal.close();
-            await this.#writer.close();
-            return ok(undefined);
-          } catch (error) {
-            return fail(asHeadFailure(error, this.#wal.isSealed));
-          }
+          // Both let go of their files even where the other fails.
+          const [log, chunks] = await Promise.allSettled([this.#wal.close(), this.#writer.close()]);
+          const failed = [log, chunks].find((one) => one.status === "rejected");
+          return failed === undefined ? ok(undefined) : fail(asHeadFailure(failed.reason));
         }),
     );
   }
 
   async #commit(appender: Appender): Promise<Result<CommitStats, HeadFailure>> {
-    if (this.#isClosed) return fail({ kind: "closed" });
+    const unwritable = this.#unwritable();
+    if (unwritable !== undefined) return fail(unwritable);
     const overtaken = appender.dropOvertaken(++this.#transactionLast);
     this.#batch.clear();
     const fresh = appender.writeRecords(this.#batch);
@@ -278,7 +288,7 @@ class OpenHead implements Head {
       await this.#wal.append(this.#batch);
     } catch (error) {
       this.#failureCounter.add(1);
-      return fail(asHeadFailure(error, this.#wal.isSealed));
+      return fail(this.#failureOf(error));
     }
     for (const series of fresh) this.#memory.show(series);
     const samples = appender.forEach((series, timestampMs, high, low) => {
@@ -290,28 +300,14 @@ class OpenHead implements Head {
     return ok({ samples, overtaken, newSeries: fresh.length });
   }
 
-  async #import(staged: readonly StagedChunks[], writer: HeadChunkWriter): Promise<Result<ImportStats, HeadFailure>> {
-    if (this.#isClosed) return fail({ kind: "closed" });
-    this.#batch.clear();
-    const fresh = staged.map(({ series }) => series).filter((series) => !series.isLogged);
-    for (const series of fresh) {
-      if (this.#batch.openBytes === 0) this.#batch.writer.u8(recordSeries);
-      writeSeries(this.#batch.writer, series.ref, this.#memory.ownLabels(series));
-      if (this.#batch.openBytes >= seriesRecordBytes) this.#batch.endRecord();
+  async #import(staged: readonly StagedChunks[], writer: HeadChunkWriter): Promise<Result<ImportStats, ImportFailure>> {
+    const failure = this.#unwritable() ?? (await this.#writeImport(staged, writer));
+    if (failure !== undefined) {
+      this.#failedImports.push({ staged, writer });
+      await this.#discardFailedImports();
+      return fail(failure);
     }
-    this.#batch.endRecord();
-    try {
-      // The log first: chunks whose series nothing names could be taken for another's.
-      await this.#wal.append(this.#batch);
-      for (const series of fresh) this.#memory.show(series);
-      await this.#wal.datasync();
-      await writer.flush();
-      await writer.close();
-    } catch (error) {
-      this.#failureCounter.add(1);
-      await this.#discard(writer);
-      return fail(asHeadFailure(error, this.#wal.isSealed));
-    }
+    for (const { series } of staged) series.floorMs = -Infinity;
     let chunkCount = 0;
     for (const { series, chunks } of staged) {
       this.#memory.attach(series, chunks);
@@ -321,14 +317,71 @@ class OpenHead implements Head {
     return ok({ series: staged.length, chunks: chunkCount });
   }
 
-  /** Removes the files of an import that failed, as far as the disk lets it: what stays is only seen after a restart. */
-  async #discard(writer: HeadChunkWriter): Promise<void> {
-    try {
-      await writer.close();
-      for (const { path } of writer.written) await this.#ports.files.unlink(path);
-    } catch (error) {
-      this.#warn("The files of a failed import could not be removed.", error);
+  async #writeImport(staged: readonly StagedChunks[], writer: HeadChunkWriter): Promise<ImportFailure | undefined> {
+    const memory = this.#memory;
+    // A commit that was under way when the chunks were added may have brought samples of their time.
+    for (const { series, chunks } of staged) {
+      const { minTimeMs = Infinity } = chunks[0] ?? {};
+      if (series.reachesInto(minTimeMs, series.floorMs)) return { kind: "overlap" };
     }
+    this.#batch.clear();
+    const fresh = staged.map(({ series }) => series).filter((series) => !series.isLogged);
+    for (const series of fresh) {
+      if (this.#batch.openBytes === 0) this.#batch.writer.u8(recordSeries);
+      writeSeries(this.#batch.writer, series.ref, memory.ownLabels(series));
+      if (this.#batch.openBytes >= seriesRecordBytes) this.#batch.endRecord();
+    }
+    this.#batch.endRecord();
+    try {
+      // The log first: chunks whose series nothing names could be taken for another's.
+      await this.#wal.append(this.#batch);
+      for (const series of fresh) memory.show(series);
+      await this.#wal.datasync();
+      // Files hold the chunks of a series in the order of time, as Prometheus wants them.
+      for (const { series, chunks } of staged) {
+        if (series.newestMs < (chunks[0]?.minTimeMs ?? 0)) memory.closeChunk(series, this.#writer);
+      }
+      await this.#flushChunks();
+      this.#writer.endFile();
+      await writer.flush();
+      await writer.close();
+      await writer.publish();
+      return undefined;
+    } catch (error) {
+      this.#failureCounter.add(1);
+      return this.#failureOf(error);
+    }
+  }
+
+  /**
+   * Removes the files of imports that failed. What cannot be removed is tried again at the next maintenance: an opening
+   * before that would take it for good, so until then nothing is appended beneath it.
+   */
+  async #discardFailedImports(): Promise<void> {
+    for (let one = this.#failedImports[0]; one !== undefined; one = this.#failedImports[0]) {
+      try {
+        await one.writer.discard();
+      } catch (error) {
+        return this.#warn("The files of a failed import could not be removed.", error);
+      }
+      for (const { series } of one.staged) series.floorMs = -Infinity;
+      this.#failedImports.shift();
+    }
+  }
+
+  /** Why the head takes nothing: it is closed, or nobody knows what the disk holds. */
+  #unwritable(): HeadFailure | undefined {
+    return this.#isClosed ? { kind: "closed" } : this.#seal();
+  }
+
+  #seal(): HeadFailure | undefined {
+    const reason = this.#wal.sealedBy ?? this.#writer.sealedBy;
+    return reason === undefined ? undefined : { kind: "sealed", reason };
+  }
+
+  #failureOf(error: unknown): HeadFailure {
+    const failure = asHeadFailure(error);
+    return this.#seal() ?? failure;
   }
 
   /** Sends closed chunks to their files. A failure loses nothing: the log has their samples, the next flush goes on. */
@@ -343,14 +396,13 @@ class OpenHead implements Head {
   async #expire(cutoffMs: number): Promise<{ droppedChunks: number; forgottenSeries: number }> {
     const { clock } = this.#ports;
     const memory = this.#memory;
-    const oldestTransaction = Math.min(...this.#openTransactions, Infinity);
     const chunksBefore = memory.chunkCount;
     const gone = new Set<MemorySeries>();
     let minTimeMs = Infinity;
     let pieceStartMs = clock.monotonicMs();
     for (const series of memory.index.all()) {
       memory.expire(series, cutoffMs);
-      if (series.isEmpty && series.heldBy < oldestTransaction) gone.add(series);
+      if (series.isEmpty) gone.add(series);
       minTimeMs = Math.min(minTimeMs, series.minTimeMs);
       if (clock.monotonicMs() - pieceStartMs > pieceMs) {
         await clock.yield();
@@ -358,6 +410,9 @@ class OpenHead implements Head {
       }
     }
     memory.minTimeMs = minTimeMs;
+    // Looked at now and not above: transactions go on while the loop lets others run.
+    const oldestTransaction = Math.min(...this.#openTransactions, Infinity);
+    for (const series of gone) if (series.heldBy >= oldestTransaction) gone.delete(series);
     memory.forget(gone);
     return { droppedChunks: chunksBefore - memory.chunkCount, forgottenSeries: gone.size };
   }
@@ -367,7 +422,7 @@ class OpenHead implements Head {
     this.#chunkFiles.push(...this.#writer.written.splice(0, this.#writer.written.length - 1));
     const expired = this.#chunkFiles.filter((file) => file.maxTimeMs < cutoffMs);
     for (const file of expired) {
-      await this.#ports.files.unlink(file.path);
+      await removeEntries(this.#ports.files, [{ kind: "file", path: file.path }]);
       this.#chunkFiles = this.#chunkFiles.filter((other) => other !== file);
       this.#undurable.delete(file.path);
     }
@@ -408,6 +463,11 @@ class OpenHead implements Head {
       }
       this.#undurable.delete(path);
     }
+  }
+
+  /** The latest time that a sample may have. */
+  get #latestMs(): number {
+    return this.#ports.clock.wallMs() + this.#options.futureMaxMs;
   }
 
   /** Bytes of the segments that the checkpoint does not stand for. */

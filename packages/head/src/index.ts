@@ -1,6 +1,13 @@
 export type { AppendOutcome, CommitStats, HeadAppender } from "./head-appender.ts";
 export { formatHeadFailure, formatHeadRefusal, type HeadFailure, type HeadRefusal } from "./head-failure.ts";
-export type { HeadImporter, ImportedChunk, ImportRefusal, ImportStats } from "./head-importer.ts";
+export {
+  formatImportFailure,
+  type HeadImporter,
+  type ImportedChunk,
+  type ImportFailure,
+  type ImportRefusal,
+  type ImportStats,
+} from "./head-importer.ts";
 export { defaultHead, type HeadLimits, type HeadOptions } from "./head-options.ts";
 export { openHead, type Head, type HeadPorts, type HeadStatistics, type MaintenanceStats } from "./head.ts";
 export type { SeriesRef } from "./memory-series.ts";

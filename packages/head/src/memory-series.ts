@@ -27,7 +27,7 @@ export class MemorySeries {
   /** Whether the log knows the series: from then on readers see it. */
   isLogged = false;
   isForgotten = false;
-  /** While chunks are being imported: the time of their newest sample. -Infinity else. */
+  /** While chunks are being imported: the time of their newest sample, beneath which none is appended. -Infinity else. */
   floorMs = -Infinity;
   /** The last appender that used the series, and the last sample that it holds for it. */
   heldBy = 0;
@@ -42,10 +42,16 @@ export class MemorySeries {
     this.hash = hash;
   }
 
+  /** The time of the newest sample; -Infinity where there is none. */
+  get newestMs(): number {
+    const { open } = this;
+    return open !== undefined && open.count > 0 ? open.maxTimeMs : (this.closed.at(-1)?.maxTimeMs ?? -Infinity);
+  }
+
   /** The time that the next sample must be above; -Infinity where any will do. */
   get maxTimeMs(): number {
-    const { open } = this;
-    return open !== undefined && open.count > 0 ? open.maxTimeMs : (this.closed.at(-1)?.maxTimeMs ?? this.floorMs);
+    const { newestMs, floorMs } = this;
+    return newestMs > floorMs ? newestMs : floorMs;
   }
 
   /** The time of the oldest sample; Infinity where there is none. */
@@ -99,6 +105,13 @@ export class MemorySeries {
       if (chunk.minTimeMs <= timestampMs) return true;
     }
     return false;
+  }
+
+  /** Whether any chunk, the open one included, reaches into [minTimeMs, maxTimeMs]. */
+  reachesInto(minTimeMs: number, maxTimeMs: number): boolean {
+    const { open, closed } = this;
+    if (open !== undefined && open.count > 0 && open.minTimeMs <= maxTimeMs && open.maxTimeMs >= minTimeMs) return true;
+    return closed.some((chunk) => chunk.minTimeMs <= maxTimeMs && chunk.maxTimeMs >= minTimeMs);
   }
 }
 

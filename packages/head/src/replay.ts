@@ -9,7 +9,7 @@ import type { HeadChunkWriter } from "./head-chunk-writer.ts";
 import type { HeadFailure } from "./head-failure.ts";
 import type { HeadMemory } from "./head-memory.ts";
 import type { MemorySeries } from "./memory-series.ts";
-import { readRecord, type RecordSink } from "./wal-records.ts";
+import { readRecord, seriesRefMax, type RecordSink } from "./wal-records.ts";
 import { SegmentReader } from "./wal-segment.ts";
 import type { LogInventory } from "./write-ahead-log.ts";
 
@@ -77,13 +77,20 @@ class Replay implements RecordSink {
 
   async readChunkFiles(directory: string): Promise<void> {
     const { files, clock } = this.#ports;
-    const names = (await files.list(directory)).filter((name) => /^\d{6,}$/.test(name));
-    const numbered = names.map((name) => ({ path: `${directory}/${name}`, number: Number(name) }));
+    const names = await files.list(directory);
+    for (const name of names) if (/^\d{6,}\.tmp$/.test(name)) await files.unlink(`${directory}/${name}`);
+    const numbered = names
+      .filter((name) => /^\d{6,}$/.test(name))
+      .map((name) => ({ path: `${directory}/${name}`, number: Number(name) }));
     numbered.sort((a, b) => a.number - b.number);
     for (const { path, number } of numbered) {
       const bytes = await files.readFile(path);
       let newestMs = -Infinity;
       const end = readHeadChunkFile(bytes, (ref, chunk) => {
+        if (ref < 1 || ref > seriesRefMax) {
+          this.report.unread++;
+          return;
+        }
         this.#memory.reserveRef(ref);
         newestMs = Math.max(newestMs, chunk.maxTimeMs);
         const chunks = this.#chunks.get(ref);
@@ -144,14 +151,23 @@ class Replay implements RecordSink {
     return undefined;
   }
 
-  /** Puts every series in the state that samples are appended to. */
+  /** Puts every series in the state that samples are appended to, without what is past retention. */
   finish(): void {
-    for (const series of this.#memory.index.all()) {
+    const memory = this.#memory;
+    // Files keep longer what the head had dropped: the log until its next checkpoint, chunks until their file expires.
+    const cutoffMs = memory.cutoffMs(this.#ports.clock.wallMs());
+    const gone = new Set<MemorySeries>();
+    memory.minTimeMs = Infinity;
+    for (const series of memory.index.all()) {
+      memory.expire(series, cutoffMs);
+      memory.minTimeMs = Math.min(memory.minTimeMs, series.minTimeMs);
+      if (series.isEmpty) gone.add(series);
       const newest = series.closed.at(-1);
       if (newest !== undefined && series.open !== undefined && series.open.count > 0) {
-        if (series.open.maxTimeMs < newest.minTimeMs) this.#memory.closeChunk(series, this.#writer);
+        if (series.open.maxTimeMs < newest.minTimeMs) memory.closeChunk(series, this.#writer);
       }
     }
+    memory.forget(gone);
   }
 
   series(ref: number, labels: string[]): void {

@@ -2,7 +2,7 @@
  * The write-ahead log of a head: what was appended to it survives the death of the process. Segments, each one file, and
  * a checkpoint that stands for all segments up to its number. Byte layout: docs/format/write-ahead-log.md.
  */
-import type { Clock, FileSystem } from "@pleiad/ports";
+import { FileError, type Clock, type FileSystem } from "@pleiad/ports";
 import { AppendFile } from "./append-file.ts";
 import { ByteWriter } from "./byte-writer.ts";
 import { framedBytes, frameRecord } from "./wal-segment.ts";
@@ -79,13 +79,17 @@ export async function listLog(files: FileSystem, directory: string): Promise<Log
   };
 }
 
-/** Removes files, and directories with the files in them. */
+/** Removes files, and directories with the files in them. What is gone already is fine. */
 export async function removeEntries(files: FileSystem, entries: readonly LogEntry[]): Promise<void> {
   for (const { kind, path } of entries) {
-    if (kind === "file") await files.unlink(path);
-    else {
-      for (const name of await files.list(path)) await files.unlink(`${path}/${name}`);
-      await files.removeDirectory(path);
+    try {
+      if (kind === "file") await files.unlink(path);
+      else {
+        for (const name of await files.list(path)) await files.unlink(`${path}/${name}`);
+        await files.removeDirectory(path);
+      }
+    } catch (error) {
+      if (!(error instanceof FileError) || error.code !== "ENOENT") throw error;
     }
   }
 }
@@ -173,14 +177,16 @@ export class WriteAheadLog {
     this.#syncedMs = this.#clock.monotonicMs();
   }
 
-  get isSealed(): boolean {
-    return this.#segment?.isSealed ?? false;
+  /** What a failed datasync said: nothing more is written then. */
+  get sealedBy(): string | undefined {
+    return this.#segment?.sealedBy;
   }
 
+  /** Makes all durable and lets go of the segment, whatever comes of it. */
   async close(): Promise<void> {
-    if (this.isSealed) await this.#segment?.abandon();
-    else await this.cut();
+    const segment = this.#segment;
     this.#segment = undefined;
+    await segment?.release();
   }
 }
 
