@@ -1,6 +1,6 @@
 /** Gives a head the past of a made-up cluster, as if its target had been scraped all along. */
 import { encodeXor } from "@pleiad/chunks";
-import { formatHeadFailure, formatHeadRefusal, type Head, type HeadImporter } from "@pleiad/head";
+import { formatImportFailure, type Head } from "@pleiad/head";
 import { fail, labelsFromRecord, ok, type Labels, type Result } from "@pleiad/model";
 import type { Clock } from "@pleiad/ports";
 import { fillValues, timeColumn, type MadeUpCluster, type TimeColumn } from "./made-up-cluster.ts";
@@ -15,12 +15,11 @@ export interface BackFillOptions {
 }
 
 const samplesPerChunk = 120;
-const samplesPerCommit = 50_000;
 const pieceMs = 5;
 
 /**
- * Writes the samples of [fromMs, toMs); durable when it resolves. Gives their number. An empty head takes closed chunks
- * in bulk; one that has samples takes the rest of them one by one, as from scrapes.
+ * Writes the samples of [fromMs, toMs) as closed chunks; durable when it resolves. Gives their number. A series that has
+ * a sample of that time keeps it, and is given none.
  */
 export async function backFill(
   head: Head,
@@ -32,8 +31,24 @@ export async function backFill(
   const count = Math.max(0, Math.ceil((options.toMs - firstMs) / intervalMs));
   if (count === 0) return ok({ samples: 0 });
   const times = timeColumn(Float64Array.from({ length: count }, (_, i) => firstMs + i * intervalMs));
-  const isEmpty = head.statistics().series === 0;
-  return isEmpty ? await importPast(head, options, times, clock) : await appendPast(head, options, times, clock);
+  const values = new Float64Array(count);
+  const importer = head.importer();
+  let samples = 0;
+  let yieldedMs = clock.monotonicMs();
+  for (const labels of pastOf(options, times, values)) {
+    const refusal = importer.add(labels, closedChunks(times.timestampsMs, values));
+    if (refusal === undefined) samples += count;
+    else if (refusal.kind !== "overlap") {
+      importer.rollback();
+      return fail(formatImportFailure(refusal));
+    }
+    if (clock.monotonicMs() - yieldedMs > pieceMs) {
+      await clock.yield();
+      yieldedMs = clock.monotonicMs();
+    }
+  }
+  const committed = await importer.commit();
+  return committed.ok ? ok({ samples }) : fail(formatImportFailure(committed.failure));
 }
 
 /** Fills `values` for one series of the cluster after the other: those of its page, then those of the scrapes. */
@@ -54,34 +69,6 @@ function* pastOf({ cluster, target }: BackFillOptions, times: TimeColumn, values
   }
 }
 
-async function importPast(
-  head: Head,
-  options: BackFillOptions,
-  times: TimeColumn,
-  clock: Clock,
-): Promise<Result<{ readonly samples: number }, string>> {
-  const { timestampsMs } = times;
-  const count = timestampsMs.length;
-  const values = new Float64Array(count);
-  const importer = head.importer();
-  let samples = 0;
-  let yieldedMs = clock.monotonicMs();
-  for (const labels of pastOf(options, times, values)) {
-    const refusal = importer.add(labels, closedChunks(timestampsMs, values));
-    if (refusal !== undefined) {
-      importer.rollback();
-      return fail(formatImportRefusal(refusal));
-    }
-    samples += count;
-    if (clock.monotonicMs() - yieldedMs > pieceMs) {
-      await clock.yield();
-      yieldedMs = clock.monotonicMs();
-    }
-  }
-  const committed = await importer.commit();
-  return committed.ok ? ok({ samples }) : fail(formatHeadFailure(committed.failure));
-}
-
 function closedChunks(timestampsMs: Float64Array, values: Float64Array) {
   const chunks = [];
   for (let from = 0; from < timestampsMs.length; from += samplesPerChunk) {
@@ -93,48 +80,4 @@ function closedChunks(timestampsMs: Float64Array, values: Float64Array) {
     });
   }
   return chunks;
-}
-
-function formatImportRefusal(refusal: NonNullable<ReturnType<HeadImporter["add"]>>): string {
-  switch (refusal.kind) {
-    case "overlap":
-      return "the head has samples of this time already";
-    case "invalid-chunk":
-      return refusal.reason;
-    default:
-      return formatHeadRefusal(refusal);
-  }
-}
-
-async function appendPast(
-  head: Head,
-  options: BackFillOptions,
-  times: TimeColumn,
-  clock: Clock,
-): Promise<Result<{ readonly samples: number }, string>> {
-  const { timestampsMs } = times;
-  const values = new Float64Array(timestampsMs.length);
-  let appender = head.appender();
-  let pending = 0;
-  let samples = 0;
-  for (const labels of pastOf(options, times, values)) {
-    const ref = appender.series(labels);
-    if (typeof ref === "object") {
-      appender.rollback();
-      return fail(formatHeadRefusal(ref));
-    }
-    for (let i = 0; i < timestampsMs.length; i++) {
-      // A series that has a later sample than the rest keeps it.
-      if (appender.append(ref, timestampsMs[i] as number, values[i] as number) === "appended") pending++;
-    }
-    if (pending < samplesPerCommit) continue;
-    const committed = await appender.commit();
-    if (!committed.ok) return fail(formatHeadFailure(committed.failure));
-    samples += pending;
-    pending = 0;
-    appender = head.appender();
-    await clock.yield();
-  }
-  const committed = await appender.commit();
-  return committed.ok ? ok({ samples: samples + pending }) : fail(formatHeadFailure(committed.failure));
 }
