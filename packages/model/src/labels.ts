@@ -98,13 +98,18 @@ export function withLabels(labels: Labels, over: Labels): Labels {
 
 /** `labels` without the named ones; the same array where none of them is there. */
 export function withoutLabels(labels: Labels, names: ReadonlySet<string>): Labels {
-  let hit = false;
-  for (let i = 0; i < labels.length; i += 2) if (names.has(labels[i] as string)) hit = true;
-  if (!hit) return labels;
-  const flat: string[] = [];
-  for (let i = 0; i < labels.length; i += 2) {
-    if (!names.has(labels[i] as string)) flat.push(labels[i] as string, labels[i + 1] as string);
+  const { length } = labels;
+  let kept = 0;
+  while (kept < length && !names.has(labels[kept] as string)) kept += 2;
+  if (kept >= length) return labels;
+  // Mostly one goes: a copy of the right size at once, since an array that grows by `push` takes twice the room.
+  const flat = labels.slice(0, length - 2);
+  for (let i = kept + 2; i < length; i += 2) {
+    if (names.has(labels[i] as string)) continue;
+    flat[kept++] = labels[i] as string;
+    flat[kept++] = labels[i + 1] as string;
   }
+  flat.length = kept;
   return flat as unknown as Labels;
 }
 
