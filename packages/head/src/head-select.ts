@@ -1,14 +1,16 @@
 /** Answers questions from the memory of a head: the SeriesSource of its data. */
+import type { XorAppender } from "@pleiad/chunks";
 import {
-  compareLabels,
   compareText,
   compileMatcher,
+  emptyLabels,
   fail,
   formatMatcher,
-  labelsEqual,
   labelValue,
   ok,
   withoutLabels,
+  xorEncoding,
+  type Labels,
   type LabelsAnswer,
   type LabelsRequest,
   type Matcher,
@@ -23,7 +25,8 @@ import {
 import type { HeadMemory } from "./head-memory.ts";
 import type { MemorySeries } from "./memory-series.ts";
 
-const batchSeries = 256;
+/** Few enough that the batches of all heads of a process, which are asked together, are small beside their series. */
+const batchSeriesMax = 128;
 
 /** Where the answer comes from: the head, and the name by which failures call it. */
 export interface HeadReader {
@@ -41,27 +44,8 @@ export function selectSeries(reader: HeadReader, request: SelectRequest, signal:
   const { source } = reader;
   const found = findSeries(reader.memory, request.matchers);
   if (!found.ok) return new HeadCursor(reader, [], request, signal, invalidMatcher(source, found.failure));
-  const isInRange = (series: MemorySeries) => overlaps(series, request.minTimeMs, request.maxTimeMs);
-  const rows = found.value.filter(isInRange).map((series) => ({ labels: series.labels, series: [series] }));
-  if (request.withoutLabels.length > 0) {
-    const gone = new Set(request.withoutLabels);
-    for (const row of rows) row.labels = withoutLabels(row.labels, gone);
-    rows.sort((a, b) => compareLabels(a.labels, b.labels));
-  }
-  // Series that differed in a hidden or a removed label are one.
-  let last = -1;
-  for (const row of rows) {
-    const before = rows[last];
-    if (before !== undefined && labelsEqual(before.labels, row.labels)) before.series.push(...row.series);
-    else rows[++last] = row;
-  }
-  rows.length = last + 1;
-  return new HeadCursor(reader, rows, request, signal, undefined);
-}
-
-interface Row {
-  labels: SourceSeries["labels"];
-  readonly series: MemorySeries[];
+  const selected = found.value.filter((series) => overlaps(series, request.minTimeMs, request.maxTimeMs));
+  return new HeadCursor(reader, selected, request, signal, undefined);
 }
 
 class HeadCursor implements SeriesCursor {
@@ -70,38 +54,37 @@ class HeadCursor implements SeriesCursor {
   readonly #reader: HeadReader;
   readonly #request: SelectRequest;
   readonly #signal: AbortSignal;
-  #rows: readonly Row[];
+  readonly #gone: ReadonlySet<string>;
+  /** In the order of the labels that are left, so that series to be made one are neighbours. */
+  #selected: readonly MemorySeries[];
+  readonly #hasRepeats: boolean;
   #at = 0;
 
   constructor(
     reader: HeadReader,
-    rows: readonly Row[],
+    selected: MemorySeries[],
     request: SelectRequest,
     signal: AbortSignal,
     failure: SourceFailure | undefined,
   ) {
     this.#reader = reader;
-    this.#rows = rows;
     this.#request = request;
     this.#signal = signal;
+    this.#gone = new Set(request.withoutLabels);
+    this.#hasRepeats = arrange(selected, this.#gone);
+    this.#selected = selected;
     this.failure = failure;
   }
 
   async next(): Promise<readonly SourceSeries[] | undefined> {
-    if (this.#at > 0 && this.#at < this.#rows.length) await this.#reader.yield();
-    while (this.#at < this.#rows.length) {
+    if (this.#at > 0 && this.#at < this.#selected.length) await this.#reader.yield();
+    while (this.#at < this.#selected.length) {
       if (this.#signal.aborted) {
         this.failure = { kind: "canceled", source: this.#reader.source };
         this.close();
         return undefined;
       }
-      const batch: SourceSeries[] = [];
-      const { minTimeMs, maxTimeMs, skipChunks } = this.#request;
-      for (const { labels, series } of this.#rows.slice(this.#at, this.#at + batchSeries)) {
-        const chunks = skipChunks ? [] : chunksOf(series, minTimeMs, maxTimeMs);
-        if (skipChunks || chunks.length > 0) batch.push({ labels, chunks });
-      }
-      this.#at += batchSeries;
+      const batch = this.#readBatch();
       if (batch.length > 0) return batch;
     }
     if (this.#signal.aborted && this.failure === undefined) {
@@ -110,8 +93,40 @@ class HeadCursor implements SeriesCursor {
     return undefined;
   }
 
+  #readBatch(): SourceSeries[] {
+    const { minTimeMs, maxTimeMs, skipChunks } = this.#request;
+    const from = this.#at;
+    const to = this.#rowEnd(Math.min(from + batchSeriesMax, this.#selected.length) - 1);
+    this.#at = to;
+    const parts = this.#selected.slice(from, to);
+    const page = skipChunks ? undefined : new OpenChunkPage(parts, minTimeMs, maxTimeMs);
+    const batch: SourceSeries[] = [];
+    for (let row = from; row < to; row = this.#rowEnd(row)) {
+      const chunks: SourceChunk[] = [];
+      if (page !== undefined) {
+        const rowEnd = this.#rowEnd(row);
+        for (let i = row; i < rowEnd; i++) addChunks(parts[i - from], minTimeMs, maxTimeMs, page, chunks);
+        if (rowEnd - row > 1) chunks.sort((a, b) => a.minTimeMs - b.minTimeMs || a.maxTimeMs - b.maxTimeMs);
+        if (chunks.length === 0) continue;
+      }
+      batch.push({ labels: withoutLabels(parts[row - from]?.labels ?? emptyLabels, this.#gone), chunks });
+    }
+    return batch;
+  }
+
+  /** Behind the last series that is one with the series at `row`: they differ in a hidden or a removed label alone. */
+  #rowEnd(row: number): number {
+    let end = row + 1;
+    const first = this.#selected[row];
+    if (!this.#hasRepeats || first === undefined) return end;
+    for (let other = this.#selected[end]; other !== undefined; other = this.#selected[++end]) {
+      if (compareWithout(first.labels, other.labels, this.#gone) !== 0) break;
+    }
+    return end;
+  }
+
   close(): void {
-    this.#rows = [];
+    this.#selected = [];
     this.#at = 0;
   }
 }
@@ -190,33 +205,89 @@ function findSeries(memory: HeadMemory, matchers: readonly Matcher[]): Result<Me
 
 function overlaps(series: MemorySeries, minTimeMs: number, maxTimeMs: number): boolean {
   const { open, closed } = series;
-  if (open !== undefined && open.count > 0 && open.minTimeMs <= maxTimeMs && open.maxTimeMs >= minTimeMs) return true;
+  if (overlapsOpen(open, minTimeMs, maxTimeMs)) return true;
   return closed.some((chunk) => chunk.minTimeMs <= maxTimeMs && chunk.maxTimeMs >= minTimeMs);
 }
 
-function chunksOf(list: readonly MemorySeries[], minTimeMs: number, maxTimeMs: number): SourceChunk[] {
-  const chunks: SourceChunk[] = [];
-  for (const { closed, open } of list) {
-    for (const chunk of closed) {
-      if (chunk.minTimeMs > maxTimeMs || chunk.maxTimeMs < minTimeMs) continue;
-      const { encoding, page, offset, length } = chunk;
-      const data = page.subarray(offset, offset + length);
-      chunks.push({
-        minTimeMs: chunk.minTimeMs,
-        maxTimeMs: chunk.maxTimeMs,
-        content: { kind: "raw", encoding, data },
-      });
-    }
-    if (open === undefined || open.count === 0) continue;
-    if (open.minTimeMs > maxTimeMs || open.maxTimeMs < minTimeMs) continue;
-    chunks.push({
-      minTimeMs: open.minTimeMs,
-      maxTimeMs: open.maxTimeMs,
-      content: { kind: "raw", encoding: 1, data: open.bytes() },
-    });
+function overlapsOpen(open: XorAppender | undefined, minTimeMs: number, maxTimeMs: number): open is XorAppender {
+  return open !== undefined && open.count > 0 && open.minTimeMs <= maxTimeMs && open.maxTimeMs >= minTimeMs;
+}
+
+function addChunks(
+  series: MemorySeries | undefined,
+  minTimeMs: number,
+  maxTimeMs: number,
+  page: OpenChunkPage,
+  chunks: SourceChunk[],
+): void {
+  if (series === undefined) return;
+  const { closed, open } = series;
+  for (const chunk of closed) {
+    if (chunk.minTimeMs > maxTimeMs || chunk.maxTimeMs < minTimeMs) continue;
+    const { encoding, page: bytes, offset, length } = chunk;
+    const data = new Uint8Array(bytes.buffer, bytes.byteOffset + offset, length);
+    chunks.push({ minTimeMs: chunk.minTimeMs, maxTimeMs: chunk.maxTimeMs, content: { kind: "raw", encoding, data } });
   }
-  if (list.length > 1) chunks.sort((a, b) => a.minTimeMs - b.minTimeMs || a.maxTimeMs - b.maxTimeMs);
-  return chunks;
+  if (!overlapsOpen(open, minTimeMs, maxTimeMs)) return;
+  const content = { kind: "raw", encoding: xorEncoding, data: page.copyOf(open) } as const;
+  chunks.push({ minTimeMs: open.minTimeMs, maxTimeMs: open.maxTimeMs, content });
+}
+
+/** Copies of the open chunks of one batch, which go on to take samples: a buffer for each costs more than its bytes. */
+class OpenChunkPage {
+  readonly #bytes: Uint8Array;
+  #fill = 0;
+
+  constructor(parts: readonly MemorySeries[], minTimeMs: number, maxTimeMs: number) {
+    let bytes = 0;
+    for (const { open } of parts) if (overlapsOpen(open, minTimeMs, maxTimeMs)) bytes += open.byteLength;
+    this.#bytes = new Uint8Array(bytes);
+  }
+
+  copyOf(open: XorAppender): Uint8Array {
+    const offset = this.#fill;
+    const { byteLength } = open;
+    open.copyTo(this.#bytes, offset);
+    this.#fill = offset + byteLength;
+    return new Uint8Array(this.#bytes.buffer, offset, byteLength);
+  }
+}
+
+/** Sorts series by what is left of their labels, an order that they mostly have; gives whether any two are equal then. */
+function arrange(selected: MemorySeries[], gone: ReadonlySet<string>): boolean {
+  let hasRepeats = false;
+  for (let i = 1; i < selected.length; i++) {
+    const order = compareWithout(labelsAt(selected, i - 1), labelsAt(selected, i), gone);
+    if (order > 0) {
+      selected.sort((a, b) => compareWithout(a.labels, b.labels, gone));
+      return true;
+    }
+    if (order === 0) hasRepeats = true;
+  }
+  return hasRepeats;
+}
+
+function labelsAt(selected: readonly MemorySeries[], i: number): Labels {
+  return selected[i]?.labels ?? emptyLabels;
+}
+
+/** `compareLabels` of what is left without the labels that are gone. */
+function compareWithout(a: Labels, b: Labels, gone: ReadonlySet<string>): number {
+  let i = 0;
+  let j = 0;
+  for (;;) {
+    const nameA = a[i] ?? "";
+    const nameB = b[j] ?? "";
+    if (nameA === nameB && a[i + 1] === b[j + 1]) {
+      // Equal labels are passed together, gone or not.
+      if (nameA === "") return 0;
+      i += 2;
+      j += 2;
+    } else if (gone.has(nameA)) i += 2;
+    else if (gone.has(nameB)) j += 2;
+    else if (nameA !== nameB) return compareText(nameA, nameB);
+    else return compareText(a[i + 1] ?? "", b[j + 1] ?? "");
+  }
 }
 
 /** Whether an answer needs no look at single series. */
