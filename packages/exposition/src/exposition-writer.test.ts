@@ -31,7 +31,7 @@ describe("the text writer", () => {
         "# HELP rpc_seconds A summary.\\nWith \\\\ in it.",
         "# TYPE rpc_seconds summary",
         'rpc_seconds{quantile="0.5"} 0.25',
-        "rpc_seconds_sum 1.5e-9",
+        "rpc_seconds_sum 1.5e-09",
         "rpc_seconds_count 3 1700000000000",
         "# TYPE plain untyped",
         "plain NaN",

@@ -64,7 +64,7 @@ describe("the data field", () => {
         values: Float64Array.of(1e-7, 0),
         histograms: [undefined, histogram],
       },
-      `{"resultType":"vector","result":[{"metric":{"__name__":"up","job":"node"},"value":[1500.500,"1e-7"]},` +
+      `{"resultType":"vector","result":[{"metric":{"__name__":"up","job":"node"},"value":[1500.500,"1e-07"]},` +
         `{"metric":{},"histogram":[1500.500,${histogramText}]}]}`,
     ],
     ["an empty matrix", { kind: "matrix", series: [] }, `{"resultType":"matrix","result":[]}`],

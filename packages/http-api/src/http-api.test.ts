@@ -87,7 +87,7 @@ describe("answers to the letter", () => {
     [
       "a value below 1e-6 in a vector",
       `query?query=odd&time=${at}`,
-      `{"resultType":"vector","result":[{"metric":{"__name__":"odd","http.status":"<200>"},"value":[${at},"1e-7"]}]}`,
+      `{"resultType":"vector","result":[{"metric":{"__name__":"odd","http.status":"<200>"},"value":[${at},"1e-07"]}]}`,
     ],
     [
       "raw samples of a range selector",
@@ -172,6 +172,7 @@ describe("errors to the letter", () => {
     ["label/%2e%2e/values", 400, "bad_data", `invalid label name: ".."`],
     ["rules?type=x", 400, "bad_data", `invalid parameter "type": not supported value "x"`],
     ["metadata?limit=x", 400, "bad_data", "limit must be a number"],
+    ["query_exemplars?query=sum(", 400, "bad_data", "1:5: parse error: unclosed left parenthesis"],
     ["query_exemplars?start=2&end=1", 400, "bad_data", "end timestamp must not be before start timestamp"],
     ["admin/tsdb/snapshot", 404, "not_found", "there is nothing at this path"],
     ["../../etc/passwd", 404, "not_found", "there is nothing at this path"],

@@ -11,7 +11,10 @@ describe("the text of a value", () => {
     [Infinity, "+Inf"],
     [-Infinity, "-Inf"],
     [1e21, "1e+21"],
-    [1e-7, "1e-7"],
+    [1e-7, "1e-07"],
+    [-1.25e-9, "-1.25e-09"],
+    [1e-10, "1e-10"],
+    [0.000001, "0.000001"],
     [123456789012345680000, "123456789012345680000"],
   ] as const) {
     it(text, () => expect(formatFloat(value)).toBe(text));

@@ -11,6 +11,7 @@ export const staleLow = 0x00000002;
 export const normalNaNHigh = 0x7ff80000;
 export const normalNaNLow = 0x00000001;
 
+const letterE = 0x65;
 const scratch = new DataView(new ArrayBuffer(8));
 
 /** Writes Prometheus's staleness marker (0x7ff0000000000002) at index `i`. */
@@ -35,7 +36,9 @@ export function formatFloat(value: number): string {
     scratch.setFloat64(0, value);
     return scratch.getUint32(0) === 0 ? "0" : "-0";
   }
-  return String(value);
+  const text = String(value);
+  // Go gives an exponent two digits at least.
+  return text.charCodeAt(text.length - 3) === letterE ? `${text.slice(0, -1)}0${text.slice(-1)}` : text;
 }
 
 /** As `formatFloat`, but never with an exponent: how `count_values` writes its label, and the API a scalar. */
