@@ -1,5 +1,6 @@
 /** What a server says about itself: its stores, its build, and the questions of Grafana that have no source here yet. */
 import { fail, labelsToRecord, ok, type Labels, type Result } from "@pleiad/model";
+import { parseExpression } from "@pleiad/promql-syntax";
 import { badData, invalidParameter, wholeAnswer, type ApiAnswer, type ApiFailure } from "./envelope.ts";
 import { quoteJson } from "./json-text.ts";
 import { timeMaxMs, timeMinMs } from "./parameter-text.ts";
@@ -103,5 +104,7 @@ function listExemplars({ form }: RouteRequest): Result<ApiAnswer, ApiFailure> {
   const end = readTime(form, "end", timeMaxMs);
   if (!end.ok) return end;
   if (end.value < start.value) return fail(badData("end timestamp must not be before start timestamp"));
+  const query = parseExpression(form.first("query"));
+  if (!query.ok) return fail(badData(query.failure.message));
   return ok(wholeAnswer([]));
 }
