@@ -76,8 +76,10 @@ export function createSeriesFrameReader(labelTable: LabelTable = createLabelTabl
         previousLengths[count] = length;
         count++;
       } else if (reader.field === 2) {
-        chunks ??= [];
-        chunks.push(readChunk(reader));
+        const chunk = readChunk(reader);
+        // An array that begins with one element has no room for more, one that begins empty soon has room for seventeen.
+        if (chunks === undefined) chunks = [chunk];
+        else chunks.push(chunk);
       } else reader.skip();
     }
     previous = message;
@@ -135,25 +137,24 @@ function sameBytes(bytes: Uint8Array, from: number, to: number, other: Uint8Arra
 function readChunk(reader: ProtobufReader): SourceChunk {
   let minTimeMs = 0;
   let maxTimeMs = 0;
-  let raw: EncodedChunk | undefined;
+  let raw: SourceChunk["content"] | undefined;
   let aggregates: Map<Aggregate, EncodedChunk> | undefined;
   for (const outer = reader.enter(); reader.nextField() || reader.leave(outer);) {
     const { field } = reader;
     if (field === 1) minTimeMs = reader.int64();
     else if (field === 2) maxTimeMs = reader.int64();
-    else if (field === 3) raw = readEncodedChunk(reader);
+    else if (field === 3) raw = readRaw(reader);
     else {
       const aggregate = aggregatesByField[field];
       if (aggregate === undefined) reader.skip();
       else {
         aggregates ??= new Map();
-        aggregates.set(aggregate, readEncodedChunk(reader));
+        const { encoding, data } = readRaw(reader);
+        aggregates.set(aggregate, { encoding, data });
       }
     }
   }
-  if (raw !== undefined) {
-    return { minTimeMs, maxTimeMs, content: { kind: "raw", encoding: raw.encoding, data: raw.data } };
-  }
+  if (raw !== undefined) return { minTimeMs, maxTimeMs, content: raw };
   if (aggregates === undefined) {
     reader.fail("chunk without data");
     aggregates = new Map();
@@ -161,7 +162,8 @@ function readChunk(reader: ProtobufReader): SourceChunk {
   return { minTimeMs, maxTimeMs, content: { kind: "aggregates", of: aggregates } };
 }
 
-function readEncodedChunk(reader: ProtobufReader): EncodedChunk {
+/** An encoded chunk as the content of a raw one, so that the usual chunk needs no second object. */
+function readRaw(reader: ProtobufReader): EncodedChunk & { readonly kind: "raw" } {
   let encoding: ChunkEncoding = 1;
   let data: Uint8Array | undefined;
   for (const outer = reader.enter(); reader.nextField() || reader.leave(outer);) {
@@ -173,7 +175,7 @@ function readEncodedChunk(reader: ProtobufReader): EncodedChunk {
     } else if (reader.field === 2) data = reader.bytes();
     else reader.skip();
   }
-  return { encoding, data: data ?? new Uint8Array(0) };
+  return { kind: "raw", encoding, data: data ?? noMessage };
 }
 
 export interface SeriesFrameOptions {
