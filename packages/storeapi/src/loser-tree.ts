@@ -1,6 +1,6 @@
 /**
  * A tournament over numbered contestants, for merging many sorted streams: the first one of all costs one comparison a
- * level to find anew after it changed. See Knuth, volume 3, 5.4.1.
+ * level to find anew after it changed, and one alone while the same wins again and again. See Knuth, volume 3, 5.4.1.
  */
 export interface LoserTree {
   /** The number of the contestant that comes first. */
@@ -23,11 +23,29 @@ export function createLoserTree(count: number, before: (a: number, b: number) =>
     losers[node] = rightFirst ? left : right;
   }
   let winner = count === 1 ? 0 : (winners[1] as number);
+  let runnerUp = -1; // who would win without the winner, once that is known
+
+  /** The first of those who lost to the winner itself: only such a one can be second. */
+  function findRunnerUp(): number {
+    let first = -1;
+    for (let node = (count + winner) >> 1; node >= 1; node >>= 1) {
+      const loser = losers[node] as number;
+      if (first === -1 || before(loser, first)) first = loser;
+    }
+    return first;
+  }
+
   return {
     get winner() {
       return winner;
     },
     replay() {
+      // Streams mostly have many in a row: then one comparison says that the winner is still the first.
+      if (runnerUp !== -1) {
+        if (!before(runnerUp, winner)) return;
+        runnerUp = -1;
+      }
+      const winnerBefore = winner;
       for (let node = (count + winner) >> 1; node >= 1; node >>= 1) {
         const loser = losers[node] as number;
         if (before(loser, winner)) {
@@ -35,6 +53,7 @@ export function createLoserTree(count: number, before: (a: number, b: number) =>
           winner = loser;
         }
       }
+      if (winner === winnerBefore) runnerUp = findRunnerUp();
     },
   };
 }
