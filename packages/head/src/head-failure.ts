@@ -8,8 +8,6 @@ export type HeadFailure =
   | { readonly kind: "files"; readonly code: FileErrorCode; readonly reason: string }
   /** A datasync failed: nobody knows what the disk holds, so the head takes nothing more until it is opened anew. */
   | { readonly kind: "sealed"; readonly reason: string }
-  /** The directory holds what Prometheus may write and this head does not read. Nothing was changed. */
-  | { readonly kind: "unsupported"; readonly reason: string }
   | { readonly kind: "closed" };
 
 /** Why a series was not taken. */
@@ -34,8 +32,6 @@ export function formatHeadFailure(failure: HeadFailure): string {
       return failure.reason;
     case "sealed":
       return `no more writes until a restart, since a datasync failed: ${failure.reason}`;
-    case "unsupported":
-      return failure.reason;
     case "closed":
       return "the head is closed";
     default:

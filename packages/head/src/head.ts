@@ -50,8 +50,9 @@ export interface HeadStatistics {
   readonly walBytes: number;
   readonly chunkFileBytes: number;
   readonly replayMs: number;
-  /** Damaged bytes that the opening cut off. */
+  /** Bytes at damaged ends of files that the opening cut off, and damaged records elsewhere that it left out. */
   readonly repairedBytes: number;
+  readonly damagedRecords: number;
   /** Samples in the log whose series nothing names, and records of kinds that are not read. */
   readonly skippedSamples: number;
   readonly unreadRecords: number;
@@ -98,9 +99,7 @@ export async function openHead(options: HeadOptions, ports: HeadPorts): Promise<
       fileSpanMs: options.chunkRangeMs,
       isDraft: false,
     });
-    const replayed = await replayHead(memory, writer, chunkDirectory, log, ports);
-    if (!replayed.ok) return replayed;
-    const report = replayed.value;
+    const report = await replayHead(memory, writer, chunkDirectory, log, ports);
     chunkFileNumber = report.chunkFiles.at(-1)?.number ?? 0;
     await removeEntries(files, log.leftovers);
     const wal = new WriteAheadLog(files, clock, {
@@ -117,6 +116,7 @@ export async function openHead(options: HeadOptions, ports: HeadPorts): Promise<
       chunks: memory.chunkCount,
       replayMs: Math.round(replayMs),
       repairedBytes: report.repairedBytes,
+      damagedRecords: report.damagedRecords,
       skippedSamples: report.skippedSamples,
       unreadRecords: report.unread,
     });
@@ -184,8 +184,12 @@ class OpenHead implements Head {
     const { observations } = ports;
     this.#appendedCounter = observations.counter("pleiad_head_samples_appended_total", "Samples committed to heads.");
     this.#failureCounter = observations.counter("pleiad_head_write_failures_total", "Commits that the disk refused.");
-    const repaired = observations.counter("pleiad_head_repaired_bytes_total", "Damaged bytes cut off at opening.");
-    repaired.add(report.repairedBytes);
+    observations
+      .counter("pleiad_head_repaired_bytes_total", "Bytes at damaged ends of files that an opening cut off.")
+      .add(report.repairedBytes);
+    observations
+      .counter("prometheus_tsdb_wal_corruptions_total", "Damaged records of the log that an opening left out.")
+      .add(report.damagedRecords);
   }
 
   select(request: SelectRequest, signal: AbortSignal): SeriesCursor {
@@ -258,6 +262,7 @@ class OpenHead implements Head {
       chunkFileBytes: chunkFiles.reduce((total, file) => total + file.sizeBytes, 0),
       replayMs: this.#replayMs,
       repairedBytes: this.#report.repairedBytes,
+      damagedRecords: this.#report.damagedRecords,
       skippedSamples: this.#report.skippedSamples,
       unreadRecords: this.#report.unread,
     };

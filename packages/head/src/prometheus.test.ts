@@ -1,15 +1,26 @@
-/** What a head writes, read by the real thing; skipped where it is not installed. */
-import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+/** What a head writes, read by the real thing, and the other way round; skipped where it is not installed. */
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { encodeXor } from "@pleiad/chunks";
+import { formatLabels, labelsFromRecord, parseFloatText } from "@pleiad/model";
 import { testPorts } from "@pleiad/ports/testing";
 import { describe, expect, it } from "vitest";
 import { appendAll, dump, named, openTestHead, startMs } from "./head.fixtures.ts";
 import type { SeriesRef } from "./memory-series.ts";
 
-const hasPromtool = spawnSync("promtool", ["--version"]).status === 0;
+const hasPromtool = isInstalled("promtool");
+const hasPrometheus = isInstalled("prometheus");
+
+function isInstalled(program: string): boolean {
+  const found = spawnSync(program, ["--version"]).status === 0;
+  if (!found && process.env["PLEIAD_REQUIRE_PEERS"] === "1") throw new Error(`${program} is required here and missing`);
+  return found;
+}
 
 /** `promtool tsdb dump` of a head's files: `{labels} value time`, a line each. */
 function promtoolDump(contents: ReadonlyMap<string, Uint8Array>): string[] {
@@ -67,4 +78,105 @@ describe("promtool", () => {
       `${labels} ${time} ${value}`;
     expect(theirs.map(key).sort()).toEqual(ours.map(key).sort());
   });
+});
+
+const portFirst = 29_100;
+const portLast = 29_999;
+
+async function freePort(): Promise<number> {
+  for (let port = portFirst; port <= portLast; port++) {
+    const server = createServer().listen(port, "127.0.0.1");
+    const isFree = await once(server, "listening").then(
+      () => true,
+      () => false,
+    );
+    server.close();
+    if (isFree) return port;
+  }
+  throw new Error(`no port is free from ${portFirst} to ${portLast}`);
+}
+
+/** Runs Prometheus on itself until it has scraped eight times; gives what its API told last, and then its files. */
+async function runPrometheus(directory: string): Promise<{ lines: string[]; contents: Map<string, Uint8Array> }> {
+  const data = join(directory, "data");
+  const address = `127.0.0.1:${await freePort()}`;
+  const targets = { targets: [address], labels: { odd: '\u00e4 "quoted"' } };
+  const scrape = { job_name: "self", scrape_interval: "1s", scrape_timeout: "1s", static_configs: [targets] };
+  const config = join(directory, "prometheus.yml");
+  // JSON is YAML.
+  writeFileSync(config, JSON.stringify({ scrape_configs: [scrape] }));
+  const flags = [`--config.file=${config}`, `--storage.tsdb.path=${data}`, `--web.listen-address=${address}`];
+  const peer = spawn("prometheus", flags, { stdio: "ignore" });
+  const ended = once(peer, "exit");
+  try {
+    while (peer.exitCode === null) {
+      await sleep(100);
+      const lines = await askForAll(address).catch(() => []);
+      if (lines.filter((line) => line.startsWith("up{")).length < 8) continue;
+      peer.kill("SIGTERM");
+      await ended;
+      return { lines, contents: filesIn(data) };
+    }
+  } finally {
+    peer.kill("SIGKILL");
+    await ended;
+  }
+  throw new Error(`prometheus ended by itself, with ${peer.exitCode}`);
+}
+
+/** All samples as the API tells them, a line each as `dump` has them. */
+async function askForAll(address: string): Promise<string[]> {
+  const query = encodeURIComponent('{__name__!=""}[1h]');
+  const response = await fetch(`http://${address}/api/v1/query?query=${query}`);
+  const answer = (await response.json()) as {
+    data: { result: { metric: Record<string, string>; values: [number, string][] }[] };
+  };
+  return answer.data.result.flatMap(({ metric, values }) => {
+    const series = formatLabels(labelsFromRecord(metric));
+    return values.map(([seconds, text]) => `${series} ${Math.round(seconds * 1000)} ${bitsOf(text)}`);
+  });
+}
+
+function bitsOf(text: string): string {
+  if (text === "NaN") return "7ff8000000000001";
+  const view = new DataView(new ArrayBuffer(8));
+  view.setFloat64(0, parseFloatText(text) ?? NaN);
+  return view.getBigUint64(0).toString(16).padStart(16, "0");
+}
+
+function filesIn(directory: string): Map<string, Uint8Array> {
+  const contents = new Map<string, Uint8Array>();
+  for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    if (entry.isFile()) contents.set(`/data${path.slice(directory.length)}`, new Uint8Array(readFileSync(path)));
+  }
+  return contents;
+}
+
+describe("a head over the directory of a Prometheus", () => {
+  it.skipIf(!hasPrometheus)(
+    "has all that its API told, bit by bit, from a compressed log (needs prometheus)",
+    { timeout: 60_000 },
+    async () => {
+      const directory = mkdtempSync(join(tmpdir(), "pleiad-head-"));
+      try {
+        const { lines, contents } = await runPrometheus(directory);
+        expect((contents.get("/data/wal/00000000")?.[0] ?? 0) & 0x08).toBe(0x08);
+        const ports = testPorts({ startMs: Date.now() });
+        await ports.files.makeDirectory("/data/wal");
+        await ports.files.makeDirectory("/data/chunks_head");
+        for (const [path, bytes] of contents) ports.files.contents.set(path, bytes);
+        const head = await openTestHead(ports);
+        expect(head.statistics()).toMatchObject({ repairedBytes: 0, damagedRecords: 0, skippedSamples: 0 });
+        // It went on scraping after it was asked.
+        const timeOf = (line: string) => Number(/ (\d+) [0-9a-f]{16}$/.exec(line)?.[1]);
+        const askedMs = Math.max(...lines.map(timeOf));
+        const ours = (await dump(head)).filter((line) => timeOf(line) <= askedMs && !line.endsWith("7ff0000000000002"));
+        expect(lines.length).toBeGreaterThan(2000);
+        expect(ours.sort()).toEqual(lines.sort());
+      } finally {
+        rmSync(directory, { recursive: true });
+      }
+    },
+  );
 });

@@ -1,17 +1,18 @@
+import { zstdCompressSync } from "node:zlib";
 import { testPorts } from "@pleiad/ports/testing";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ByteReader } from "./byte-reader.ts";
 import { ByteWriter } from "./byte-writer.ts";
-import { appendAll, dump, named, openTestHead, startMs, testOptions } from "./head.fixtures.ts";
-import { openHead } from "./head.ts";
+import { appendAll, dump, named, openTestHead, startMs } from "./head.fixtures.ts";
 import { framedBytes, frameRecord, pageBytes, SegmentReader } from "./wal-segment.ts";
 
 const recordsOf = (segment: Uint8Array) => {
   const reader = new SegmentReader(segment);
   const records: Uint8Array[] = [];
   while (reader.next()) records.push(reader.record.slice(reader.from, reader.to));
-  return { records, damage: reader.damage, goodBytes: reader.goodBytes, compression: reader.compression };
+  const { damage, goodBytes, damagedRecords, firstDamage } = reader;
+  return { records, damage, goodBytes, damagedRecords, firstDamage };
 };
 
 const framed = (records: readonly Uint8Array[]) => {
@@ -39,6 +40,13 @@ describe("segments of the log", () => {
       }),
       { numRuns: 15 },
     );
+  });
+
+  it("give back a record that begins where a page has room for a header alone", () => {
+    for (let room = 0; room <= 20; room++) {
+      const records = [new Uint8Array(pageBytes - 7 - room).fill(1), Uint8Array.of(2, 3), Uint8Array.of(4)];
+      expect(recordsOf(framed(records))).toMatchObject({ records, damage: undefined, damagedRecords: 0 });
+    }
   });
 
   it("cut at any byte give the records before the cut, and keep those only", () => {
@@ -78,15 +86,82 @@ describe("segments of the log", () => {
     expect(recordsOf(segment)).toMatchObject({ damage, goodBytes: 10, records: [Uint8Array.of(1, 2, 3)] });
   });
 
-  it.each([
-    ["snappy", 0x08],
-    ["zstd", 0x10],
-  ])("say that they are compressed: %s", (compression, flag) => {
-    const segment = framed([Uint8Array.of(1)]);
-    segment[0] = (segment[0] ?? 0) | flag;
-    expect(recordsOf(segment)).toMatchObject({ compression, damage: undefined, records: [] });
+  for (const [compression, flag, compress] of [
+    ["snappy", 0x08, snappyLiteral],
+    ["zstd", 0x10, (record: Uint8Array) => new Uint8Array(zstdCompressSync(record))],
+  ] as const) {
+    it(`give back records compressed with ${compression}, whatever pages they lie across`, () => {
+      const records = [0, 1, 2].map((i) => Uint8Array.from({ length: 1 + i * 40_000 }, (_, at) => at * at * (i + 1)));
+      const out = new ByteWriter();
+      for (const record of records) frameFlagged(out, compress(record), flag);
+      expect(recordsOf(out.view())).toMatchObject({ records, damage: undefined, damagedRecords: 0 });
+    });
+
+    it(`leave out a record that only says to be compressed with ${compression}`, () => {
+      const samples = Uint8Array.of(2, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0);
+      const records = [samples, Uint8Array.of(1), Uint8Array.of(2)];
+      const segment = framed(records);
+      segment[0] = (segment[0] ?? 0) | flag;
+      expect(recordsOf(segment)).toMatchObject({
+        records: records.slice(1),
+        damage: undefined,
+        damagedRecords: 1,
+        firstDamage: expect.stringContaining(`${compression}: `),
+      });
+      expect(recordsOf(segment.slice(0, 26))).toMatchObject({ records: [], goodBytes: 0 });
+    });
+  }
+
+  it("with one bit flipped anywhere lose that record and no other, or else their end", () => {
+    const records = [40, 5, 33_000, 1, 70_000, 9].map((size, i) => new Uint8Array(size).fill(i + 1));
+    const segment = framed(records);
+    const ends = records.map((_, i) => framed(records.slice(0, i + 1)).length);
+    const hit = (at: number) => ends.findIndex((end) => at < end);
+    const bits = fc.oneof(
+      fc.nat(segment.length * 8 - 1),
+      fc.constantFrom(...[0, ...ends.slice(0, -1)].flatMap(headerBits)),
+    );
+    fc.assert(
+      fc.property(bits, (bit) => {
+        const flipped = segment.slice();
+        flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+        const read = recordsOf(flipped);
+        const isLast = hit(bit >> 3) === records.length - 1;
+        expect(read.records.map(({ length }) => length)).toEqual(
+          records.filter((_, i) => i !== hit(bit >> 3)).map(({ length }) => length),
+        );
+        expect(read.damage === undefined).toBe(!isLast);
+      }),
+      { numRuns: 300 },
+    );
   });
 });
+
+const headerBits = (at: number) => Array.from({ length: 56 }, (_, bit) => at * 8 + bit);
+
+/** A snappy block of one literal. */
+function snappyLiteral(record: Uint8Array): Uint8Array {
+  const out = new ByteWriter();
+  out.uvarint(record.length);
+  const last = record.length - 1;
+  for (const byte of [62 << 2, last & 0xff, (last >>> 8) & 0xff, last >>> 16]) out.u8(byte);
+  out.raw(record, 0, record.length);
+  return out.view();
+}
+
+/** As `frameRecord`, with a flag on every fragment. */
+function frameFlagged(out: ByteWriter, record: Uint8Array, flag: number): void {
+  const start = out.length;
+  frameRecord(out, 0, record, 0, record.length);
+  for (let at = start; at < out.length;) {
+    if (pageBytes - (at % pageBytes) < 7) {
+      at += pageBytes - (at % pageBytes);
+      continue;
+    }
+    out.bytes[at] = (out.bytes[at] ?? 0) | flag;
+    at += 7 + (((out.bytes[at + 1] ?? 0) << 8) | (out.bytes[at + 2] ?? 0));
+  }
+}
 
 describe("numbers and texts of the files", () => {
   it("come back as they were written", () => {
@@ -169,9 +244,16 @@ describe("a head over damaged files", () => {
     expect(longest).toBe(states.at(-1)?.length);
   });
 
-  it("with any bit flipped has some of what was written and nothing else", async () => {
+  it("with any bit flipped loses what one record told, and has nothing else", async () => {
     const { contents, states } = await writtenHead();
     const all = new Set(states.at(-1));
+    // Samples are told a commit at a time, and names of series where they first come.
+    const commits = states.slice(1).map((state, i) => state.filter((line) => !states[i]?.includes(line)));
+    const named = commits.map((commit) => {
+      const names = commit.map((line) => line.split(" ")[0]);
+      return [...all].filter((line) => names.includes(line.split(" ")[0]) && commit[0] === commits[0]?.[0]);
+    });
+    const records = [...commits, ...named].map((lines) => new Set(lines));
     for (const path of [walPath, chunkPath]) {
       const bytes = contents.get(path) ?? new Uint8Array(0);
       expect(bytes.length).toBeGreaterThan(20);
@@ -182,17 +264,14 @@ describe("a head over damaged files", () => {
         await ports.files.makeDirectory("/data/wal");
         await ports.files.makeDirectory("/data/chunks_head");
         for (const [other, content] of contents) ports.files.contents.set(other, other === path ? flipped : content);
-        const opened = await openHead({ ...testOptions, samplesPerChunk: 4 }, ports);
-        if (!opened.ok) {
-          // A flipped flag of a fragment asks for another program rather than for a repair.
-          expect(opened.failure.kind).toBe("unsupported");
-          continue;
-        }
-        const lines = await dump(opened.value);
+        const lines = await dump(await openTestHead(ports, { samplesPerChunk: 4 }));
         expect(lines.filter((line) => !all.has(line))).toEqual([]);
         expect(new Set(lines).size).toBe(lines.length);
         // The log has all that the file of closed chunks lost.
         if (path === chunkPath) expect(lines).toEqual(states.at(-1));
+        const lost = [...all].filter((line) => !lines.includes(line));
+        const isOneRecord = records.some((record) => lost.every((line) => record.has(line)));
+        expect(isOneRecord, `bit ${bit} of ${path} lost ${lost.join(", ")}`).toBe(true);
       }
     }
   });
@@ -218,18 +297,15 @@ describe("a head over damaged files", () => {
     );
   });
 
-  it("drops what is behind a damaged segment, as Prometheus does", async () => {
+  it("goes on behind a segment whose end a crash tore off", async () => {
     const { contents, states } = await writtenHead();
     const segment = contents.get(walPath) ?? new Uint8Array(0);
-    const { head, ports } = await openedOver(
-      new Map([
-        [walPath, segment.slice(0, segment.length - 1)],
-        ["/data/wal/00000001", segment],
-        ["/data/wal/00000002", segment],
-      ]),
-    );
-    expect(await dump(head)).toEqual(states.at(-2));
-    expect([...ports.files.contents.keys()]).toEqual([walPath]);
+    const paths = [walPath, "/data/wal/00000001", "/data/wal/00000002"];
+    const torn = segment.slice(0, segment.length - 1);
+    const { head, ports } = await openedOver(new Map(paths.map((path, i) => [path, i < 2 ? torn : segment])));
+    expect(await dump(head)).toEqual(states.at(-1));
+    expect([...ports.files.contents.keys()]).toEqual(paths);
+    expect(head.statistics().damagedRecords).toBe(0);
   });
 
   it("removes half-written checkpoints and segments that a checkpoint stands for", async () => {
@@ -249,21 +325,25 @@ describe("a head over damaged files", () => {
     expect(ports.files.contents.has("/data/wal/00000002")).toBe(true);
   });
 
-  it("refuses a compressed log by name, and leaves it as it is", async () => {
-    const { contents } = await writtenHead();
-    const segment = (contents.get(walPath) ?? new Uint8Array(0)).slice();
-    segment[0] = (segment[0] ?? 0) | 0x08;
-    const ports = testPorts();
-    await ports.files.makeDirectory("/data/wal");
-    await ports.files.makeDirectory("/data/chunks_head");
-    ports.files.contents.set(walPath, segment);
-    expect(await openHead(testOptions, ports)).toEqual({
-      ok: false,
-      failure: {
-        kind: "unsupported",
-        reason: `${walPath}: records compressed with snappy are not read; write the log uncompressed`,
-      },
-    });
-    expect(ports.files.contents.get(walPath)).toEqual(segment);
+  it("has all of a log that is compressed, and writes on uncompressed", async () => {
+    const { contents, states } = await writtenHead();
+    const out = new ByteWriter();
+    for (const record of recordsOf(contents.get(walPath) ?? new Uint8Array(0)).records) {
+      frameFlagged(out, snappyLiteral(record), 0x08);
+    }
+    const { head, ports } = await openedOver(new Map([[walPath, out.view().slice()]]));
+    expect(await dump(head)).toEqual(states.at(-1));
+    await appendAll(head, [[named("z"), startMs + 100, 1]]);
+    expect(await dump((await openedOver(ports.files.contents)).head)).toEqual(await dump(head));
+  });
+
+  it("leaves out a record that makes no sense, and counts it", async () => {
+    const { contents, states } = await writtenHead();
+    const segment = contents.get(walPath) ?? new Uint8Array(0);
+    const senseless = framed([Uint8Array.of(2, 1, 2, 3)]);
+    const { head, ports } = await openedOver(new Map([[walPath, Uint8Array.of(...senseless, ...segment)]]));
+    expect(await dump(head)).toEqual(states.at(-1));
+    expect(head.statistics()).toMatchObject({ damagedRecords: 1, repairedBytes: 0 });
+    expect(ports.files.contents.get(walPath)?.length).toBe(senseless.length + segment.length);
   });
 });

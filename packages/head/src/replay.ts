@@ -1,12 +1,12 @@
 /**
  * Brings a head back from its directory: closed chunks first, then the checkpoint, then the segments of the log. What a
- * crash tore off is cut off, so that the next replay does not meet it again. Nothing is taken that fails its checksum.
+ * crash tore off is cut off, so that the next replay does not meet it again; what decayed before the end stays, left out.
+ * Nothing is taken that fails its checksum.
  */
-import { fail, isSortedLabels, labelsFromSorted, ok, type Result } from "@pleiad/model";
+import { isSortedLabels, labelsFromSorted } from "@pleiad/model";
 import type { Ports } from "@pleiad/ports";
 import { readHeadChunkFile, type ClosedChunk, type HeadChunkFile } from "./head-chunk-file.ts";
 import type { HeadChunkWriter } from "./head-chunk-writer.ts";
-import type { HeadFailure } from "./head-failure.ts";
 import type { HeadMemory } from "./head-memory.ts";
 import type { MemorySeries } from "./memory-series.ts";
 import { readRecord, seriesRefMax, type RecordSink } from "./wal-records.ts";
@@ -16,8 +16,10 @@ import type { LogInventory } from "./write-ahead-log.ts";
 export interface ReplayReport {
   /** Files of closed chunks that are there, by number. */
   readonly chunkFiles: HeadChunkFile[];
-  /** Damaged bytes that were cut off, in the log and in files of closed chunks. */
+  /** Bytes that were cut off at the damaged end of a segment or of a file of closed chunks. */
   repairedBytes: number;
+  /** Records of the log that are damaged while others behind them are not. */
+  damagedRecords: number;
   /** Samples of series that no record names, or that a later sample of the series had overtaken. */
   skippedSamples: number;
   /** Records and chunks of kinds that are not read. */
@@ -39,19 +41,19 @@ export async function replayHead(
   chunkDirectory: string,
   log: LogInventory,
   ports: ReplayPorts,
-): Promise<Result<ReplayReport, HeadFailure>> {
+): Promise<ReplayReport> {
   const replay = new Replay(memory, writer, ports);
   await replay.readChunkFiles(chunkDirectory);
-  const failure = await replay.readLog(log);
-  if (failure !== undefined) return fail(failure);
+  await replay.readLog(log);
   replay.finish();
-  return ok(replay.report);
+  return replay.report;
 }
 
 class Replay implements RecordSink {
   readonly report: ReplayReport = {
     chunkFiles: [],
     repairedBytes: 0,
+    damagedRecords: 0,
     skippedSamples: 0,
     unread: 0,
     checkpointBytes: 0,
@@ -105,50 +107,30 @@ class Replay implements RecordSink {
     }
   }
 
-  async readLog(log: LogInventory): Promise<HeadFailure | undefined> {
+  async readLog(log: LogInventory): Promise<void> {
     const { files, observations } = this.#ports;
     for (const path of log.checkpoint?.paths ?? []) {
       const bytes = await files.readFile(path);
-      const end = await this.#readSegment(bytes);
-      if (end.compression !== undefined) return compressed(path, end.compression);
+      const end = await this.#readSegment(path, bytes);
       this.report.checkpointBytes += bytes.length;
       if (end.damage !== undefined) {
-        // A checkpoint is put in place whole: this is decay, and what follows still holds.
-        this.report.repairedBytes += bytes.length - end.goodBytes;
-        observations.log("error", "A checkpoint of the log is damaged: samples are lost.", {
-          path,
-          damage: end.damage,
-        });
+        // A checkpoint is put in place whole: this is decay, and no end that a crash tore off.
+        this.report.damagedRecords++;
+        const fields = { path, damage: end.damage, sizeBytes: bytes.length - end.goodBytes };
+        observations.log("error", "The end of a checkpoint of the log is damaged: samples are lost.", fields);
       }
     }
     let previous = log.checkpoint?.number;
-    for (const [i, { path, number }] of log.segments.entries()) {
+    for (const { path, number } of log.segments) {
       if (previous !== undefined && number !== previous + 1) {
         observations.log("error", "Segments of the log are missing.", { before: path });
       }
       previous = number;
       const bytes = await files.readFile(path);
-      const end = await this.#readSegment(bytes);
-      if (end.compression !== undefined) return compressed(path, end.compression);
-      this.report.segmentBytes += bytes.length;
-      if (end.damage === undefined) continue;
-      this.report.segmentBytes += end.goodBytes - bytes.length;
-      // Later segments go first: were this one shortened and the process to die, they would look like its sequel.
-      for (const later of log.segments.slice(i + 1).reverse()) {
-        const file = await files.open(later.path, "read");
-        const sizeBytes = await file.size();
-        await file.close();
-        await files.unlink(later.path);
-        this.report.repairedBytes += sizeBytes;
-        observations.log("error", "A segment of the log behind a damaged one is dropped.", {
-          path: later.path,
-          sizeBytes,
-        });
-      }
-      await this.#cutOff(path, end.goodBytes, bytes.length, end.damage);
-      break;
+      const end = await this.#readSegment(path, bytes);
+      this.report.segmentBytes += end.damage === undefined ? bytes.length : end.goodBytes;
+      if (end.damage !== undefined) await this.#cutOff(path, end.goodBytes, bytes.length, end.damage);
     }
-    return undefined;
   }
 
   /** Puts every series in the state that samples are appended to, without what is past retention. */
@@ -225,20 +207,25 @@ class Replay implements RecordSink {
     this.report.unread++;
   }
 
-  async #readSegment(bytes: Uint8Array): Promise<SegmentReader> {
-    const { clock } = this.#ports;
+  async #readSegment(path: string, bytes: Uint8Array): Promise<SegmentReader> {
+    const { clock, observations } = this.#ports;
     const reader = new SegmentReader(bytes);
     for (let records = 1; reader.next(); records++) {
       const damage = readRecord(reader.record, reader.from, reader.to, this) ?? this.#senseless;
       if (damage !== undefined) {
         this.#senseless = undefined;
-        reader.damage = damage;
-        break;
+        reader.leaveOut(damage);
       }
       if (records % recordsPerPiece === 0 && clock.monotonicMs() - this.#pieceStartMs > pieceMs) {
         await clock.yield();
         this.#pieceStartMs = clock.monotonicMs();
       }
+    }
+    const { damagedRecords, firstDamage } = reader;
+    if (firstDamage !== undefined) {
+      this.report.damagedRecords += damagedRecords;
+      const fields = { path, records: damagedRecords, damage: firstDamage };
+      observations.log("error", "Records of the log are damaged: samples are lost.", fields);
     }
     return reader;
   }
@@ -253,11 +240,4 @@ class Replay implements RecordSink {
     const fields = { path, damage, keptBytes: goodBytes, droppedBytes: sizeBytes - goodBytes };
     observations.log("warn", "The damaged end of a file is cut off.", fields);
   }
-}
-
-function compressed(path: string, compression: string): HeadFailure {
-  return {
-    kind: "unsupported",
-    reason: `${path}: records compressed with ${compression} are not read; write the log uncompressed`,
-  };
 }
