@@ -69,6 +69,9 @@ export interface StoreClient extends SeriesSource {
 
 export type StoreClientPorts = Pick<Ports, "clock" | "network" | "observations">;
 
+/** Why what belongs to a stream is aborted at its end. Made once: the stack of each would cost more than the abort. */
+const streamEnded = new DOMException("the stream of series has ended", "AbortError");
+
 /** As Thanos does since 0.41. Older servers ignore it and send one series a message. */
 const responseBatchSize = 64;
 
@@ -194,7 +197,7 @@ function openSeriesStream(
     if (cause !== undefined) observer.failed(cause);
     pending = undefined;
     waits.end();
-    ending.abort();
+    ending.abort(streamEnded);
     // Leaving the iteration frees what the transport holds for the call; a call that was cut may refuse it.
     iterator?.return?.().then(undefined, () => undefined);
     return undefined;
@@ -339,7 +342,7 @@ function createWaitBudget(clock: Ports["clock"], budgetMs: number, call: AbortCo
       waitingSinceMs = undefined;
     },
     end() {
-      ending.abort();
+      ending.abort(streamEnded);
     },
   };
 }
