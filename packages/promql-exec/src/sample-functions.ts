@@ -5,8 +5,6 @@ import type { SampleMapping } from "./mapped-samples.ts";
 /** Scalar arguments in order, each with a value for every step. */
 export type SampleFunction = (scalars: readonly Float64Array[]) => SampleMapping;
 
-const degreesPerRadian = 180 / Math.PI;
-
 const plain = (map: (value: number) => number): SampleFunction => {
   return () => ({ map });
 };
@@ -21,8 +19,9 @@ const mathFunctions: Readonly<Record<string, SampleFunction>> = {
   log2: plain(Math.log2),
   log10: plain(Math.log10),
   sgn: plain((value) => (value < 0 ? -1 : value > 0 ? 1 : value)),
-  deg: plain((value) => value * degreesPerRadian),
-  rad: plain((value) => value / degreesPerRadian),
+  // Multiplied first: a quotient kept ready would differ in the last digit, and where the product overflows.
+  deg: plain((value) => (value * 180) / Math.PI),
+  rad: plain((value) => (value * Math.PI) / 180),
   sin: plain(Math.sin),
   cos: plain(Math.cos),
   tan: plain(Math.tan),
