@@ -1,0 +1,248 @@
+/** Random questions that have answers: selectors of series that exist, under everything that the engine evaluates. */
+import { seededRandom, type Random } from "@pleiad/ports";
+
+/**
+ * A vector is exact where its values are samples or whole numbers, so that no engine rounds on the way. Only of such is
+ * asked what a last digit decides: order, equality, whole parts.
+ */
+type Exactness = "exact" | "rounded";
+
+interface Scope {
+  readonly random: Random;
+  readonly at: string;
+  readonly depth: number;
+  /** One in another is evaluated at whole steps of the outer one, where its left edge may meet a step of its own. */
+  readonly isInSubquery: boolean;
+}
+
+const depthMax = 4;
+
+/** One query that gives a scalar or an instant vector. `at` is a time inside the data, spelled as after `@`. */
+export function randomQuery(seed: number, at: string): string {
+  const random = seededRandom(seed);
+  const scope: Scope = { random, at, depth: 0, isInSubquery: false };
+  const query = random.int(8) === 0 ? scalar(scope) : vector(scope, random.int(3) === 0 ? "exact" : "rounded");
+  return query.replaceAll(/ +/g, " ").replaceAll(" )", ")").trim();
+}
+
+const gauges = [
+  "node_load1",
+  "node_memory_MemFree_bytes",
+  'node_memory_Cached_bytes{node!=""}',
+  "node_filesystem_avail_bytes",
+  'node_filesystem_avail_bytes{mountpoint="/"}',
+  "kube_pod_status_phase{phase='Running'}",
+  'kube_deployment_status_replicas{namespace=~"p.*"}',
+  "odd_gauge",
+  'odd_gauge{shape="wave"}',
+  'odd_gauge{shape=~"nan|stale|gap"}',
+  'odd_gauge{shape!~"huge|infinite|tiny|nan"}',
+  "odd_left",
+  "odd_right",
+  "odd_many",
+  "odd_first_half",
+  '{__name__=~"odd_(left|right)"}',
+  "up",
+  "nosuch",
+] as const;
+
+const counters = [
+  "node_cpu_seconds_total",
+  'node_cpu_seconds_total{cpu="0", mode=~"idle|user"}',
+  "node_network_receive_bytes_total",
+  'apiserver_request_total{verb="GET"}',
+  'apiserver_request_total{code=~"4..|5.."}',
+  'http_request_duration_seconds_bucket{handler="/"}',
+  "http_request_duration_seconds_count",
+  "container_cpu_usage_seconds_total{container='main'}",
+  'odd_total{shape=~"resets|flat|fast"}',
+] as const;
+
+/** No two series of one have the same value at the same time: which of them topk keeps is then decided. */
+const untied = [
+  "node_memory_MemFree_bytes",
+  "node_memory_MemAvailable_bytes offset 4m",
+  "node_network_receive_bytes_total",
+  'node_cpu_seconds_total{mode="idle"}',
+  'odd_gauge{shape=~"wave|negative|huge"}',
+  "odd_left",
+] as const;
+
+/** Values that are seconds of some year. */
+const moments = ["node_memory_MemFree_bytes", "node_network_receive_bytes_total", "odd_left", "timestamp(odd_gauge)"];
+
+const labelNames = [
+  "mode",
+  "cpu",
+  "node",
+  "job",
+  "instance",
+  "shape",
+  "id",
+  "zone",
+  "code",
+  "le",
+  "__name__",
+  "nosuch",
+];
+const durations = ["30s", "1m", "2m", "5m", "7m", "11m", "20m"];
+const comparisons = ["==", "!=", "<", ">", "<=", ">="];
+
+function pick<T>(random: Random, from: readonly T[]): T {
+  return from[random.int(from.length)] as T;
+}
+
+function inner(scope: Scope): Scope {
+  return { ...scope, depth: scope.depth + 1 };
+}
+
+function shift({ random, at }: Scope): string {
+  const parts: string[] = [];
+  if (random.int(4) === 0) parts.push(`offset ${pick(random, ["1m", "3m", "10m", "-1m", "45s"])}`);
+  if (random.int(6) === 0) parts.push(`@ ${pick(random, [at, "start()", "end()"])}`);
+  return ` ${(random.int(2) === 0 ? parts : parts.reverse()).join(" ")}`;
+}
+
+function metric({ random }: Scope): string {
+  return pick<string>(random, random.int(2) === 0 ? gauges : counters);
+}
+
+function selector(scope: Scope): string {
+  return metric(scope) + shift(scope);
+}
+
+function range(scope: Scope, exactness: Exactness, metrics?: readonly string[]): string {
+  const { random, depth, isInSubquery } = scope;
+  if (metrics === undefined && !isInSubquery && depth < depthMax && random.int(4) === 0) {
+    const input = vector({ ...scope, depth: depth + 2, isInSubquery: true }, exactness);
+    return `(${input})[${pick(random, durations)}:${pick(random, ["", "30s", "1m", "17s", "2m"])}]${shift(scope)}`;
+  }
+  const name = metrics === undefined ? metric(scope) : pick(random, metrics);
+  return `${name}[${pick(random, durations)}]${shift(scope)}`;
+}
+
+function grouping({ random }: Scope): string {
+  const names = Array.from({ length: random.int(3) }, () => pick(random, labelNames)).join(", ");
+  return pick(random, ["", `by (${names})`, `without (${names})`]);
+}
+
+function matching({ random }: Scope): string {
+  const names = Array.from({ length: 1 + random.int(2) }, () => pick(random, labelNames)).join(", ");
+  return pick(random, ["", `on (${names})`, `ignoring (${names})`]);
+}
+
+function number({ random }: Scope): string {
+  return pick(random, ["0", "1", "2", "0.5", "-3", "1e3", "100", "NaN", "Inf", "-Inf", "0.9"]);
+}
+
+function scalar(scope: Scope): string {
+  const { random } = scope;
+  const next = () => scalar(inner(scope));
+  if (scope.depth >= depthMax) return number(scope);
+  switch (random.int(6)) {
+    case 0:
+      return `(${next()} ${pick(random, ["+", "-", "*", "/", "%", "^", "atan2", "> bool", "== bool"])} ${next()})`;
+    case 1:
+      return `scalar(${vector(inner(scope), "exact")})`;
+    case 2:
+      return "time()";
+    case 3:
+      return `-(${next()})`;
+    default:
+      return number(scope);
+  }
+}
+
+function vector(scope: Scope, exactness: Exactness): string {
+  if (scope.depth >= depthMax) return selector(scope);
+  return exactness === "exact" ? exactVector(scope) : roundedVector(scope);
+}
+
+/** Samples as they are, counts, and what picks among them. */
+function exactVector(scope: Scope): string {
+  const { random } = scope;
+  const next = () => vector(inner(scope), "exact");
+  switch (random.int(15)) {
+    case 0:
+      return `${pick(random, ["min", "max", "count", "group"])} ${grouping(scope)} (${next()})`;
+    case 1: {
+      const count = pick(random, ["1", "2", "5"]);
+      return `${pick(random, ["topk", "bottomk"])} ${grouping(scope)} (${count}, ${pick<string>(random, untied)})`;
+    }
+    case 2:
+      return `count_values ${grouping(scope)} ("value", ${next()})`;
+    case 3:
+      return `(${next()}) ${pick(random, comparisons)} ${number(scope)}`;
+    case 4:
+      return `${number(scope)} ${pick(random, comparisons)} bool (${next()})`;
+    case 5:
+      return `(${next()}) ${pick(random, comparisons)} ${pick(random, ["", "bool"])} ${matching(scope)} (${next()})`;
+    case 6:
+      return `(${next()}) ${pick(random, ["and", "or", "unless"])} ${matching(scope)} (${next()})`;
+    case 7:
+    case 8:
+      return `${pick(random, ["min", "max", "count", "last", "present"])}_over_time(${range(scope, "exact")})`;
+    case 9:
+      return `${pick(random, ["changes", "resets"])}(${range(scope, "exact")})`;
+    case 10:
+      return `${pick(random, ["abs", "ceil", "floor", "sgn", "round", "-", "timestamp", "sort"])}(${next()})`;
+    case 11:
+      return `${pick(random, ["minute", "hour", "day_of_year", "days_in_month", "year"])}(${pick(random, moments)})`;
+    case 12:
+      return pick(random, [
+        `label_replace(${next()}, "to", "$1", "${pick(random, labelNames)}", "(.?).*")`,
+        `label_join(${next()}, "to", "-", "${pick(random, labelNames)}", "${pick(random, labelNames)}")`,
+      ]);
+    default:
+      return selector(scope);
+  }
+}
+
+function roundedVector(scope: Scope): string {
+  const { random } = scope;
+  const next = () => vector(inner(scope), random.int(3) === 0 ? "exact" : "rounded");
+  const windows = () => range(scope, "rounded");
+  switch (random.int(16)) {
+    case 0:
+    case 1:
+      return `${pick(random, ["sum", "avg", "min", "max", "count", "stddev", "stdvar"])} ${grouping(scope)} (${next()})`;
+    case 2:
+      return `quantile ${grouping(scope)} (${pick(random, ["0", "0.5", "0.95", "1", "-1"])}, ${next()})`;
+    case 3:
+      return `(${next()}) ${pick(random, ["+", "*", "/", "^", "atan2"])} (${scalar(inner(scope))})`;
+    case 4:
+      return `(${scalar(inner(scope))}) ${pick(random, ["+", "*", "/"])} (${next()})`;
+    case 5:
+      return `(${next()}) ${pick(random, ["+", "*", "/"])} ${matching(scope)} (${next()})`;
+    case 6:
+      return random.int(2) === 0
+        ? `(${next()}) * on (id) group_left (${pick(random, ["", "zone"])}) (max by (id) (${next()}))`
+        : `(sum by (node) (${next()})) * on (node) group_right (${pick(random, ["", "zone"])}) (${next()})`;
+    case 7:
+    case 8:
+    case 9:
+      return `${pick(random, ["rate", "increase", "irate"])}(${range(scope, "exact", counters)})`;
+    case 10:
+      return `${pick(random, ["delta", "idelta", "deriv"])}(${range(scope, "exact", gauges)})`;
+    case 11:
+      return `${pick(random, ["sum", "avg", "stddev", "stdvar", "max", "min"])}_over_time(${windows()})`;
+    case 12:
+      return pick(random, [
+        `quantile_over_time(${pick(random, ["0", "0.3", "0.9", "1"])}, ${windows()})`,
+        `predict_linear(${windows()}, 60)`,
+        `clamp(${next()}, -5, 1000)`,
+        `absent(${next()})`,
+        `absent_over_time(${windows()})`,
+      ]);
+    case 13:
+      return `${pick(random, ["sqrt", "ln", "exp", "abs", "atan", "deg", "sgn", "log2"])}(${next()})`;
+    case 14:
+      return pick(random, [
+        `histogram_quantile(0.9, sum by (le, ${pick(random, labelNames)}) (rate(http_request_duration_seconds_bucket[5m])))`,
+        `histogram_quantile(0.5, ${next()})`,
+        "histogram_quantile(0.99, odd_seconds_bucket)",
+      ]);
+    default:
+      return exactVector(scope);
+  }
+}
