@@ -1,5 +1,5 @@
 /** Tables from the series that come in to the series that go out: made once, by labels. */
-import { labelsKey, type Labels } from "@pleiad/model";
+import { hashLabels, labelsEqual, type Labels } from "@pleiad/model";
 import type { Pace } from "./pace.ts";
 
 export interface OutputLabels {
@@ -14,24 +14,54 @@ export async function outputLabels(
   rename: (labels: Labels) => Labels,
   pace: Pace,
 ): Promise<OutputLabels> {
-  const labels: Labels[] = [];
   const ids = new Uint32Array(inputs.length);
-  const idOf = new Map<string, number>();
+  const table = createLabelIds();
   for (let i = 0; i < inputs.length; i++) {
-    const one = rename(inputs[i]);
-    const key = labelsKey(one);
-    let id = idOf.get(key);
-    if (id === undefined) {
-      id = labels.length;
-      idOf.set(key, id);
-      labels.push(one);
-    }
-    ids[i] = id;
+    ids[i] = table.idOf(rename(inputs[i]));
     if (pace.due()) await pace.rest();
   }
-  return { labels, ids, isMerging: labels.length < inputs.length };
+  return { labels: table.labels, ids, isMerging: table.labels.length < inputs.length };
 }
 
 export function sameLabels(labels: Labels): Labels {
   return labels;
+}
+
+/** Label sets by number. A text for each as the key of a `Map` would take more memory than the labels themselves. */
+function createLabelIds(): { readonly labels: Labels[]; idOf(labels: Labels): number } {
+  const labels: Labels[] = [];
+  let slots = new Int32Array(64).fill(-1); // ids by hash, open addressing, at most half full
+  let hashes = new Uint32Array(32); // by id
+
+  function grow() {
+    const larger = new Uint32Array(2 * hashes.length);
+    larger.set(hashes);
+    hashes = larger;
+    slots = new Int32Array(2 * slots.length).fill(-1);
+    for (let id = 0; id < labels.length; id++) slots[freeSlot(hashes[id])] = id;
+  }
+
+  function freeSlot(hash: number): number {
+    let slot = hash & (slots.length - 1);
+    while (slots[slot] !== -1) slot = (slot + 1) & (slots.length - 1);
+    return slot;
+  }
+
+  return {
+    labels,
+    idOf(one) {
+      const hash = hashLabels(one);
+      const mask = slots.length - 1;
+      for (let slot = hash & mask; slots[slot] !== -1; slot = (slot + 1) & mask) {
+        const id = slots[slot];
+        if (hashes[id] === hash && labelsEqual(labels[id], one)) return id;
+      }
+      if (labels.length === hashes.length) grow();
+      const id = labels.length;
+      labels.push(one);
+      hashes[id] = hash;
+      slots[freeSlot(hash)] = id;
+      return id;
+    },
+  };
 }
