@@ -26,7 +26,7 @@ import type { HeadMemory } from "./head-memory.ts";
 import type { MemorySeries } from "./memory-series.ts";
 
 /** Few enough that the batches of all heads of a process, which are asked together, are small beside their series. */
-const batchSeriesMax = 128;
+const batchSeriesMax = 64;
 
 /** Where the answer comes from: the head, and the name by which failures call it. */
 export interface HeadReader {
