@@ -115,9 +115,10 @@ describe("the seven-node fleet", () => {
   it("leaves no process behind when the supervisor is killed", async () => {
     const family = processesOf(twin.pid);
     await twin.end("SIGKILL");
-    await eventually("every process gone", 10_000, async () =>
-      family.some(({ pid }) => processLives(pid)) ? undefined : true,
+    const gone = await eventually("every process gone", 10_000, async () =>
+      family.some(({ pid }) => processLives(pid)) ? undefined : family.length,
     );
+    expect(gone).toBe(12);
     twin = await startTwin(fleetFile, `${folder.path}/state`);
   });
 
