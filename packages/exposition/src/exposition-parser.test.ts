@@ -83,6 +83,11 @@ describe("the text format accepts", () => {
 
 describe("the text format refuses", () => {
   for (const [rule, page, message] of [
+    [
+      "a page of one long line, without much ado",
+      `a{${" ".repeat(4_000_000)}!`,
+      'line 1, column 4000003: expected a label name or }, found "!"',
+    ],
     ["a name that starts with a digit", "a 1\n1abc 2\n", 'line 2, column 1: expected a metric name, found "1abc"'],
     ["a name with a dot", "a.b 1\n", 'line 1, column 2: expected a number as the value, found ".b"'],
     [

@@ -500,7 +500,7 @@ class PageReader {
   #fail(at: number, expected: string, found: "word" | "rest" = "word"): typeof failed {
     const page = this.#page;
     const lineStart = page.subarray(0, at).lastIndexOf(lineFeed) + 1;
-    const column = Array.from(utf8.decode(page.subarray(lineStart, at))).length + 1;
+    const column = characterCount(page, lineStart, at) + 1;
     const line = lineOf(page, at);
     this.#failure = {
       kind: "syntax",
@@ -530,6 +530,13 @@ function startsWith(page: Uint8Array, at: number, ascii: string): boolean {
 function sameBytes(page: Uint8Array, a: number, b: number, length: number): boolean {
   for (let i = 0; i < length; i++) if (page[a + i] !== page[b + i]) return false;
   return true;
+}
+
+/** Of UTF-8 bytes; counted in place, since a line may be as long as the page. */
+function characterCount(page: Uint8Array, start: number, end: number): number {
+  let count = 0;
+  for (let at = start; at < end; at++) if (((page[at] ?? 0) & 0xc0) !== 0x80) count++;
+  return count;
 }
 
 /** The index of the line's line feed, or the end of the page. */
