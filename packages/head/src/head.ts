@@ -45,8 +45,6 @@ export interface HeadStatistics {
   /** Of all samples; NaN where there is none. */
   readonly minTimeMs: number;
   readonly maxTimeMs: number;
-  /** Since the head was opened. */
-  readonly samplesAppended: number;
   readonly walBytes: number;
   readonly chunkFileBytes: number;
   readonly replayMs: number;
@@ -145,7 +143,6 @@ class OpenHead implements Head {
   readonly #openTransactions = new Set<number>();
   readonly #failedImports: { readonly staged: readonly StagedChunks[]; readonly writer: HeadChunkWriter }[] = [];
   #transactionLast = 0;
-  #samplesAppended = 0;
   #isClosed = false;
   #checkpointBytes: number;
   /** Bytes of segments behind the checkpoint that an earlier process wrote, or that were cut since. */
@@ -182,7 +179,7 @@ class OpenHead implements Head {
     const source = `head${options.externalLabels.length > 0 ? formatLabels(options.externalLabels) : ""}`;
     this.#reader = { memory, source, yield: () => ports.clock.yield() };
     const { observations } = ports;
-    this.#appendedCounter = observations.counter("pleiad_head_samples_appended_total", "Samples committed to heads.");
+    this.#appendedCounter = observations.counter("prometheus_tsdb_head_samples_appended_total", "Samples committed.");
     this.#failureCounter = observations.counter("pleiad_head_write_failures_total", "Commits that the disk refused.");
     observations
       .counter("pleiad_head_repaired_bytes_total", "Bytes at damaged ends of files that an opening cut off.")
@@ -257,7 +254,6 @@ class OpenHead implements Head {
       chunks: chunkCount,
       minTimeMs: isEmpty ? NaN : minTimeMs,
       maxTimeMs: isEmpty ? NaN : maxTimeMs,
-      samplesAppended: this.#samplesAppended,
       walBytes: this.#checkpointBytes + this.#segmentBytes,
       chunkFileBytes: chunkFiles.reduce((total, file) => total + file.sizeBytes, 0),
       replayMs: this.#replayMs,
@@ -299,7 +295,6 @@ class OpenHead implements Head {
     const samples = appender.forEach((series, timestampMs, high, low) => {
       this.#memory.append(series, timestampMs, high, low, this.#writer);
     });
-    this.#samplesAppended += samples;
     this.#appendedCounter.add(samples);
     await this.#flushChunks();
     return ok({ samples, overtaken, newSeries: fresh.length });

@@ -125,10 +125,13 @@ export class WriteAheadLog {
   }
 
   /**
-   * Writes all records; they are in the file when it resolves. Rejects with FileError: then some of them may come back
-   * after a restart, but no later append is harmed by what is left of them.
+   * Writes all records; they are in the file when it resolves. Rejects with FileError: then some of them may come back if
+   * the process dies before the next append, or if they do not fit one segment.
    */
   async append({ writer, ends }: RecordBatch): Promise<void> {
+    // What fits a segment goes into one, by one append, so that of a failed one nothing is left for later records to meet.
+    const start = this.#segment?.sizeBytes ?? 0;
+    if (start > 0 && start + framedBatchBytes(start, ends) > this.#options.segmentBytes) await this.cut();
     let from = 0;
     for (const to of ends) {
       const position = (this.#segment?.sizeBytes ?? 0) + this.#framed.length;
@@ -188,6 +191,16 @@ export class WriteAheadLog {
     this.#segment = undefined;
     await segment?.release();
   }
+}
+
+function framedBatchBytes(position: number, ends: readonly number[]): number {
+  let end = position;
+  let from = 0;
+  for (const to of ends) {
+    end += framedBytes(end, to - from);
+    from = to;
+  }
+  return end - position;
 }
 
 export function segmentName(number: number): string {

@@ -51,8 +51,6 @@ function headFigures(head: Head, observations: Ports["observations"]): () => voi
   const minTime = observations.gauge("prometheus_tsdb_head_min_time", "Time of the oldest sample, in milliseconds.");
   const maxTime = observations.gauge("prometheus_tsdb_head_max_time", "Time of the newest sample, in milliseconds.");
   const walBytes = observations.gauge("prometheus_tsdb_wal_storage_size_bytes", "Bytes of the write-ahead log.");
-  const appended = observations.counter("prometheus_tsdb_head_samples_appended_total", "Samples appended to the head.");
-  let appendedShown = 0;
   return () => {
     const figures = head.statistics();
     series.set(figures.series);
@@ -60,7 +58,5 @@ function headFigures(head: Head, observations: Ports["observations"]): () => voi
     minTime.set(figures.minTimeMs);
     maxTime.set(figures.maxTimeMs);
     walBytes.set(figures.walBytes);
-    appended.add(figures.samplesAppended - appendedShown);
-    appendedShown = figures.samplesAppended;
   };
 }
