@@ -124,7 +124,40 @@ const headOptions = {
 };
 const own = 'instance="host:9100", job="node"';
 
+/** The bits of all values of a series, by metric name. */
+async function bitsOf(head: Head, metricName: string): Promise<string[]> {
+  const matchers = [{ type: "=", name: "__name__", value: metricName }] as const;
+  const { series } = await collectSeries(head.select({ ...plainSelect, matchers }, new AbortController().signal));
+  const columns = createSampleColumns(16);
+  for (const { content } of series.flatMap(({ chunks }) => chunks)) {
+    if (content.kind === "raw") expect(decodeChunk(content.encoding, content.data, columns)).toBeUndefined();
+  }
+  const words = columns.valueWords;
+  const hex = (word = 0) => word.toString(16).padStart(8, "0");
+  return Array.from({ length: columns.count }, (_, i) => hex(words[2 * i + 1]) + hex(words[2 * i]));
+}
+
 describe("a scrape", () => {
+  it("stores the bits that Prometheus stores, from the page over the log to who asks", async () => {
+    const scene = await openScene();
+    for (const page of ["a NaN\n", "a nan\n", "a 1\n", "b 1\n", "a nAN\n"]) {
+      scene.answer(page);
+      await scene.scrape();
+    }
+    const bits = [
+      "7ff8000000000001",
+      "7ff8000000000001",
+      "3ff0000000000000",
+      "7ff0000000000002", // not on the page: stale
+      "7ff8000000000001",
+    ];
+    expect(await bitsOf(scene.head, "a")).toEqual(bits);
+    expect(await bitsOf(scene.head, "up")).toEqual(bits.map(() => "3ff0000000000000"));
+    const again = await openHead(headOptions, scene.ports);
+    if (!again.ok) throw new Error(again.failure.kind);
+    expect(await bitsOf(again.value, "a")).toEqual(bits);
+  });
+
   it("stores the samples of the page under the target's labels, and reports", async () => {
     const scene = await openScene();
     scene.answer('# TYPE a counter\na{l="1"} 5\na{l="2"} NaN\nb -0.5\n');
@@ -178,6 +211,43 @@ describe("a scrape", () => {
     expect(scene.requests).toHaveLength(4);
     await scene.loop.stop();
   });
+
+  for (const [rule, jumpMs] of [
+    ["ahead", 7 * intervalMs + 500],
+    ["back", -7 * intervalMs - 500],
+  ] as const) {
+    it(`goes on when the clock jumps ${rule}, and stores no time twice`, async () => {
+      let offsetMs = 0;
+      let scrapes = 0;
+      const plain = testPorts();
+      const clock = { ...plain.clock, wallMs: () => plain.clock.wallMs() + offsetMs };
+      await plain.network.serveHttp("host:9100", async () => {
+        scrapes++;
+        return { status: 200, headers: { "content-type": textType }, body: `a ${scrapes}\n` };
+      });
+      const opened = await openHead(headOptions, { ...plain, clock });
+      if (!opened.ok) throw new Error(opened.failure.kind);
+      const loop = createScrapeLoop(target, opened.value, { ...plain, clock }, defaultScrapeOptions);
+      await plain.clock.advance(3 * intervalMs);
+      offsetMs = jumpMs;
+      await plain.clock.advance(12 * intervalMs);
+      expect(scrapes).toBeGreaterThanOrEqual(14);
+      expect(loop.status()).toMatchObject({ health: "up" });
+      const matchers = [{ type: "=", name: "__name__", value: "a" }] as const;
+      const { series } = await collectSeries(
+        opened.value.select({ ...plainSelect, matchers }, new AbortController().signal),
+      );
+      const columns = createSampleColumns(64);
+      for (const { content } of series.flatMap(({ chunks }) => chunks)) {
+        if (content.kind === "raw") expect(decodeChunk(content.encoding, content.data, columns)).toBeUndefined();
+      }
+      const times = [...columns.timestampsMs.subarray(0, columns.count)];
+      expect(times).toEqual([...new Set(times)].sort((a, b) => a - b));
+      // What falls into time that is told already is refused, until that is over.
+      expect(times.length).toBe(jumpMs > 0 ? scrapes : scrapes - 8);
+      await loop.stop();
+    });
+  }
 
   it("ends with the loop", async () => {
     const scene = await openScene();

@@ -171,11 +171,6 @@ function createScraper(
     if (appended.ok && committed.ok) cache.commit();
     else cache.rollback();
     if (committed.ok) live = seen;
-    else
-      observations.log("error", "A scrape was not stored.", {
-        url: target.url,
-        reason: formatHeadFailure(committed.failure),
-      });
 
     const failure: ScrapeFailure | undefined = !appended.ok
       ? appended.failure
