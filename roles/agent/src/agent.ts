@@ -103,7 +103,10 @@ export async function startAgent(options: AgentOptions, ports: Ports): Promise<R
     stop: async (graceMs) => {
       stopping = true;
       await Promise.all([listener.close(graceMs), maintenance.stop(), ...loops.map((loop) => loop.stop())]);
-      await head.close();
+      const closed = await head.close();
+      if (closed.ok) return;
+      const reason = formatHeadFailure(closed.failure);
+      own.observations.log("error", "The head could not be closed in good order.", { reason });
     },
   });
 }
