@@ -12,6 +12,7 @@ import { createMadeUpPage } from "./made-up-page.ts";
 import { serveStatus } from "./status-server.ts";
 
 const madeUpJob = "cluster";
+const internedMax = 1_000_000;
 
 runChildProcess(async (world) => {
   const { plan } = world.order;
@@ -22,6 +23,8 @@ runChildProcess(async (world) => {
   const intern = (text: string) => {
     const known = texts.get(text);
     if (known !== undefined) return known;
+    // Real targets bring new texts for ever. Those that are forgotten here are kept once more where they come again.
+    if (texts.size >= internedMax) texts.clear();
     texts.set(text, text);
     return text;
   };
