@@ -7,6 +7,7 @@ export {
   type PutOptions,
 } from "./bucket.ts";
 export type { Clock, Milliseconds } from "./clock.ts";
+export { withDeadline } from "./deadline.ts";
 export { FileError, type File, type FileErrorCode, type FileSystem } from "./file-system.ts";
 export {
   HttpError,

@@ -1,0 +1,47 @@
+import { describe, expect, it } from "vitest";
+import { withDeadline } from "./deadline.ts";
+import { manualClock } from "./testing.ts";
+
+/** Settles with what its signal aborts with. */
+async function reasonOf(signal: AbortSignal): Promise<unknown> {
+  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+  return signal.reason;
+}
+
+describe("work under a deadline", () => {
+  it("is told when its time is over", async () => {
+    const clock = manualClock();
+    const reason = withDeadline(clock, 1000, new AbortController().signal, reasonOf);
+    await clock.advance(1000);
+    expect(await reason).toMatchObject({ name: "TimeoutError", message: "no end within 1000 ms" });
+  });
+
+  it("is told when its parent is, with the parent's reason", async () => {
+    const parent = new AbortController();
+    const reason = withDeadline(manualClock(), 1000, parent.signal, reasonOf);
+    parent.abort("gone");
+    expect(await reason).toBe("gone");
+    expect(await withDeadline(manualClock(), 1000, parent.signal, reasonOf)).toBe("gone");
+  });
+
+  it("takes its timer along when it ends, in either way", async () => {
+    const sleeping = new Set<AbortSignal>();
+    const clock = {
+      ...manualClock(),
+      sleep: async (_spanMs: number, signal = new AbortController().signal) => {
+        sleeping.add(signal);
+        await reasonOf(signal);
+        sleeping.delete(signal);
+        throw signal.reason;
+      },
+    };
+    const { signal } = new AbortController();
+    expect(await withDeadline(clock, 120_000, signal, async () => sleeping.size)).toBe(1);
+    const failed = withDeadline(clock, 120_000, signal, async () => {
+      throw new Error("no answer");
+    });
+    await expect(failed).rejects.toThrow("no answer");
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(sleeping.size).toBe(0);
+  });
+});
