@@ -161,6 +161,9 @@ describe("the engine refuses", () => {
     const { engine } = engineWith();
     const request = { query: "vector(1)", startMs: 0, stepMs: 1, select };
     expect((await engine.range({ ...request, endMs: 11_000 }, sourceOf([]).source, signal)).ok).toBe(true);
+    // A part of a step beyond the last one gives no point.
+    const partly = { ...request, stepMs: 2, endMs: 22_001 };
+    expect((await engine.range(partly, sourceOf([]).source, signal)).ok).toBe(true);
     const beyond = await engine.range({ ...request, endMs: 11_001 }, sourceOf([]).source, signal);
     expect(beyond).toMatchObject({ failure: { message: expect.stringContaining("11,000 points") } });
   });

@@ -1,6 +1,6 @@
 /** The query engine: text in, answer out. */
 import { Annotations, fail, ok, unreachable, type Result, type SeriesSource } from "@pleiad/model";
-import type { Ports } from "@pleiad/ports";
+import { withDeadline, type Ports } from "@pleiad/ports";
 import { formatPlan, gridOf, planQuery, planType, type PlanNode, type StepGrid } from "@pleiad/promql-plan";
 import { defaultParseOptions, parseExpression, positionOf, typeOf, type Expression } from "@pleiad/promql-syntax";
 import type { AnswerValue, InstantRequest, QueryAnswer, QueryFailure, QueryLimits, RangeRequest } from "./answer.ts";
@@ -63,8 +63,12 @@ export function createEngine(options: EngineOptions, ports: Pick<Ports, "clock" 
   const answer = async (query: Query, source: SeriesSource, caller: AbortSignal) => {
     const arrivalMs = clock.monotonicMs();
     const timeoutMs = Math.min(query.timeoutMs ?? Infinity, options.limits.timeoutMs);
-    const deadline = clock.deadline(timeoutMs, caller);
-    const queued = await queue.run(async () => await evaluate(query, source, deadline, caller), deadline);
+    const queued = await withDeadline(
+      clock,
+      timeoutMs,
+      caller,
+      async (deadline) => await queue.run(async () => await evaluate(query, source, deadline, caller), deadline),
+    );
     const result = queued.ok ? queued.value : queued;
     durations.observe((clock.monotonicMs() - arrivalMs) / 1000, result.ok ? "success" : result.failure.kind);
     return result;
@@ -158,7 +162,7 @@ function refuseRange({ startMs, endMs, stepMs }: RangeRequest, { stepsMax }: Que
   if (!(stepMs > 0)) {
     return refuse("zero or negative query resolution step widths are not accepted. Try a positive integer");
   }
-  if ((endMs - startMs) / stepMs > stepsMax) {
+  if (Math.floor((endMs - startMs) / stepMs) > stepsMax) {
     const points = stepsMax.toString().replace(/\B(?=(?:\d{3})+$)/g, ",");
     return refuse(
       `exceeded maximum resolution of ${points} points per timeseries. Try decreasing the query resolution (?step=XX)`,

@@ -27,6 +27,8 @@ export function createQueryQueue(concurrencyMax: number, waitingMax: number): Qu
           };
           const entry = {
             start() {
+              // Counted at once: an arrival before the waiter's next turn must not take its place.
+              running++;
               signal.removeEventListener("abort", giveUp);
               resolve(true);
             },
@@ -36,8 +38,9 @@ export function createQueryQueue(concurrencyMax: number, waitingMax: number): Qu
           else signal.addEventListener("abort", giveUp, { once: true });
         });
         if (!started) return fail(endedInQueue(signal));
+      } else {
+        running++;
       }
-      running++;
       try {
         return ok(await work());
       } finally {
