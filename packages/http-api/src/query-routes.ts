@@ -1,5 +1,6 @@
 /** `query`, `query_range` and their explanations: parameters to the engine's request, its answer to JSON. */
 import { fail, ok, type Result, type SeriesSource } from "@pleiad/model";
+import { withDeadline } from "@pleiad/ports";
 import type { Engine, InstantRequest, QueryAnswer, QueryFailure, RangeRequest } from "@pleiad/promql-exec";
 import { answerText, truncateAnswer } from "./answer-text.ts";
 import {
@@ -157,7 +158,7 @@ function readPositive(text: string): Result<number | undefined, string> {
   if (text === "") return ok(undefined);
   const duration = parseDurationText(text);
   if (!duration.ok) return duration;
-  return duration.value >= 1 ? ok(Math.floor(duration.value)) : fail(`${JSON.stringify(text)} is not above zero`);
+  return duration.value > 0 ? ok(Math.ceil(duration.value)) : fail(`${JSON.stringify(text)} is not above zero`);
 }
 
 function readLimit(form: RequestForm): Result<number, ApiFailure> {
@@ -243,7 +244,12 @@ function createGate(options: QueryRoutesOptions, { clock, observations }: Router
   inFlight.set(0);
   return async (signal, run) => {
     const startMs = clock.monotonicMs();
-    const entered = await gate.enter(clock.deadline(options.timeoutMs, signal));
+    const entered = await withDeadline(
+      clock,
+      options.timeoutMs,
+      signal,
+      async (deadline) => await gate.enter(deadline),
+    );
     if (!entered.ok) {
       if (entered.failure.kind === "full") {
         const message = `too many queries: ${options.gate.concurrentMax} run and ${options.gate.waitingMax} wait`;

@@ -15,6 +15,7 @@ import {
   type SeriesSource,
   type SourceFailure,
 } from "@pleiad/model";
+import { withDeadline } from "@pleiad/ports";
 import { badData, invalidParameter, limitWarning, type ApiAnswer, type ApiFailure } from "./envelope.ts";
 import { labelsJson, quoteJson } from "./json-text.ts";
 import { labelNameOfPath } from "./label-name.ts";
@@ -32,17 +33,23 @@ export interface SeriesRoutesOptions {
 
 export function seriesRoutes(options: SeriesRoutesOptions, { clock }: RouterPorts): readonly Route[] {
   const { source } = options;
+  const inTime = async <T>(signal: AbortSignal, work: (deadline: AbortSignal) => Promise<T>) =>
+    await withDeadline(clock, options.timeoutMs, signal, work);
   const series = async ({ form, signal }: RouteRequest) =>
-    await listSeries(form, options, clock.deadline(options.timeoutMs, signal));
-  const labelNames = async ({ form, signal }: RouteRequest) => {
-    const deadline = clock.deadline(options.timeoutMs, signal);
-    return await listTexts(form, options, deadline, (request) => source.labelNames(request, deadline));
-  };
+    await inTime(signal, async (deadline) => await listSeries(form, options, deadline));
+  const labelNames = async ({ form, signal }: RouteRequest) =>
+    await inTime(
+      signal,
+      async (deadline) => await listTexts(form, options, deadline, (request) => source.labelNames(request, deadline)),
+    );
   const labelValues = async ({ form, segment, signal }: RouteRequest) => {
     const name = labelNameOfPath(segment);
     if (name === undefined) return fail(badData(`invalid label name: ${JSON.stringify(segment)}`));
-    const deadline = clock.deadline(options.timeoutMs, signal);
-    return await listTexts(form, options, deadline, (request) => source.labelValues(name, request, deadline));
+    return await inTime(
+      signal,
+      async (deadline) =>
+        await listTexts(form, options, deadline, (request) => source.labelValues(name, request, deadline)),
+    );
   };
   return [
     {
