@@ -48,6 +48,8 @@ export interface HeadStatistics {
   readonly walBytes: number;
   readonly chunkFileBytes: number;
   readonly replayMs: number;
+  /** Why the last commit failed; undefined if it did not. */
+  readonly commitFailure: HeadFailure | undefined;
   /** Bytes at damaged ends of files that the opening cut off, and damaged records elsewhere that it left out. */
   readonly repairedBytes: number;
   readonly damagedRecords: number;
@@ -143,6 +145,7 @@ class OpenHead implements Head {
   readonly #openTransactions = new Set<number>();
   readonly #failedImports: { readonly staged: readonly StagedChunks[]; readonly writer: HeadChunkWriter }[] = [];
   #transactionLast = 0;
+  #commitFailure: HeadFailure | undefined;
   #isClosed = false;
   #checkpointBytes: number;
   /** Bytes of segments behind the checkpoint that an earlier process wrote, or that were cut since. */
@@ -212,7 +215,11 @@ class OpenHead implements Head {
       id,
       this.#memory,
       this.#latestMs,
-      async (appender) => await this.#writes.run(async () => await this.#commit(appender)),
+      async (appender) => {
+        const committed = await this.#writes.run(async () => await this.#commit(appender));
+        this.#commitFailure = committed.ok ? undefined : committed.failure;
+        return committed;
+      },
       this.#endTransaction,
     );
   }
@@ -257,6 +264,7 @@ class OpenHead implements Head {
       walBytes: this.#checkpointBytes + this.#segmentBytes,
       chunkFileBytes: chunkFiles.reduce((total, file) => total + file.sizeBytes, 0),
       replayMs: this.#replayMs,
+      commitFailure: this.#commitFailure,
       repairedBytes: this.#report.repairedBytes,
       damagedRecords: this.#report.damagedRecords,
       skippedSamples: this.#report.skippedSamples,

@@ -89,6 +89,21 @@ describe("an agent", () => {
     await second.stop(0);
   });
 
+  it("is not ready while its disk refuses", async () => {
+    const { ports } = await openWorld();
+    const agent = await start(ports);
+    await ports.clock.advance(intervalMs);
+    expect(agent.ready()).toEqual({ ready: true });
+    ports.files.failFrom(1, "ENOSPC");
+    await ports.clock.advance(intervalMs);
+    expect(agent.ready()).toEqual({ ready: false, reason: expect.stringMatching(/^takes no samples: .*ENOSPC/) });
+    expect((await ask(ports, "scrapes_total")).series).toHaveLength(1);
+    ports.files.heal();
+    await ports.clock.advance(intervalMs);
+    expect(agent.ready()).toEqual({ ready: true });
+    await agent.stop(0);
+  });
+
   it("has metrics of its own, labelled with its cluster", async () => {
     const { ports, registry } = await openWorld();
     const agent = await start(ports);

@@ -99,7 +99,12 @@ export async function startAgent(options: AgentOptions, ports: Ports): Promise<R
     grpcAddress: listener.address,
     targets: () => loops.map((loop) => loop.status()),
     statistics: () => head.statistics(),
-    ready: () => (stopping ? { ready: false, reason: "stopping" } : { ready: true }),
+    ready: () => {
+      if (stopping) return { ready: false, reason: "stopping" };
+      const { commitFailure } = head.statistics();
+      if (commitFailure === undefined) return { ready: true };
+      return { ready: false, reason: `takes no samples: ${formatHeadFailure(commitFailure)}` };
+    },
     stop: async (graceMs) => {
       stopping = true;
       await Promise.all([listener.close(graceMs), maintenance.stop(), ...loops.map((loop) => loop.stop())]);
