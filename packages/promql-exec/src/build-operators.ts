@@ -7,6 +7,7 @@ import {
   isArithmetic,
   isComparison,
   planType,
+  stepCountOf,
   type AggregateNode,
   type BinaryNode,
   type CallNode,
@@ -76,6 +77,8 @@ export function buildScalar(node: PlanNode, grid: StepGrid, context: QueryContex
 export function buildWindows(node: PlanNode, context: QueryContext): WindowInput {
   if (node.kind === "window") return createSelectedWindows(node.select, context);
   if (node.kind === "subquery") {
+    // Columns as long as the grid are kept whatever the input gives: nothing else bounds a subquery's steps.
+    context.budget.take(stepCountOf(node.grid));
     return createSubqueryWindows(node, buildInstant(node.input, node.grid, context), context);
   }
   throw new Error(`not a range vector: ${formatPlan(node)}`);

@@ -125,6 +125,13 @@ describe("the engine refuses", () => {
       "execution: query processing would load too many samples into memory in query execution",
     ],
     [
+      "more steps of a subquery than samples allowed, before it makes room for them",
+      "sum_over_time(nosuch[100y:1ms])",
+      [],
+      {},
+      "execution: query processing would load too many samples into memory in query execution",
+    ],
+    [
       "native histograms, by name",
       "x",
       [histogram],
@@ -294,7 +301,7 @@ describe("an explanation", () => {
           "  / scalar",
           "    sum by (a)",
           "      drop the metric name",
-          "        rate over windows",
+          `        rate over {__name__="x"}[5m]`,
         ],
       },
     });

@@ -22,7 +22,7 @@ export interface RangeCall {
 /** The function's result for every series and step, under the labels of the input. */
 export function createRangeCall(call: RangeCall, grid: StepGrid, context: QueryContext): Operator {
   const { input } = call;
-  const shape = { description: `${call.function} over windows`, inputs: input.inputs, grid, context };
+  const shape = { description: `${call.function} over ${input.description}`, inputs: input.inputs, grid, context };
   return createRowOperator(shape, async (signal) => {
     const labels = await input.series(signal);
     const parameters: Float64Array[] = [];

@@ -1,7 +1,7 @@
 /** Range vectors: the samples of each series that windows are cut from, out of a source or out of a subquery. */
 import { createSampleColumns, reserveSamples, type SampleColumns } from "@pleiad/chunks";
-import type { Labels } from "@pleiad/model";
-import { stepCountOf, type SelectNode, type StepGrid, type SubqueryNode } from "@pleiad/promql-plan";
+import { formatDuration, type Labels } from "@pleiad/model";
+import { formatPlan, stepCountOf, type SelectNode, type StepGrid, type SubqueryNode } from "@pleiad/promql-plan";
 import { batchStepsMax, createStepBatch, type Operator } from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
 import { dropStale, readSeries } from "./series-reader.ts";
@@ -10,6 +10,8 @@ import { dropStale, readSeries } from "./series-reader.ts";
 export type SamplesVisitor = (seriesId: number, columns: SampleColumns) => void;
 
 export interface WindowInput {
+  /** What `explain` prints of it. */
+  readonly description: string;
   /** Labels of every series; called once, before `each`. */
   series(signal: AbortSignal): Promise<readonly Labels[]>;
   each(visit: SamplesVisitor, signal: AbortSignal): Promise<void>;
@@ -22,6 +24,7 @@ export interface WindowInput {
 export function createSelectedWindows(select: SelectNode, context: QueryContext): WindowInput {
   let reader: Awaited<ReturnType<typeof readSeries>> | undefined;
   return {
+    description: formatPlan({ kind: "window", select, range: select.range }),
     shift: select,
     rangeMs: select.rangeMs,
     inputs: [],
@@ -45,6 +48,7 @@ export function createSelectedWindows(select: SelectNode, context: QueryContext)
 export function createSubqueryWindows(subquery: SubqueryNode, input: Operator, context: QueryContext): WindowInput {
   let labels: readonly Labels[] = [];
   return {
+    description: `windows of ${formatDuration(subquery.rangeMs)} by ${formatDuration(subquery.grid.stepMs)}`,
     shift: subquery,
     rangeMs: subquery.rangeMs,
     inputs: [input],
