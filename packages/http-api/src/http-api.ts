@@ -16,7 +16,7 @@ import { statusRoutes, type BuildInfo, type StoreListing } from "./status-routes
 export interface HttpApiLimits {
   readonly concurrentQueriesMax: number;
   readonly waitingQueriesMax: number; // more are answered 429
-  readonly timeoutMs: number; // of waiting for a place, and of questions without samples; the engine has its own
+  readonly timeoutMs: number; // of a whole request, waiting for a place included; the engine has its own
   readonly seriesMax: number; // listed by one request to `series`
 }
 

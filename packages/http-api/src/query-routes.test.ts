@@ -29,6 +29,7 @@ function apiOver(
     range: note,
     explain: () => ok({ plan: "sum(up)", operators: ["sum", "  select {up}"] }),
   };
+  const ports = testPorts({ startMs: 1_700_000_000_250 });
   const api = createHttpApi(
     {
       engine,
@@ -42,14 +43,14 @@ function apiOver(
       access: loopbackAccess,
       limits,
     },
-    testPorts({ startMs: 1_700_000_000_250 }),
+    ports,
   );
   const get = async (target: string, options?: TestRequest) => {
     const response = await api(requestOf(`/api/v1/${target}`, options));
     const text = new TextDecoder().decode(await wholeBody(response.body));
     return { status: response.status, headers: response.headers, text };
   };
-  return { get, asked };
+  return { get, asked, clock: ports.clock };
 }
 
 const soft = { withoutLabels: ["replica"], maxResolutionMs: 0, onFailure: "warn" } as const;
@@ -123,14 +124,14 @@ describe("what the engine is asked", () => {
     it(rule, async () => {
       const { get, asked } = apiOver(ok(nothing));
       expect((await get(target)).text).toBe(`{"status":"success","data":{"resultType":"matrix","result":[]}}`);
-      expect(asked).toEqual([request]);
+      expect(asked).toEqual([{ timeoutMs: 120_000, ...request }]);
     });
   }
 
   it("a form body comes before the query string", async () => {
     const { get, asked } = apiOver(ok(nothing));
     await get("query?query=down&time=5", { body: "query=sum(up)%2B1+%2F+2" });
-    expect(asked).toEqual([{ query: "sum(up)+1 / 2", timeMs: 5_000, select: soft }]);
+    expect(asked).toMatchObject([{ query: "sum(up)+1 / 2", timeMs: 5_000 }]);
   });
 });
 
@@ -181,7 +182,10 @@ describe("bad parameters", () => {
     ],
     ["query_range?query=up&start=0&end=1&step=0", stepWidth],
     ["query_range?query=up&start=0&end=1&step=-15", stepWidth],
-    ["query_range?query=up&start=0&end=1&step=1e-9", stepWidth],
+    [
+      "query_range?query=up&start=0&end=1&step=0.0009",
+      stepWidth.replace("zero or negative query resolution step widths", "query resolution step widths below 1ms"),
+    ],
     [
       "query_range?query=up&start=0&end=1&step=NaN",
       `invalid parameter \\"step\\": cannot parse \\"NaN\\" to a valid duration`,
@@ -311,6 +315,20 @@ describe("bounds on requests", () => {
     });
     answered.resolve(ok(nothing));
     expect((await Promise.all(admitted)).map(({ status }) => status)).toEqual([200, 200]);
+  });
+
+  it("the time that a request waits is time of the request", async () => {
+    const answered = Promise.withResolvers<Result<QueryAnswer, QueryFailure>>();
+    const limits = { ...defaultHttpApiLimits, concurrentQueriesMax: 1 };
+    const { get, asked, clock } = apiOver(answered.promise, limits);
+    const first = get("query?query=up");
+    const short = get("query?query=up&timeout=1s");
+    const long = get("query?query=up&timeout=10s");
+    await clock.advance(4_000);
+    expect(await short).toMatchObject({ status: 503, text: expect.stringContaining("query timed out in query queue") });
+    answered.resolve(ok(nothing));
+    await Promise.all([first, long]);
+    expect(asked.map(({ timeoutMs }) => timeoutMs)).toEqual([120_000, 6_000]);
   });
 
   const many = (bytes: number) => `query=${"x".repeat(bytes)}`;

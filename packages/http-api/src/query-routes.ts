@@ -23,7 +23,7 @@ export interface QueryRoutesOptions {
   readonly source: SeriesSource;
   readonly defaults: SourceDefaults;
   readonly gate: QueryGateOptions;
-  readonly timeoutMs: number; // of waiting for the gate; the engine has its own
+  readonly timeoutMs: number; // of waiting and evaluating; a request may want less, and the engine has its own
 }
 
 const pointsMax = 11_000;
@@ -45,13 +45,17 @@ export function queryRoutes(options: QueryRoutesOptions, ports: RouterPorts): re
   const instant = async ({ form, signal }: RouteRequest) => {
     const request = readInstantRequest(form, options.defaults, ports.clock.wallMs());
     if (!request.ok) return request;
-    return await gated(signal, async () => encodeAnswer(form, await engine.instant(request.value, source, signal)));
+    return await gated(request.value, signal, async (timeoutMs) =>
+      encodeAnswer(form, await engine.instant({ ...request.value, timeoutMs }, source, signal)),
+    );
   };
   const range = async ({ form, signal }: RouteRequest) => {
     const request = readRangeRequest(form, options.defaults);
     if (!request.ok) return request;
     timespans.observe((request.value.endMs - request.value.startMs) / 1000);
-    return await gated(signal, async () => encodeAnswer(form, await engine.range(request.value, source, signal)));
+    return await gated(request.value, signal, async (timeoutMs) =>
+      encodeAnswer(form, await engine.range({ ...request.value, timeoutMs }, source, signal)),
+    );
   };
   const explain = async ({ form }: RouteRequest) => {
     const request = readInstantRequest(form, options.defaults, ports.clock.wallMs());
@@ -121,14 +125,10 @@ function readStep(text: string, rangeMs: number): Result<number, ApiFailure> {
   const step = parseDurationText(text);
   if (!step.ok) return fail(invalidParameter("step", step.failure));
   const stepMs = Math.floor(step.value);
-  return stepMs > 0
-    ? ok(stepMs)
-    : fail(
-        invalidParameter(
-          "step",
-          "zero or negative query resolution step widths are not accepted. Try a positive integer",
-        ),
-      );
+  if (stepMs > 0) return ok(stepMs);
+  const refused =
+    step.value > 0 ? "query resolution step widths below 1ms" : "zero or negative query resolution step widths";
+  return fail(invalidParameter("step", `${refused} are not accepted. Try a positive integer`));
 }
 
 function readCommon(
@@ -224,9 +224,11 @@ function encodeExplanation(result: ReturnType<Engine["explain"]>): Result<ApiAns
   return ok(wholeAnswer({ ...(root.children[0] ?? root), plan }));
 }
 
+/** `run` gets what waiting has left of the request's time. */
 type Gated = (
+  request: Pick<InstantRequest, "timeoutMs">,
   signal: AbortSignal,
-  run: () => Promise<Result<ApiAnswer, ApiFailure>>,
+  run: (timeoutMs: number) => Promise<Result<ApiAnswer, ApiFailure>>,
 ) => Promise<Result<ApiAnswer, ApiFailure>>;
 
 /** Runs at most so many queries at once, and counts them under Thanos's names. */
@@ -242,14 +244,10 @@ function createGate(options: QueryRoutesOptions, { clock, observations }: Router
   );
   observations.gauge(`${prefix}_max`, "Queries that may run at once.").set(options.gate.concurrentMax);
   inFlight.set(0);
-  return async (signal, run) => {
+  return async (request, signal, run) => {
     const startMs = clock.monotonicMs();
-    const entered = await withDeadline(
-      clock,
-      options.timeoutMs,
-      signal,
-      async (deadline) => await gate.enter(deadline),
-    );
+    const timeoutMs = Math.min(request.timeoutMs ?? Infinity, options.timeoutMs);
+    const entered = await withDeadline(clock, timeoutMs, signal, async (deadline) => await gate.enter(deadline));
     if (!entered.ok) {
       if (entered.failure.kind === "full") {
         const message = `too many queries: ${options.gate.concurrentMax} run and ${options.gate.waitingMax} wait`;
@@ -259,11 +257,12 @@ function createGate(options: QueryRoutesOptions, { clock, observations }: Router
         ? fail({ errorType: "canceled", message: "query was canceled in query queue" })
         : fail({ errorType: "timeout", message: "query timed out in query queue" });
     }
-    waits.observe((clock.monotonicMs() - startMs) / 1000);
+    const waitedMs = clock.monotonicMs() - startMs;
+    waits.observe(waitedMs / 1000);
     total.add(1);
     inFlight.set(gate.running());
     try {
-      return await run();
+      return await run(Math.max(1, timeoutMs - waitedMs));
     } finally {
       entered.value();
       inFlight.set(gate.running());
