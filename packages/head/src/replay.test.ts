@@ -132,7 +132,7 @@ describe("segments of the log", () => {
         );
         expect(read.damage === undefined).toBe(!isLast);
       }),
-      { numRuns: 300 },
+      { numRuns: 120 },
     );
   });
 });
