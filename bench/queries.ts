@@ -29,7 +29,7 @@ export const benchQueries: readonly BenchQuery[] = [
   },
   {
     name: "dash_cpu_by_ns",
-    query: 'sum by (namespace) (rate(container_cpu_usage_seconds_total{cluster="cluster-004"}[5m]))',
+    query: 'sum by (namespace) (rate(container_cpu_usage_seconds_total{cluster=~"cluster-004|shop-04"}[5m]))',
     range: twoHours,
   },
 ];
