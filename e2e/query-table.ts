@@ -272,7 +272,6 @@ export const badRequests: readonly string[] = [
   "series?match[]=up&start=x",
   "labels?match[]={a!='b'}",
   "labels?start=x",
-  "label/a-b/values",
   "label/job/values?match[]=sum(up)",
   "label/job/values?end=x",
   "query_exemplars?query=sum(&start=0&end=1",

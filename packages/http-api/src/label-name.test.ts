@@ -1,16 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { labelNameOfPath, unescapeLabelName } from "./label-name.ts";
+import { labelNameOfPath } from "./label-name.ts";
 
 describe("label names in paths", () => {
   for (const [rule, segment, name] of [
     ["a plain name", "job", "job"],
     ["the metric name", "__name__", "__name__"],
-    ["a dash is no character of a plain name", "a-b", undefined],
-    ["nor may it start with a digit", "1a", undefined],
-    ["nor be a path", "..", undefined],
-    ["nor hold a NUL", "a\0", undefined],
-    ["nor be empty", "", undefined],
+    ["any other character may stand in it", "http.status-ü", "http.status-ü"],
+    ["also a digit in front", "1a", "1a"],
     ["an escaped dot", "U__http_2e_status", "http.status"],
     ["a double underscore is one", "U__http_2e_status__code", "http.status_code"],
     ["a character beyond the first plane", "U___1f600_", "\u{1f600}"],
@@ -30,7 +27,7 @@ describe("label names in paths", () => {
     const escape = (name: string) => `U__${Array.from(name, escapeCharacter).join("")}`;
     fc.assert(
       fc.property(fc.string({ unit: "grapheme", minLength: 1 }), (name) => {
-        expect(unescapeLabelName(escape(name))).toBe(name);
+        expect(labelNameOfPath(escape(name))).toBe(name);
       }),
     );
   });

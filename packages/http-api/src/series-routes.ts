@@ -44,7 +44,6 @@ export function seriesRoutes(options: SeriesRoutesOptions, { clock }: RouterPort
     );
   const labelValues = async ({ form, segment, signal }: RouteRequest) => {
     const name = labelNameOfPath(segment);
-    if (name === undefined) return fail(badData(`invalid label name: ${JSON.stringify(segment)}`));
     return await inTime(
       signal,
       async (deadline) =>
