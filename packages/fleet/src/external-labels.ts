@@ -13,7 +13,7 @@ const placeholder = /\$\{([a-z]+)\}/g;
 /** Checks names and placeholders of a scheme at `path`. */
 export function checkLabelScheme(scheme: LabelScheme, known: readonly string[], path: Path, log: ProblemLog): void {
   for (const [name, text] of Object.entries(scheme)) {
-    const wrong = labelNameMismatch(name);
+    const wrong = labelNameMismatch(name) ?? ownLabelMismatch(name);
     if (wrong !== undefined) log.atKey([...path, name], { ...wrong, found: JSON.stringify(name) });
     if (text === "") {
       log.atValue([...path, name], {
@@ -41,6 +41,18 @@ export function labelNameMismatch(name: string): Mismatch | undefined {
     return { code: "LABEL_NAME", expected: "a label name that does not start with __", hint: "__ is reserved" };
   if (/^[a-zA-Z_][a-zA-Z0-9_]{0,99}$/.test(name)) return undefined;
   return { code: "LABEL_NAME", expected: "a label name of a-z, A-Z, 0-9 and _, not starting with a digit" };
+}
+
+/** An external label takes the place of one that a series has itself: of these every series of a kind has one. */
+const ownLabels: ReadonlySet<string> = new Set(["job", "instance", "le", "quantile"]);
+
+function ownLabelMismatch(name: string): Mismatch | undefined {
+  if (!ownLabels.has(name)) return undefined;
+  return {
+    code: "LABEL_NAME",
+    expected: "a label name that series do not have themselves",
+    hint: "it would replace the label of every series",
+  };
 }
 
 /** The labels of one cluster or agent, sorted by name. Placeholders without a value stay as they are. */

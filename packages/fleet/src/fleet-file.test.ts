@@ -51,6 +51,17 @@ describe("a fleet file becomes a fleet", () => {
     expect(clusters.find(({ name }) => name === "office-1")).toMatchObject({ scrapeIntervalMs: 30_000 });
   });
 
+  it("makes up a share of the series, of the smallest cluster too", () => {
+    for (const [series, twinSeries] of [
+      ["20k", 200],
+      ["40", 1],
+      ["0", 0],
+    ] as const) {
+      const { clusters } = fleetOf(small.replace("series: 10k", `series: ${series}`));
+      expect(clusters.find(({ name }) => name === "office-1")).toMatchObject({ twinSeries });
+    }
+  });
+
   it("real targets may name the cluster, and may be all that there is", () => {
     const { clusters } = fleetOf(
       small.replace(

@@ -1,5 +1,5 @@
 /** A fleet file's text to a fleet: syntax, then shape, then what the parts mean together. */
-import { fail, ok, type Result } from "@pleiad/model";
+import { fail, formatDuration, ok, type Result } from "@pleiad/model";
 import { checkLabelScheme, clusterPlaceholders, expandLabels, labelNameMismatch } from "./external-labels.ts";
 import { nameMismatch } from "./cluster-range.ts";
 import type { FleetFile } from "./fleet-schema.ts";
@@ -29,6 +29,7 @@ export function readFleet(text: string, fileName: string): Result<Fleet, FleetFa
   checkLabels(file, log);
   checkPresence(file, log);
   checkTargets(file, log);
+  checkBackfill(file, log);
   const membership = readMembership(file, log);
   const fleet = assembleFleet(file, membership, tree.source);
   checkLabelCollisions(fleet, log);
@@ -104,7 +105,9 @@ function cluster(name: string, number: number, file: FleetFile, { groupOf, regio
   const region = regionOf.get(name) ?? "";
   const settings = file.groups[group];
   if (settings === undefined) throw new Error(`cluster ${name} has no group`);
-  const made = Math.round(settings.series * file.twin.seriesScale);
+  const share = settings.series * file.twin.seriesScale;
+  // A small cluster is still one: only nothing of nothing is nothing.
+  const made = share > 0 ? Math.max(1, Math.round(share)) : 0;
   return {
     name,
     number,
@@ -245,12 +248,39 @@ function checkPresence({ roles, objectStorage, monitoring }: FleetFile, log: Pro
 
 function checkTargets({ groups }: FleetFile, log: ProblemLog): void {
   for (const [group, { targets }] of Object.entries(groups)) {
-    targets.forEach(({ url }, i) => {
-      const wrong = urlMismatch(url.replaceAll("${cluster}", "cluster"));
-      // What is found may hold a password: the place shows enough.
-      if (wrong !== undefined) log.atValue(["groups", group, "targets", i, "url"], wrong);
+    const seen = new Set<string>();
+    targets.forEach(({ job, url }, i) => {
+      const path = ["groups", group, "targets", i];
+      const text = url.replaceAll("${cluster}", "cluster");
+      const wrong = urlMismatch(text);
+      if (wrong !== undefined) {
+        // What is found may hold a password: the place shows enough.
+        log.atValue([...path, "url"], wrong);
+        return;
+      }
+      const { host } = new URL(text);
+      const key = JSON.stringify([job, host]);
+      if (seen.has(key)) {
+        log.atValue(path, {
+          code: "DUP_TARGET",
+          expected: "targets that differ in job or address",
+          found: `the job ${JSON.stringify(job)} and ${host} again`,
+          hint: "series carry job and instance, not the path: give one of them another job",
+        });
+      }
+      seen.add(key);
     });
   }
+}
+
+function checkBackfill({ twin }: FleetFile, log: ProblemLog): void {
+  if (twin.backfill <= twin.retention) return;
+  log.atValue(["twin", "backfill"], {
+    code: "RANGE",
+    expected: `at most the twin's retention, ${formatDuration(twin.retention)}`,
+    found: formatDuration(twin.backfill),
+    hint: "what is older is dropped at once: raise twin.retention too",
+  });
 }
 
 function urlMismatch(text: string): (Mismatch & { readonly found: string }) | undefined {

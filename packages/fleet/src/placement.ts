@@ -123,7 +123,7 @@ function spreadReplicas(
         code: "NO_NODE",
         expected: `a node of ${tiersText} for ${role.key}`,
         found: "none",
-        hint: "pin it with on, or name other tiers",
+        hint: `${set.region === undefined ? "pin it with on" : "pin its regions with on"}, or name other tiers, as in ${tiersHint(fleet)}`,
       });
     }
     return [];
@@ -147,6 +147,11 @@ function spreadReplicas(
     addLoad(loads, node, role);
   }
   return chosen.sort(compareNames);
+}
+
+/** The tiers that there are nodes of, as the key is written: `tiers: [1, 2]`. */
+function tiersHint({ nodes }: Fleet): string {
+  return `tiers: [${[...new Set(nodes.map(({ tier }) => tier))].sort().join(", ")}]`;
 }
 
 /** Of the nodes with room the one that is least full afterwards; of none with room the same, its budget tells. */

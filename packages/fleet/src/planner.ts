@@ -36,6 +36,7 @@ export function planFleet(fleet: Fleet): Result<Plan, FleetFailure> {
   const plan = assemblePlan(fleet, placed, ports.value);
   checkBudgets(plan, log);
   checkClusterNames(plan, log);
+  checkNodeNames(plan, log);
   return log.problems.length > 0 ? fail(fleetFailure(log.problems)) : ok(plan);
 }
 
@@ -209,6 +210,19 @@ function checkClusterNames({ roles, clusters }: Plan, log: ProblemLog): void {
     log.atValue(["groups", group, "clusters"], {
       code: "NAME_TAKEN",
       expected: "cluster names that no role has",
+      found: name,
+    });
+  }
+}
+
+/** The twin names its processes, and their logs, after nodes and after the regions whose clusters they hold. */
+function checkNodeNames({ nodes, twin }: Plan, log: ProblemLog): void {
+  const processes = new Set(twin.clusterProcesses.map(({ name }) => name));
+  for (const { name } of nodes) {
+    if (!processes.has(name)) continue;
+    log.atKey(["nodes", name], {
+      code: "NAME_TAKEN",
+      expected: "a node name that no process of clusters has",
       found: name,
     });
   }
