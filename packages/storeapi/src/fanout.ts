@@ -61,7 +61,7 @@ export const defaultFanout: Omit<FanoutOptions, "endpoints"> = {
   messageBytesMax: 64 << 20,
   responseBytesMax: 512 << 20,
   seriesMax: 500_000,
-  batchesAheadMax: 4,
+  batchesAheadMax: 1,
   endpointsMax: 2_000,
 };
 

@@ -161,6 +161,13 @@ export function createStoreClient(address: string, ports: StoreClientPorts, opti
   };
 }
 
+/**
+ * Series that are decoded at once, where messages hold fewer. A merge waits for the slowest of many streams: what the
+ * others gave is better kept as the bytes of messages than as objects that every collection copies.
+ */
+const batchSeriesMin = 64;
+const noMessages: readonly Uint8Array[] = [];
+
 interface StreamObserver {
   received(bytes: number): void;
   failed(failure: SourceFailure): void;
@@ -184,6 +191,8 @@ function openSeriesStream(
   const ending = new AbortController();
   const waits = createWaitBudget(clock, timeoutMs, ending);
   let iterator: AsyncIterator<readonly Uint8Array[]> | undefined;
+  let unread: readonly Uint8Array[] = noMessages; // messages that came and that nobody has asked for yet
+  let unreadAt = 0;
   let pending: SourceSeries | undefined; // the last series read, to which more chunks may come
   let failure: SourceFailure | undefined;
   let ended = false;
@@ -196,6 +205,7 @@ function openSeriesStream(
     failure = cause;
     if (cause !== undefined) observer.failed(cause);
     pending = undefined;
+    unread = noMessages;
     waits.end();
     ending.abort(streamEnded);
     // Leaving the iteration frees what the transport holds for the call; a call that was cut may refuse it.
@@ -214,18 +224,39 @@ function openSeriesStream(
     return rpc.stream(seriesMethod, message, callOptions)[Symbol.asyncIterator]();
   }
 
-  /** Reads messages that came together; the failure that one of them is. */
-  function read(messages: readonly Uint8Array[], frames: SeriesFrames): SourceFailure | undefined {
-    let bytes = 0;
-    let malformed: WireFailure | undefined;
-    for (const message of messages) {
-      bytes += message.length;
-      malformed ??= reader.read(message, frames);
+  /** Messages that came together; undefined at the end of the stream, and after a failure, which ends the cursor. */
+  async function pull(): Promise<readonly Uint8Array[] | undefined> {
+    waits.begin();
+    try {
+      iterator ??= start();
+      const step = await iterator.next();
+      return step.done === true ? undefined : step.value;
+    } catch (error) {
+      if (waits.exceeded) return end({ kind: "timeout", source, afterMs: timeoutMs });
+      return end(failureOfCall(error, { source, signal, timeoutMs: 2 * timeoutMs }));
+    } finally {
+      waits.pause();
     }
+  }
+
+  /** Takes messages that came together; the failure that their size is. */
+  function receive(messages: readonly Uint8Array[]): SourceFailure | undefined {
+    let bytes = 0;
+    for (const message of messages) bytes += message.length;
     receivedBytes += bytes;
     observer.received(bytes);
-    if (malformed !== undefined) return { kind: "corrupt", source, reason: formatWireFailure(malformed) };
-    if (receivedBytes > responseBytesMax) return { kind: "limit", source, of: "bytes", max: responseBytesMax };
+    unread = messages;
+    unreadAt = 0;
+    return receivedBytes > responseBytesMax ? { kind: "limit", source, of: "bytes", max: responseBytesMax } : undefined;
+  }
+
+  /** Reads about as many series as are wanted at once; the failure that a message is. */
+  function read(frames: SeriesFrames): SourceFailure | undefined {
+    while (unreadAt < unread.length && frames.series.length < batchSeriesMin) {
+      const malformed = reader.read(unread[unreadAt++] as Uint8Array, frames);
+      if (malformed !== undefined) return { kind: "corrupt", source, reason: formatWireFailure(malformed) };
+    }
+    if (unreadAt === unread.length) unread = noMessages;
     return undefined;
   }
 
@@ -265,27 +296,21 @@ function openSeriesStream(
     },
     async next() {
       while (!ended) {
-        let step: IteratorResult<readonly Uint8Array[]>;
-        waits.begin();
-        try {
-          if (signal.aborted) return end({ kind: "canceled", source });
-          iterator ??= start();
-          step = await iterator.next();
-        } catch (error) {
-          if (waits.exceeded) return end({ kind: "timeout", source, afterMs: timeoutMs });
-          return end(failureOfCall(error, { source, signal, timeoutMs: 2 * timeoutMs }));
-        } finally {
-          waits.pause();
-        }
-        if (ended) return undefined; // closed while waiting
-        if (step.done === true) {
-          const last = pending;
-          end();
-          return last === undefined ? undefined : [last];
+        if (signal.aborted) return end({ kind: "canceled", source });
+        if (unread.length === 0) {
+          const messages = await pull();
+          if (ended) return undefined; // by a failure, or closed while waiting
+          if (messages === undefined) {
+            const last = pending;
+            end();
+            return last === undefined ? undefined : [last];
+          }
+          const tooMuch = receive(messages);
+          if (tooMuch !== undefined) return end(tooMuch);
         }
         const frames: SeriesFrames = { series: [], warnings: [], hints: [] };
         const complete: SourceSeries[] = [];
-        const cause = read(step.value, frames) ?? arrange(frames, complete);
+        const cause = read(frames) ?? arrange(frames, complete);
         for (const warning of frames.warnings) warnings.add(warning);
         if (cause !== undefined) return end(cause);
         if (complete.length > 0) return complete;
