@@ -235,7 +235,7 @@ function roundedVector(scope: Scope): string {
         `absent_over_time(${windows()})`,
       ]);
     case 13:
-      return `${pick(random, ["sqrt", "ln", "exp", "abs", "deg", "sgn", "log2"])}(${next()})`;
+      return `${pick(random, ["sqrt", "exp", "abs", "deg", "sgn"])}(${next()})`;
     case 14:
       return pick(random, [
         `histogram_quantile(0.9, sum by (le, ${pick(random, labelNames)}) (rate(http_request_duration_seconds_bucket[5m])))`,
