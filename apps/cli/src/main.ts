@@ -51,6 +51,12 @@ program
   .option("--json", "print the answer as it came", false)
   .action(async (expression: string, options: QueryCommandOptions) => await queryCommand(expression, options));
 
+// `pleiad plan | head` has read enough: no reason for a stack trace.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(exitCodes.done);
+  throw error;
+});
+
 try {
   await program.parseAsync();
   process.exitCode ??= exitCodes.done;

@@ -18,7 +18,7 @@ const twin: RunningTwin = {
 describe("a state folder", () => {
   it("is made where it is not, and keeps fleets apart", () => {
     const taken = takeStateFolder(join(folder, "a/b"));
-    expect(taken.ok && taken.value.dataDirectory("seven-nodes")).toBe(join(folder, "a/b/seven-nodes"));
+    expect(taken.ok && taken.value.dataDirectory("seven-nodes")).toBe(join(folder, "a/b/fleets/seven-nodes"));
   });
 
   it("that cannot be written is refused by name", () => {

@@ -45,7 +45,7 @@ export function takeStateFolder(path: string): Result<StateFolder, string> {
   return ok({
     path: folder,
     logDirectory,
-    dataDirectory: (fleet) => join(folder, fleet),
+    dataDirectory: (fleet) => join(folder, "fleets", fleet),
     announce: (twin) => writeFileSync(file, `${JSON.stringify(twin, null, 2)}\n`),
     release: () => rmSync(file, { force: true }),
   });
