@@ -231,7 +231,7 @@ async function scrapeForAWhile(folder: string): Promise<string> {
   } finally {
     await twin.end("SIGINT");
   }
-  return join(state, "laptop", "clusters", cluster);
+  return join(state, "fleets", "laptop", "clusters", cluster);
 }
 
 /** A part of a second at which no series has a sample. */
