@@ -1,6 +1,7 @@
 import { fail, ok, type Result } from "./failures.ts";
 
-const unitsMs: readonly (readonly [unit: string, ms: number])[] = [
+/** The units of a duration, from large to small, as they must be written. */
+export const durationUnitsMs: readonly (readonly [unit: string, ms: number])[] = [
   ["y", 31_536_000_000],
   ["w", 604_800_000],
   ["d", 86_400_000],
@@ -10,6 +11,9 @@ const unitsMs: readonly (readonly [unit: string, ms: number])[] = [
   ["ms", 1],
 ];
 
+/** Durations are 64-bit nanoseconds in Prometheus. */
+export const durationMsMax = 9_223_372_036_854;
+
 /** Reads a Prometheus duration such as `1h30m`, units from large to small, each once. Gives milliseconds. */
 export function parseDuration(text: string): Result<number, string> {
   if (text === "0") return ok(0);
@@ -17,11 +21,10 @@ export function parseDuration(text: string): Result<number, string> {
   const parts = /^(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?$/.exec(text);
   if (parts === null) return fail(`not a valid duration string: ${JSON.stringify(text)}`);
   let totalMs = 0;
-  unitsMs.forEach(([, ms], i) => {
+  durationUnitsMs.forEach(([, ms], i) => {
     totalMs += Number(parts[i + 1] ?? 0) * ms;
   });
-  // The bound of Prometheus: 64-bit nanoseconds.
-  if (totalMs > 9_223_372_036_854) return fail(`duration out of range: ${JSON.stringify(text)}`);
+  if (totalMs > durationMsMax) return fail(`duration out of range: ${JSON.stringify(text)}`);
   return ok(totalMs);
 }
 
@@ -30,7 +33,7 @@ export function formatDuration(durationMs: number): string {
   if (durationMs === 0) return "0s";
   let rest = Math.abs(durationMs);
   let text = durationMs < 0 ? "-" : "";
-  for (const [unit, ms] of unitsMs) {
+  for (const [unit, ms] of durationUnitsMs) {
     // Years and weeks only where they come out even, as Prometheus prints them.
     if ((unit === "y" || unit === "w") && rest % ms !== 0) continue;
     const count = Math.floor(rest / ms);

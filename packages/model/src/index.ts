@@ -1,5 +1,5 @@
 export { Annotations } from "./annotations.ts";
-export { formatDuration, parseDuration } from "./durations.ts";
+export { durationMsMax, durationUnitsMs, formatDuration, parseDuration } from "./durations.ts";
 export { fail, formatSourceFailure, ok, unreachable, type Result, type SourceFailure } from "./failures.ts";
 export {
   formatFloat,
@@ -38,7 +38,6 @@ export {
 export {
   compileMatcher,
   compileMatchers,
-  compileRegex,
   formatMatcher,
   formatMatchers,
   literalAlternatives,

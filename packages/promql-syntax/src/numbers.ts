@@ -1,5 +1,5 @@
 /** Numbers and durations as PromQL writes them: where one ends, and what it is worth. */
-import { fail, ok, type Result } from "@pleiad/model";
+import { durationMsMax, durationUnitsMs, fail, ok, type Result } from "@pleiad/model";
 import { quoteString } from "./go-strings.ts";
 
 export interface NumericScan {
@@ -33,19 +33,6 @@ export function readNumber(text: string): Result<number, string> {
   return Number.isFinite(value) ? ok(value) : fail(unreadable(text, "value out of range"));
 }
 
-/** From large to small: each unit of a duration must be smaller than the one before. */
-const unitsMs: readonly (readonly [unit: string, ms: number])[] = [
-  ["y", 31_536_000_000],
-  ["w", 604_800_000],
-  ["d", 86_400_000],
-  ["h", 3_600_000],
-  ["m", 60_000],
-  ["s", 1_000],
-  ["ms", 1],
-];
-
-/** Durations are 64-bit nanoseconds in Prometheus. */
-const durationMsMax = 9_223_372_036_854;
 const durationSecondsMax = 2 ** 63 / 1e9;
 
 /** The value of a duration token in whole milliseconds. */
@@ -54,11 +41,11 @@ export function readDuration(text: string): Result<number, string> {
   let lastUnit = -1;
   for (const [, digits = "", unit = ""] of text.matchAll(/(\d*)(\D*)/g)) {
     if (digits === "" && unit === "") continue;
-    const order = unitsMs.findIndex(([name]) => name === unit);
+    const order = durationUnitsMs.findIndex(([name]) => name === unit);
     if (digits === "" || unit === "" || Number(digits) > 2 ** 64) {
       return fail(`not a valid duration string: ${quoteString(text)}`);
     }
-    const [, unitMs] = unitsMs[order] ?? [];
+    const [, unitMs] = durationUnitsMs[order] ?? [];
     if (unitMs === undefined) return fail(`unknown unit ${quoteString(unit)} in duration ${quoteString(text)}`);
     if (order <= lastUnit) return fail(`not a valid duration string: ${quoteString(text)}`);
     lastUnit = order;

@@ -22,7 +22,7 @@ import {
   type SeriesRef,
 } from "@pleiad/head";
 import { fail, formatLabels, ok, unreachable, type Labels, type Result } from "@pleiad/model";
-import type { Ports } from "@pleiad/ports";
+import { withDeadline, type Ports } from "@pleiad/ports";
 import { fetchPage, type FetchedPage } from "./page-fetch.ts";
 import { reportLabels, reportSamples, type ScrapeReport } from "./report-series.ts";
 import { alignToGrid, gridOffsetMs, nextGridMs } from "./scrape-grid.ts";
@@ -139,12 +139,14 @@ function createScraper(
 
   async function scrape(timestampMs: number): Promise<void> {
     const startedMs = clock.monotonicMs();
-    const signal = clock.deadline(options.timeoutMs, stopSignal);
-    const fetched = await fetchPage(network, target.url, signal, {
-      timeoutMs: options.timeoutMs,
-      bodyBytesMax: limits.bodyBytesMax,
-      fallbackToText: options.fallbackToText,
-    });
+    const { timeoutMs, fallbackToText } = options;
+    const pageOptions = { timeoutMs, bodyBytesMax: limits.bodyBytesMax, fallbackToText };
+    const fetched = await withDeadline(
+      clock,
+      timeoutMs,
+      stopSignal,
+      async (signal) => await fetchPage(network, target.url, signal, pageOptions),
+    );
     if (stopSignal.aborted && !fetched.ok) return;
 
     const counts: PageCounts = { samples: 0, stored: 0, seriesAdded: 0 };

@@ -14,7 +14,7 @@ import {
   type SourceFailure,
   type SourceSeries,
 } from "@pleiad/model";
-import type { Ports, RpcClient } from "@pleiad/ports";
+import { withDeadline, type Ports, type RpcClient } from "@pleiad/ports";
 import {
   createLabelTable,
   createSeriesFrameReader,
@@ -107,11 +107,13 @@ export function createStoreClient(address: string, ports: StoreClientPorts, opti
     requests.add(1, method);
     if (signal.aborted) return failed({ kind: "canceled", source });
     try {
-      const answer = await rpc.call(method, request, {
-        signal: clock.deadline(callTimeoutMs, signal),
-        timeoutMs: callTimeoutMs,
-        messageBytesMax,
-      });
+      const answer = await withDeadline(
+        clock,
+        callTimeoutMs,
+        signal,
+        async (deadline) =>
+          await rpc.call(method, request, { signal: deadline, timeoutMs: callTimeoutMs, messageBytesMax }),
+      );
       received.add(answer.length);
       const decoded = decode(answer);
       return decoded.ok ? decoded : failed({ kind: "corrupt", source, reason: formatWireFailure(decoded.failure) });

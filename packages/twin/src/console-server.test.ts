@@ -28,11 +28,11 @@ const clock = manualClock(1_700_000_000_000);
 
 /** A querier that has seen every cluster but shop-03, whose newest sample is five seconds old. */
 async function serveQuerier(network: MemoryNetwork, address: string): Promise<void> {
-  const clusters = plan.clusters.map(({ name }) => name).filter((name) => name !== "shop-03");
+  const seen = plan.clusters.filter(({ name }) => name !== "shop-03");
   await network.serveHttp(address, async (request) => {
     const query = new URLSearchParams(request.query).get("query") ?? "";
     const value = query.startsWith("max") ? "1699999995" : "1";
-    const result = clusters.map((cluster) => ({ metric: { cluster }, value: [1_700_000_000, value] }));
+    const result = seen.map(({ externalLabels: metric }) => ({ metric, value: [1_700_000_000, value] }));
     const warnings = ["clusters missing from the answer: shop-03"];
     const body = JSON.stringify({ status: "success", warnings, data: { resultType: "vector", result } });
     return { status: 200, headers: { "content-type": "application/json" }, body };

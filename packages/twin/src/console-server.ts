@@ -4,6 +4,7 @@ import { extname, join } from "node:path";
 import type { Plan } from "@pleiad/fleet";
 import { judgeAccess, loopbackAccess } from "@pleiad/http-api";
 import type { Clock, HttpRequest, HttpResponse, Listener, Network } from "@pleiad/ports";
+import { askFirst } from "./global-query.ts";
 import { gatherConsoleState, type ConsoleState } from "./console-state.ts";
 
 export interface ConsoleServerOptions {
@@ -106,33 +107,20 @@ async function forward(request: HttpRequest, apiUrls: readonly string[], network
   if (request.method !== "GET" && request.method !== "POST") {
     return { status: 405, headers: { allow: "GET, POST", "content-type": "text/plain" }, body: "Method Not Allowed\n" };
   }
-  const failures: string[] = [];
-  for (const url of apiUrls) {
-    try {
-      const answer = await network.fetchHttp(
-        `${url}${request.path}${request.query === "" ? "" : `?${request.query}`}`,
-        {
-          method: request.method,
-          headers: { "content-type": request.headers.get("content-type") ?? "application/x-www-form-urlencoded" },
-          ...(request.method === "POST" ? { body: request.body } : {}),
-          signal: request.signal,
-          bodyBytesMax: answerBytesMax,
-        },
-      );
-      const headers: Record<string, string> = {};
-      for (const name of ["content-type", "cache-control", "allow"]) {
-        const value = answer.headers.get(name);
-        if (value !== undefined) headers[name] = value;
-      }
-      return { status: answer.status, headers, body: answer.body };
-    } catch (error) {
-      // The other global querier is a replica; only where none answers is there no answer.
-      failures.push(error instanceof Error ? error.message : String(error));
-    }
-  }
-  return json(503, {
-    status: "error",
-    errorType: "unavailable",
-    error: `no global querier answers: ${failures.join("; ")}`,
+  const query = request.query === "" ? "" : `?${request.query}`;
+  const options = () => ({
+    method: request.method === "POST" ? ("POST" as const) : ("GET" as const),
+    headers: { "content-type": request.headers.get("content-type") ?? "application/x-www-form-urlencoded" },
+    ...(request.method === "POST" ? { body: request.body } : {}),
+    signal: request.signal,
+    bodyBytesMax: answerBytesMax,
   });
+  const answer = await askFirst(apiUrls, request.path + query, options, network);
+  if (typeof answer === "string") return json(503, { status: "error", errorType: "unavailable", error: answer });
+  const headers: Record<string, string> = {};
+  for (const name of ["content-type", "cache-control", "allow"]) {
+    const value = answer.headers.get(name);
+    if (value !== undefined) headers[name] = value;
+  }
+  return { status: answer.status, headers, body: answer.body };
 }

@@ -1,6 +1,8 @@
 /** What the console shows of a running hierarchy: gathered over its public HTTP APIs alone, so that it fits any engine. */
 import type { Plan, PlannedRole, RoleKind } from "@pleiad/fleet";
 import type { Network } from "@pleiad/ports";
+import { clusterIdentity } from "./cluster-identity.ts";
+import { queryVector, type VectorAnswer } from "./global-query.ts";
 
 export type RoleState = "ready" | "not-ready" | "down" | "not-yet-running";
 
@@ -52,7 +54,6 @@ export const runningRoleKinds: ReadonlySet<RoleKind> = new Set<RoleKind>([
 ]);
 
 const probeTimeoutMs = 2000;
-const answerBytesMax = 16 << 20;
 
 export async function gatherConsoleState(
   plan: Plan,
@@ -61,7 +62,7 @@ export async function gatherConsoleState(
 ): Promise<ConsoleState> {
   const [roles, freshness] = await Promise.all([
     Promise.all(plan.roles.map((role) => probeRole(role, options.signal, network))),
-    clusterFreshness(options.apiUrls, options.nowMs, options.signal, network),
+    clusterFreshness(plan, options.apiUrls, options.nowMs, options.signal, network),
   ]);
   const byId = new Map(roles.map((role) => [role.id, role]));
   const clusters = plan.clusters.map((cluster) => {
@@ -125,60 +126,31 @@ interface Freshness {
   readonly warnings: readonly string[];
 }
 
-interface VectorAnswer {
-  readonly data: {
-    readonly result: readonly { readonly metric: Record<string, string>; readonly value: [number, string] }[];
-  };
-  readonly warnings?: readonly string[];
-}
-
 async function clusterFreshness(
+  plan: Plan,
   apiUrls: readonly string[],
   nowMs: number,
   signal: AbortSignal,
   network: Network,
 ): Promise<Freshness> {
-  const query = async (expression: string) => {
-    const parameters = new URLSearchParams({ query: expression, time: (nowMs / 1000).toFixed(3) });
-    return await firstAnswer(apiUrls, `/api/v1/query?${parameters.toString()}`, signal, network);
-  };
+  const identity = clusterIdentity(plan);
+  const query = async (expression: string) => await queryVector(apiUrls, expression, nowMs, signal, network);
   const [newest, state] = await Promise.all([
-    query('max by (cluster) (timestamp(up{cluster_group!=""}))'),
-    query('min by (cluster) (up{cluster_group!=""})'),
+    query(`max by (${identity.grouping}) (timestamp(up))`),
+    query(`min by (${identity.grouping}) (up)`),
   ]);
+  const byCluster = (answer: VectorAnswer | string) =>
+    new Map(
+      typeof answer === "string" ? [] : answer.data.result.map((one) => [identity.nameOf(one.metric), one.value[1]]),
+    );
+  const up = byCluster(state);
   const clusters = new Map<string, { ageMs: number; up: boolean }>();
-  const up = new Map(state.value?.data.result.map((one) => [one.metric["cluster"], one.value[1] === "1"]));
-  for (const { metric, value } of newest.value?.data.result ?? []) {
-    const name = metric["cluster"] ?? "";
-    clusters.set(name, { ageMs: Math.max(0, nowMs - Number(value[1]) * 1000), up: up.get(name) ?? false });
+  for (const [name, seconds] of byCluster(newest)) {
+    if (name === undefined) continue;
+    clusters.set(name, { ageMs: Math.max(0, nowMs - Number(seconds) * 1000), up: up.get(name) === "1" });
   }
-  const warnings = new Set([...newest.warnings, ...state.warnings]);
-  return { clusters, warnings: [...warnings] };
-}
-
-/** Asks the global queriers in turn: they are replicas of each other. */
-async function firstAnswer(
-  apiUrls: readonly string[],
-  path: string,
-  parent: AbortSignal,
-  network: Network,
-): Promise<{ readonly value: VectorAnswer | undefined; readonly warnings: readonly string[] }> {
-  const failures: string[] = [];
-  for (const url of apiUrls) {
-    try {
-      const answer = await network.fetchHttp(url + path, {
-        signal: AbortSignal.any([parent, AbortSignal.timeout(10_000)]),
-        bodyBytesMax: answerBytesMax,
-      });
-      const text = new TextDecoder().decode(answer.body);
-      if (answer.status === 200) {
-        const value = JSON.parse(text) as VectorAnswer;
-        return { value, warnings: value.warnings ?? [] };
-      }
-      failures.push(`${url}: status ${answer.status}`);
-    } catch (error) {
-      failures.push(error instanceof Error ? error.message : String(error));
-    }
-  }
-  return { value: undefined, warnings: [`no global querier answers: ${failures.join("; ")}`] };
+  const warnings = [newest, state].flatMap((answer) =>
+    typeof answer === "string" ? [answer] : (answer.warnings ?? []),
+  );
+  return { clusters, warnings: [...new Set(warnings)] };
 }

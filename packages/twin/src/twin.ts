@@ -7,7 +7,9 @@ import type { Plan } from "@pleiad/fleet";
 import { fail, ok, type Result } from "@pleiad/model";
 import { createLog, createNodePorts } from "@pleiad/node-ports";
 import type { Network } from "@pleiad/ports";
+import { clusterIdentity } from "./cluster-identity.ts";
 import { serveConsole } from "./console-server.ts";
+import { queryVector } from "./global-query.ts";
 import type { Order } from "./messages.ts";
 import { takeStateFolder } from "./state-folder.ts";
 import { superviseProcess, type ProcessStatus, type SupervisedProcess } from "./supervised-process.ts";
@@ -141,7 +143,7 @@ export async function startTwin(options: TwinOptions, signal: AbortSignal): Prom
     await Promise.race([Promise.all(supervised.map((one) => one.start())), rejectOnAbort(signal)]);
     for (;;) {
       signal.throwIfAborted();
-      answering = await clustersAnswering(apiUrls, ports.network, signal);
+      answering = await clustersAnswering(plan, apiUrls, ports.network, signal);
       report();
       if (answering >= plan.clusters.length) break;
       await clock.sleep(answeringPollMs, signal);
@@ -169,23 +171,16 @@ function rejectOnAbort(signal: AbortSignal): Promise<never> {
   });
 }
 
-/** How many app clusters a global querier counts. A cluster whose targets are down still answers. */
-async function clustersAnswering(apiUrls: readonly string[], network: Network, signal: AbortSignal): Promise<number> {
-  const query = new URLSearchParams({ query: 'count(count by (cluster) (up{cluster_group!=""}))' }).toString();
-  for (const url of apiUrls) {
-    try {
-      const answer = await network.fetchHttp(`${url}/api/v1/query?${query}`, {
-        signal: AbortSignal.any([signal, AbortSignal.timeout(10_000)]),
-        bodyBytesMax: 1 << 20,
-      });
-      if (answer.status !== 200) continue;
-      const { data } = JSON.parse(new TextDecoder().decode(answer.body)) as {
-        data: { result: readonly { value: [number, string] }[] };
-      };
-      return Number(data.result[0]?.value[1] ?? 0);
-    } catch {
-      // It may not listen yet; the other one is asked, and both again soon.
-    }
-  }
-  return 0;
+/** How many app clusters a global querier sees. A cluster whose targets are down still answers. */
+async function clustersAnswering(
+  plan: Plan,
+  apiUrls: readonly string[],
+  network: Network,
+  signal: AbortSignal,
+): Promise<number> {
+  const identity = clusterIdentity(plan);
+  const answer = await queryVector(apiUrls, `count by (${identity.grouping}) (up)`, undefined, signal, network);
+  // None may listen yet: all are asked again soon.
+  if (typeof answer === "string") return 0;
+  return answer.data.result.filter(({ metric }) => identity.nameOf(metric) !== undefined).length;
 }
