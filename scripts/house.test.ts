@@ -47,7 +47,7 @@ const byName = new Map(packages.map((one) => [one.name, one]));
 
 /** Packages of this house that a source names in an import or export, types included. */
 function importedPackages(text: string): string[] {
-  return [...text.matchAll(/(?:from|import)\s*\(?\s*"(@pleiad\/[a-z-]+)(?:\/[a-z-]+)?"/g)].map(
+  return [...text.matchAll(/(?:from|import)\s*\(?\s*"(@pleiad\/[a-z0-9-]+)(?:\/[a-z-]+)?"/g)].map(
     ([, name]) => name as string,
   );
 }
@@ -146,7 +146,7 @@ describe("what docs/ARCHITECTURE.md says of the edges", () => {
       const cells = line.split("|").map((cell) => cell.trim());
       const head = /^(\d) \w+$/.exec(cells[1] ?? "");
       if (head !== null) floor = Number(head[1]);
-      const folder = /^`((?:packages|roles|apps)\/[a-z-]+)`$/.exec(cells[2] ?? "");
+      const folder = /^`((?:packages|roles|apps)\/[a-z0-9-]+)`$/.exec(cells[2] ?? "");
       if (folder !== null) found.set(folder[1] as string, floor);
     }
     expect(Object.fromEntries(found)).toEqual(Object.fromEntries(packages.map((one) => [one.folder, one.floor])));
