@@ -3,7 +3,7 @@ import { labelsFromPairs, metricNameLabel, type Labels, type Matcher } from "@pl
 import { stepCountOf, type StepGrid } from "@pleiad/promql-plan";
 import type { Operator } from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
-import { batchStepsMax, createStepBatch } from "./operator.ts";
+import { batchStepsMax, createStepBatch, noSample } from "./operator.ts";
 import { createRowOperator } from "./row-operator.ts";
 
 export function createAbsent(input: Operator, labels: Labels, grid: StepGrid, context: QueryContext): Operator {
@@ -16,7 +16,7 @@ export function createAbsent(input: Operator, labels: Labels, grid: StepGrid, co
         if (input.rows === undefined) await clearSteps(input, absent, signal);
         else {
           await input.rows.each((_, __, present) => {
-            for (let step = 0; step < absent.length; step++) if (present[step] === 1) absent[step] = 0;
+            for (let step = 0; step < absent.length; step++) if (present[step] !== noSample) absent[step] = 0;
           }, signal);
         }
         if (absent.includes(1)) visit(0, new Float64Array(absent.length).fill(1), absent);

@@ -1,8 +1,9 @@
 /** From the operators' samples to the value of an answer. */
-import { compareLabels, emptyLabels, type Labels } from "@pleiad/model";
+import { compareLabels, emptyLabels, type FloatHistogram, type Labels } from "@pleiad/model";
 import { stepCountOf, type StepGrid } from "@pleiad/promql-plan";
 import type { AnswerSeries, AnswerValue } from "./answer.ts";
-import { batchStepsMax, createStepBatch, type Operator } from "./operator.ts";
+import { histogramCost } from "./limits.ts";
+import { batchStepsMax, createStepBatch, histogramSample, noSample, type Operator } from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
 import { QueryError, sameLabelsetText } from "./query-error.ts";
 import { outputLabels, sameLabels, type OutputLabels } from "./output-labels.ts";
@@ -30,7 +31,7 @@ export async function collectVector(
     timestampMs: grid.startMs,
     labels,
     values: batch.values.slice(0, count),
-    histograms: labels.map(() => undefined),
+    histograms: labels.map((_, i) => batch.histograms[i]),
   };
 }
 
@@ -48,7 +49,18 @@ export async function collectMatrix(
   }
   const times = stepTimes(grid);
   const series: AnswerSeries[] = [];
-  await operator.rows.each((seriesId, values, present) => {
+  await operator.rows.each((seriesId, values, present, histograms) => {
+    if (histograms !== undefined) {
+      const growing = createGrowingSeries(times.length);
+      for (let step = 0; step < times.length; step++) {
+        if (present[step] === noSample) continue;
+        context.budget.take(1);
+        const histogram = present[step] === histogramSample ? histograms[step] : undefined;
+        append(growing, times[step], values[step], histogram, context);
+      }
+      if (growing.lastMs > -Infinity) series.push(answerSeries(labels[seriesId], growing));
+      return;
+    }
     let count = 0;
     for (let step = 0; step < times.length; step++) count += present[step];
     if (count === 0) return;
@@ -96,7 +108,10 @@ export async function collectWindows(
 interface GrowingSeries {
   timestampsMs: Float64Array;
   values: Float64Array;
-  count: number;
+  count: number; // of floats
+  readonly histogramTimestampsMs: number[];
+  readonly histograms: FloatHistogram[];
+  lastMs: number; // of the last sample of either kind
 }
 
 async function collectSteps(
@@ -118,10 +133,8 @@ async function collectSteps(
       for (; sample < batch.sampleEnds[step]; sample++) {
         const id = output.ids[batch.seriesIds[sample]];
         const one = (growing[id] ??= createGrowingSeries(stepCount - at - step));
-        if (one.count > 0 && one.timestampsMs[one.count - 1] === timestampMs) {
-          throw new QueryError("execution", sameLabelsetText);
-        }
-        append(one, timestampMs, batch.values[sample]);
+        if (one.lastMs === timestampMs) throw new QueryError("execution", sameLabelsetText);
+        append(one, timestampMs, batch.values[sample], batch.histograms[sample], context);
       }
     }
     at += steps;
@@ -130,7 +143,7 @@ async function collectSteps(
   const series: AnswerSeries[] = [];
   growing.forEach((one, id) => {
     if (one === undefined) return;
-    series.push(floatSeries(output.labels[id], cut(one.timestampsMs, one.count), cut(one.values, one.count)));
+    series.push(answerSeries(output.labels[id], one));
   });
   return series;
 }
@@ -138,23 +151,54 @@ async function collectSteps(
 /** Most series have a sample at every step that is left, so there is room for that, up to some hundreds. */
 function createGrowingSeries(stepsLeft: number): GrowingSeries {
   const capacity = Math.min(stepsLeft, 256);
-  return { timestampsMs: new Float64Array(capacity), values: new Float64Array(capacity), count: 0 };
+  return {
+    timestampsMs: new Float64Array(capacity),
+    values: new Float64Array(capacity),
+    count: 0,
+    histogramTimestampsMs: [],
+    histograms: [],
+    lastMs: -Infinity,
+  };
 }
 
-function cut(column: Float64Array, count: number): Float64Array {
-  return count === column.length ? column : column.slice(0, count);
-}
-
-function append(series: GrowingSeries, timestampMs: number, value: number): void {
+/** Adds a float, or the histogram where there is one, whose buckets are counted here. */
+function append(
+  series: GrowingSeries,
+  timestampMs: number,
+  value: number,
+  histogram: FloatHistogram | undefined,
+  context: QueryContext,
+): void {
+  series.lastMs = timestampMs;
+  if (histogram !== undefined) {
+    context.budget.take(histogramCost(histogram));
+    series.histogramTimestampsMs.push(timestampMs);
+    series.histograms.push(histogram);
+    return;
+  }
   if (series.count === series.values.length) {
     const { timestampsMs, values, count } = series;
-    series.timestampsMs = new Float64Array(2 * count);
-    series.values = new Float64Array(2 * count);
+    series.timestampsMs = new Float64Array(Math.max(2 * count, 1));
+    series.values = new Float64Array(Math.max(2 * count, 1));
     series.timestampsMs.set(timestampsMs);
     series.values.set(values);
   }
   series.timestampsMs[series.count] = timestampMs;
   series.values[series.count++] = value;
+}
+
+function answerSeries(labels: Labels, one: GrowingSeries): AnswerSeries {
+  return {
+    labels,
+    timestampsMs: cut(one.timestampsMs, one.count),
+    values: cut(one.values, one.count),
+    histogramTimestampsMs: Float64Array.from(one.histogramTimestampsMs),
+    histograms: one.histograms,
+  };
+}
+
+function cut(column: Float64Array, count: number): Float64Array {
+  return count === column.length ? column : column.slice(0, count);
 }
 
 function floatSeries(labels: Labels, timestampsMs: Float64Array, values: Float64Array): AnswerSeries {

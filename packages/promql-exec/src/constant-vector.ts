@@ -12,6 +12,7 @@ export function createScalarVector(column: ScalarColumn, grid: StepGrid): Operat
   return {
     description: "vector",
     inputs: [],
+    dropsName: undefined,
     async series(signal) {
       values = Float64Array.from(await column(signal));
       return [emptyLabels];
@@ -40,6 +41,9 @@ export function createRepeatedStep(input: Operator, grid: StepGrid, context: Que
   return {
     description: "repeat",
     inputs: [input],
+    get dropsName() {
+      return input.dropsName;
+    },
     series: async (signal) => await input.series(signal),
     async next(out, signal) {
       if (once === undefined) {
@@ -60,6 +64,9 @@ export function createRepeatedStep(input: Operator, grid: StepGrid, context: Que
         out.sampleEnds[i] = (i + 1) * sampleCount;
       }
       out.histograms.length = 0;
+      if (once.histograms.length > 0) {
+        for (let i = 0; i < steps * sampleCount; i++) out.histograms[i] = once.histograms[i % sampleCount];
+      }
       step += steps;
       return steps;
     },

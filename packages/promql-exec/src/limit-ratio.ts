@@ -1,7 +1,7 @@
 /** `limit_ratio`: a share of the series, the same ones at every step and in every engine. */
 import type { SourceRange } from "@pleiad/promql-syntax";
 import { labelShare } from "./label-hash.ts";
-import type { Operator } from "./operator.ts";
+import { moveSample, type Operator } from "./operator.ts";
 import { warnAt, type QueryContext } from "./query-context.ts";
 import { QueryError } from "./query-error.ts";
 import type { ScalarColumn } from "./scalar-column.ts";
@@ -19,6 +19,9 @@ export function createLimitRatio(
   return {
     description: "limit_ratio",
     inputs: [input],
+    get dropsName() {
+      return input.dropsName;
+    },
     async series(signal) {
       ratios = checkedRatios(await ratio(signal), ratioRange, context);
       const labels = await input.series(signal);
@@ -27,7 +30,7 @@ export function createLimitRatio(
     },
     async next(out, signal) {
       const steps = await input.next(out, signal);
-      const { seriesIds, values, sampleEnds } = out;
+      const { seriesIds, sampleEnds } = out;
       let sample = 0;
       let kept = 0;
       for (let i = 0; i < steps; i++, step++) {
@@ -36,7 +39,7 @@ export function createLimitRatio(
           const share = shares[seriesIds[sample]];
           if (limit >= 0 ? share >= limit : share < 1 + limit) continue;
           seriesIds[kept] = seriesIds[sample];
-          values[kept++] = values[sample];
+          moveSample(out, sample, out, kept++);
         }
         sampleEnds[i] = kept;
       }

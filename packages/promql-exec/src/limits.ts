@@ -1,4 +1,5 @@
 /** What one query may use, and the account of the samples that it holds. */
+import type { FloatHistogram } from "@pleiad/model";
 import type { QueryLimits } from "./answer.ts";
 import { QueryError } from "./query-error.ts";
 
@@ -11,6 +12,17 @@ export interface SampleBudget {
   take(samples: number): void;
   give(samples: number): void;
   readonly peak: number;
+}
+
+const bytesPerSample = 16;
+const histogramHeadBytes = 96; // the fields that every histogram has
+
+/** What a native histogram takes of the budget: the samples, of 16 bytes each, that would take as much memory. */
+export function histogramCost(histogram: FloatHistogram): number {
+  const { positiveBuckets, negativeBuckets, customBounds, positiveSpans, negativeSpans } = histogram;
+  const numbers = positiveBuckets.length + negativeBuckets.length + customBounds.length;
+  const bytes = histogramHeadBytes + 8 * (numbers + positiveSpans.length + negativeSpans.length);
+  return Math.ceil(bytes / bytesPerSample);
 }
 
 export function createSampleBudget(samplesMax: number): SampleBudget {

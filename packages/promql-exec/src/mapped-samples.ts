@@ -1,11 +1,22 @@
 /** Operators that look at one sample at a time: functions of a value, arithmetic and comparison with a scalar. */
-import type { Operator, RowStream, StepBatch } from "./operator.ts";
+import type { FloatHistogram } from "@pleiad/model";
+import {
+  floatSample,
+  histogramSample,
+  noSample,
+  type Operator,
+  type RowHistograms,
+  type RowStream,
+  type StepBatch,
+} from "./operator.ts";
 import type { ScalarColumn } from "./scalar-column.ts";
 
 /** What becomes of a sample at a step. Where `keeps` is there, samples that it refuses are left out. */
 export interface SampleMapping {
   readonly map: (value: number, step: number) => number;
   readonly keeps?: (value: number, step: number) => boolean;
+  /** What becomes of a native histogram: another, a float, or nothing. Where this is absent, histograms are left out. */
+  readonly mapHistogram?: (histogram: FloatHistogram, step: number) => FloatHistogram | number | undefined;
 }
 
 /** `mapping` is made once the scalars are known. Labels stay as they are. */
@@ -20,6 +31,9 @@ export function createMappedSamples(
   return {
     description,
     inputs: [input],
+    get dropsName() {
+      return input.dropsName;
+    },
     async series(signal) {
       const columns: Float64Array[] = [];
       for (const scalar of scalars) columns.push(await scalar(signal));
@@ -38,30 +52,70 @@ export function createMappedSamples(
   };
 }
 
-function mappedRows(rows: RowStream, { map, keeps }: SampleMapping): RowStream {
+function mappedRows(rows: RowStream, mapping: SampleMapping): RowStream {
+  const { map, keeps } = mapping;
   return {
     each: async (visit, signal) => {
-      await rows.each((seriesId, values, present) => {
-        for (let step = 0; step < values.length; step++) {
-          if (present[step] === 0) continue;
-          if (keeps !== undefined && !keeps(values[step], step)) present[step] = 0;
-          else values[step] = map(values[step], step);
+      await rows.each((seriesId, values, present, histograms) => {
+        if (histograms !== undefined) mapRowHistograms(values, present, histograms, mapping);
+        else {
+          for (let step = 0; step < values.length; step++) {
+            if (present[step] === noSample) continue;
+            if (keeps !== undefined && !keeps(values[step], step)) present[step] = noSample;
+            else values[step] = map(values[step], step);
+          }
         }
-        visit(seriesId, values, present);
+        visit(seriesId, values, present, histograms);
       }, signal);
     },
   };
 }
 
-function mapBatch(batch: StepBatch, stepCount: number, { map, keeps }: SampleMapping, firstStep: number): void {
-  const { values, seriesIds, sampleEnds } = batch;
+/** Maps a row of a series that has histograms, and perhaps floats too. */
+function mapRowHistograms(
+  values: Float64Array,
+  present: Uint8Array,
+  histograms: RowHistograms,
+  { map, keeps, mapHistogram }: SampleMapping,
+): void {
+  for (let step = 0; step < values.length; step++) {
+    if (present[step] === floatSample) {
+      if (keeps !== undefined && !keeps(values[step], step)) present[step] = noSample;
+      else values[step] = map(values[step], step);
+    } else if (present[step] === histogramSample) {
+      const histogram = histograms[step];
+      const mapped = histogram && mapHistogram?.(histogram, step);
+      histograms[step] = undefined;
+      if (mapped === undefined) present[step] = noSample;
+      else if (typeof mapped === "number") {
+        values[step] = mapped;
+        present[step] = floatSample;
+      } else histograms[step] = mapped;
+    }
+  }
+}
+
+function mapBatch(batch: StepBatch, stepCount: number, mapping: SampleMapping, firstStep: number): void {
+  const { map, keeps, mapHistogram } = mapping;
+  const { values, seriesIds, sampleEnds, histograms } = batch;
   let sample = 0;
   let kept = 0;
   for (let step = 0; step < stepCount; step++) {
     for (; sample < sampleEnds[step]; sample++) {
+      const histogram = histograms[sample];
+      if (histogram !== undefined) {
+        const mapped = mapHistogram?.(histogram, firstStep + step);
+        if (mapped === undefined) continue;
+        const isFloat = typeof mapped === "number";
+        if (isFloat) values[kept] = mapped;
+        histograms[kept] = isFloat ? undefined : mapped;
+        seriesIds[kept++] = seriesIds[sample];
+        continue;
+      }
       const value = values[sample];
       if (keeps !== undefined && !keeps(value, firstStep + step)) continue;
       values[kept] = map(value, firstStep + step);
+      if (histograms.length > 0) histograms[kept] = undefined;
       seriesIds[kept++] = seriesIds[sample];
     }
     sampleEnds[step] = kept;

@@ -1,5 +1,6 @@
 /** The contract between operators of the engine: labels once, then columns of steps. */
 import type { FloatHistogram, Labels } from "@pleiad/model";
+import type { NameDrops } from "./name-drops.ts";
 
 /**
  * Samples of several steps. Step i has samples [sampleEnds[i - 1] ?? 0, sampleEnds[i]), ordered by series id unless the
@@ -29,13 +30,34 @@ export interface Operator {
    * A reader uses either this or `next`.
    */
   readonly rows?: RowStream | undefined;
+  /**
+   * By series id, once `series` is done: 1 where the metric name is still among the labels but is dropped at the end of the
+   * query (delayed name removal); undefined where that is true of no series.
+   */
+  readonly dropsName: NameDrops;
   /** What `explain` prints: one line, without the inputs. */
   readonly description: string;
   readonly inputs: readonly Operator[];
 }
 
-/** All steps of one series: `values[step]` counts where `present[step]` is 1. Both are reused for the next series. */
-export type RowVisitor = (seriesId: number, values: Float64Array, present: Uint8Array) => void;
+/** What `present[step]` of a row says. */
+export const noSample = 0;
+export const floatSample = 1;
+export const histogramSample = 2;
+
+/** The native histograms of a row, by step. */
+export type RowHistograms = (FloatHistogram | undefined)[];
+
+/**
+ * All steps of one series. `present[step]` tells what a step has: nothing, the float `values[step]`, or the native
+ * histogram `histograms[step]`. `histograms` is undefined for a series that has none. All are reused for the next series.
+ */
+export type RowVisitor = (
+  seriesId: number,
+  values: Float64Array,
+  present: Uint8Array,
+  histograms?: RowHistograms | undefined,
+) => void;
 
 export interface RowStream {
   /** Visits the series that have samples, each once, in the order of their ids. */
@@ -51,6 +73,13 @@ export function createStepBatch(stepCountMax: number, sampleCount = 0): StepBatc
     values: new Float64Array(sampleCount),
     histograms: [],
   };
+}
+
+/** Moves a sample within a batch, or from one to another: its value, or its histogram. Not its series. */
+export function moveSample(from: StepBatch, sample: number, to: StepBatch, place: number): void {
+  to.values[place] = from.values[sample];
+  // Batches without histograms, nearly all, keep an empty list.
+  if (from.histograms.length > 0) to.histograms[place] = from.histograms[sample];
 }
 
 /** Makes room for `sampleCount` samples, keeping what is there. */

@@ -1,6 +1,7 @@
 /** Operators that work series by series. Their readers take rows where they can, and steps where they must. */
 import type { Labels } from "@pleiad/model";
 import type { StepGrid } from "@pleiad/promql-plan";
+import type { NameDrops } from "./name-drops.ts";
 import type { QueryContext } from "./query-context.ts";
 import type { Operator, RowStream, RowVisitor } from "./operator.ts";
 import { createRowStore, type RowStore } from "./row-store.ts";
@@ -8,6 +9,7 @@ import { createRowStore, type RowStore } from "./row-store.ts";
 /** What a row operator is made of: its labels, and a way to visit its rows, once. */
 export interface RowProducer {
   readonly labels: readonly Labels[];
+  readonly dropsName?: NameDrops;
   readonly each: RowStream["each"];
 }
 
@@ -26,6 +28,9 @@ export function createRowOperator(
   return {
     description: shape.description,
     inputs: shape.inputs,
+    get dropsName() {
+      return producer?.dropsName;
+    },
     async series(signal) {
       producer = await open(signal);
       return producer.labels;

@@ -1,8 +1,15 @@
 /** Rows of series kept in memory and read back as steps: where series-major operators meet step-major ones. */
 import type { StepGrid } from "@pleiad/promql-plan";
 import { stepCountOf } from "@pleiad/promql-plan";
-import type { SampleBudget } from "./limits.ts";
-import { reserveSamples, type RowVisitor, type StepBatch } from "./operator.ts";
+import { histogramCost, type SampleBudget } from "./limits.ts";
+import {
+  histogramSample,
+  noSample,
+  reserveSamples,
+  type RowHistograms,
+  type RowVisitor,
+  type StepBatch,
+} from "./operator.ts";
 
 export interface RowStore {
   /** Keeps a copy of a row, cut to the steps between its first and last sample. Series ids must ascend. */
@@ -15,7 +22,8 @@ interface StoredRow {
   readonly seriesId: number;
   readonly firstStep: number;
   readonly values: Float64Array;
-  readonly present: Uint8Array | undefined; // undefined: at every step
+  readonly present: Uint8Array | undefined; // undefined: a float at every step
+  readonly histograms: RowHistograms | undefined;
 }
 
 export function createRowStore(grid: StepGrid, budget: SampleBudget): RowStore {
@@ -24,22 +32,25 @@ export function createRowStore(grid: StepGrid, budget: SampleBudget): RowStore {
   let held = 0;
   let step = 0;
   return {
-    add(seriesId, values, present) {
+    add(seriesId, values, present, histograms) {
       let first = 0;
       while (first < stepCount && present[first] === 0) first++;
       if (first === stepCount) return;
       let end = stepCount;
       while (present[end - 1] === 0) end--;
       // Copied and counted with the gaps between: that is what it takes.
-      budget.take(end - first);
-      held += end - first;
+      const kept = histograms?.slice(first, end);
+      const cost = end - first + (kept === undefined ? 0 : histogramsCost(kept));
+      budget.take(cost);
+      held += cost;
       const gap = present.indexOf(0, first);
-      const isDense = gap === -1 || gap >= end;
+      const isDense = kept === undefined && (gap === -1 || gap >= end);
       rows.push({
         seriesId,
         firstStep: first,
         values: values.slice(first, end),
         present: isDense ? undefined : present.slice(first, end),
+        histograms: kept,
       });
     },
     next(out) {
@@ -53,9 +64,9 @@ export function createRowStore(grid: StepGrid, budget: SampleBudget): RowStore {
       const active = rows.filter((row) => row.firstStep < stepEnd && row.firstStep + row.values.length > step);
       const sampleCount = countSamples(active, step, stepEnd, out.sampleEnds);
       reserveSamples(out, sampleCount);
+      out.histograms.length = 0;
       writeSamples(active, step, stepEnd, out);
       for (let s = step; s < stepEnd; s++) out.timestampsMs[s - step] = grid.startMs + s * grid.stepMs;
-      out.histograms.length = 0;
       const written = stepEnd - step;
       step = stepEnd;
       return written;
@@ -69,7 +80,7 @@ function countSamples(rows: readonly StoredRow[], from: number, to: number, samp
   for (const { firstStep, values, present } of rows) {
     const end = Math.min(to, firstStep + values.length);
     for (let s = Math.max(from, firstStep); s < end; s++) {
-      if (present === undefined || present[s - firstStep] === 1) sampleEnds[s - from]++;
+      if (present === undefined || present[s - firstStep] !== noSample) sampleEnds[s - from]++;
     }
   }
   let count = 0;
@@ -86,13 +97,22 @@ function writeSamples(rows: readonly StoredRow[], from: number, to: number, out:
   places.set(out.sampleEnds.subarray(0, to - from - 1), 1);
   const { seriesIds } = out;
   const outValues = out.values;
-  for (const { seriesId, firstStep, values, present } of rows) {
+  for (const { seriesId, firstStep, values, present, histograms } of rows) {
     const end = Math.min(to, firstStep + values.length);
     for (let s = Math.max(from, firstStep); s < end; s++) {
-      if (present !== undefined && present[s - firstStep] === 0) continue;
+      if (present !== undefined && present[s - firstStep] === noSample) continue;
       const place = places[s - from]++;
       seriesIds[place] = seriesId;
       outValues[place] = values[s - firstStep];
+      if (histograms !== undefined && present?.[s - firstStep] === histogramSample) {
+        out.histograms[place] = histograms[s - firstStep];
+      }
     }
   }
+}
+
+function histogramsCost(histograms: RowHistograms): number {
+  let cost = 0;
+  for (const histogram of histograms) if (histogram !== undefined) cost += histogramCost(histogram);
+  return cost;
 }

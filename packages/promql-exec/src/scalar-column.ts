@@ -12,7 +12,7 @@ import {
   type StepGrid,
 } from "@pleiad/promql-plan";
 import { greaterOf, lesserOf } from "./float-extremes.ts";
-import { batchStepsMax, createStepBatch, type Operator } from "./operator.ts";
+import { batchStepsMax, createStepBatch, type Operator, type StepBatch } from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
 import { notEvaluated } from "./query-error.ts";
 import { stepTimes } from "./step-grid.ts";
@@ -98,7 +98,7 @@ function scalarCall(
   throw notEvaluated(`the function ${node.function} is`);
 }
 
-/** For each step the value of the only sample; NaN where there is none or more than one. */
+/** For each step the value of the only float; NaN where there is none or more than one. */
 async function readOnlySamples(
   input: Operator,
   stepCount: number,
@@ -113,11 +113,24 @@ async function readOnlySamples(
     let from = 0;
     for (let step = 0; step < steps; step++) {
       const to = batch.sampleEnds[step];
-      if (to - from === 1) column[at] = batch.values[from];
+      column[at] = onlyFloat(batch, from, to);
       from = to;
       at++;
     }
     if (context.pace.due()) await context.pace.rest();
   }
   return column;
+}
+
+/** Histograms are passed over. */
+function onlyFloat({ values, histograms }: StepBatch, from: number, to: number): number {
+  if (histograms.length === 0) return to - from === 1 ? values[from] : NaN;
+  let found = NaN;
+  let count = 0;
+  for (let i = from; i < to; i++) {
+    if (histograms[i] !== undefined) continue;
+    found = values[i];
+    count++;
+  }
+  return count === 1 ? found : NaN;
 }

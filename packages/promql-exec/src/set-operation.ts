@@ -2,7 +2,8 @@
 import type { Labels } from "@pleiad/model";
 import type { VectorMatching } from "@pleiad/promql-syntax";
 import { createJoinTable, type JoinTable } from "./join-table.ts";
-import { createStepBatch, reserveSamples, type Operator, type StepBatch } from "./operator.ts";
+import { concatNameDrops, mergeNameDrops, type NameDrops } from "./name-drops.ts";
+import { createStepBatch, moveSample, reserveSamples, type Operator, type StepBatch } from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
 import { QueryError, sameLabelsetText } from "./query-error.ts";
 import { outputLabels, sameLabels } from "./output-labels.ts";
@@ -21,12 +22,16 @@ export function createSetOperation(
   let outputIds = new Uint32Array(0); // by left id, then by right id
   let outputStamps = new Uint32Array(0);
   let leftCount = 0;
+  let drops: NameDrops;
   let stamp = 0;
   let leftBatch: StepBatch | undefined;
   let rightBatch: StepBatch | undefined;
   return {
     description: operator,
     inputs: [left, right],
+    get dropsName() {
+      return operator === "or" ? drops : left.dropsName;
+    },
     async series(signal): Promise<readonly Labels[]> {
       // Both at once: each may wait for stores far away.
       const [leftLabels, rightLabels] = await Promise.all([left.series(signal), right.series(signal)]);
@@ -36,6 +41,8 @@ export function createSetOperation(
       if (operator !== "or") return leftLabels;
       const output = await outputLabels([...leftLabels, ...rightLabels], sameLabels, context.pace);
       outputIds = Uint32Array.from(output.ids);
+      const both = concatNameDrops(left.dropsName, leftCount, right.dropsName, rightLabels.length);
+      drops = mergeNameDrops(both, output.ids, output.labels.length);
       outputStamps = new Uint32Array(output.labels.length);
       return output.labels;
     },
@@ -51,33 +58,33 @@ export function createSetOperation(
       out.timestampsMs.set(leftBatch.timestampsMs.subarray(0, steps));
       out.histograms.length = 0;
       let count = 0;
-      const write = (id: number, value: number) => {
+      const write = (id: number, from: StepBatch, sample: number) => {
         out.seriesIds[count] = id;
-        out.values[count++] = value;
+        moveSample(from, sample, out, count++);
       };
-      const writeOnce = (id: number, value: number) => {
+      const writeOnce = (id: number, from: StepBatch, sample: number) => {
         if (outputStamps[id] === stamp) throw new QueryError("execution", sameLabelsetText);
         outputStamps[id] = stamp;
-        write(id, value);
+        write(id, from, sample);
       };
       for (let step = 0; step < steps; step++) {
         stamp++;
         const { leftMatches, rightMatches } = table;
         if (operator === "or") {
-          eachSample(leftBatch, step, (id, value) => {
+          eachSample(leftBatch, step, (id, batch, sample) => {
             stamps[leftMatches[id]] = stamp;
-            writeOnce(outputIds[id], value);
+            writeOnce(outputIds[id], batch, sample);
           });
-          eachSample(rightBatch, step, (id, value) => {
-            if (stamps[rightMatches[id]] !== stamp) writeOnce(outputIds[leftCount + id], value);
+          eachSample(rightBatch, step, (id, batch, sample) => {
+            if (stamps[rightMatches[id]] !== stamp) writeOnce(outputIds[leftCount + id], batch, sample);
           });
         } else {
           eachSample(rightBatch, step, (id) => {
             stamps[rightMatches[id]] = stamp;
           });
           const wanted = operator === "and";
-          eachSample(leftBatch, step, (id, value) => {
-            if ((stamps[leftMatches[id]] === stamp) === wanted) write(id, value);
+          eachSample(leftBatch, step, (id, batch, sample) => {
+            if ((stamps[leftMatches[id]] === stamp) === wanted) write(id, batch, sample);
           });
         }
         out.sampleEnds[step] = count;
@@ -88,7 +95,11 @@ export function createSetOperation(
   };
 }
 
-function eachSample(batch: StepBatch, step: number, visit: (seriesId: number, value: number) => void): void {
+function eachSample(
+  batch: StepBatch,
+  step: number,
+  visit: (seriesId: number, batch: StepBatch, sample: number) => void,
+): void {
   const end = batch.sampleEnds[step];
-  for (let i = step === 0 ? 0 : batch.sampleEnds[step - 1]; i < end; i++) visit(batch.seriesIds[i], batch.values[i]);
+  for (let i = step === 0 ? 0 : batch.sampleEnds[step - 1]; i < end; i++) visit(batch.seriesIds[i], batch, i);
 }

@@ -1,9 +1,15 @@
 /** `sort`, `sort_desc`, `sort_by_label`: the order of an instant vector. */
-import { compareLabels, labelValue, type Labels } from "@pleiad/model";
+import { compareLabels, labelValue, type FloatHistogram, type Labels } from "@pleiad/model";
 import type { Operator } from "./operator.ts";
 
+interface SortedSample {
+  readonly id: number; // of the series
+  readonly value: number;
+  readonly histogram: FloatHistogram | undefined;
+}
+
 /** Whether a sample goes before (negative) or after (positive) another. */
-export type SampleOrder = (a: { id: number; value: number }, b: { id: number; value: number }) => number;
+export type SampleOrder = (a: SortedSample, b: SortedSample) => number;
 
 /** `orderOf` gets the labels by series id. */
 export function createSortedSamples(
@@ -15,6 +21,9 @@ export function createSortedSamples(
   return {
     description,
     inputs: [input],
+    get dropsName() {
+      return input.dropsName;
+    },
     async series(signal) {
       const labels = await input.series(signal);
       order = orderOf(labels);
@@ -25,12 +34,15 @@ export function createSortedSamples(
       let from = 0;
       for (let step = 0; step < steps; step++) {
         const to = out.sampleEnds[step];
-        const samples: { id: number; value: number }[] = [];
-        for (let i = from; i < to; i++) samples.push({ id: out.seriesIds[i], value: out.values[i] });
+        const samples: SortedSample[] = [];
+        for (let i = from; i < to; i++) {
+          samples.push({ id: out.seriesIds[i], value: out.values[i], histogram: out.histograms[i] });
+        }
         samples.sort(order);
-        samples.forEach(({ id, value }, i) => {
+        samples.forEach(({ id, value, histogram }, i) => {
           out.seriesIds[from + i] = id;
           out.values[from + i] = value;
+          if (out.histograms.length > 0) out.histograms[from + i] = histogram;
         });
         from = to;
       }
