@@ -3,6 +3,7 @@ import type { Labels } from "@pleiad/model";
 import { stepCountOf, type StepGrid } from "@pleiad/promql-plan";
 import { createAccumulator, type Accumulator, type AccumulatorKind } from "./accumulators.ts";
 import { formatGrouping, groupSeries, type Grouping, type Groups } from "./grouping.ts";
+import { mergeNameDrops } from "./name-drops.ts";
 import { createStepBatch, reserveSamples, type Operator, type StepBatch } from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
 import type { ScalarColumn } from "./scalar-column.ts";
@@ -75,6 +76,9 @@ export function createAggregation(
   return {
     description: `${aggregation.operator} ${formatGrouping(aggregation)}`,
     inputs: [input],
+    get dropsName() {
+      return mergeNameDrops(input.dropsName, groups.groupOf, groups.labels.length);
+    },
     async series(signal): Promise<readonly Labels[]> {
       parameters = await aggregation.parameter?.(signal);
       groups = await groupSeries(await input.series(signal), aggregation, context.pace);

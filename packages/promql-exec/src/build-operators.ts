@@ -23,12 +23,13 @@ import { createInstantSelector } from "./instant-selector.ts";
 import { labelJunction, labelReplacement } from "./label-functions.ts";
 import { createLimitRatio } from "./limit-ratio.ts";
 import { createMappedSamples, type SampleMapping } from "./mapped-samples.ts";
+import { createDelayedNameDrop } from "./name-drops.ts";
 import type { Operator } from "./operator.ts";
 import { warnAt, type QueryContext } from "./query-context.ts";
 import { notEvaluated, QueryError } from "./query-error.ts";
 import { createRangeCall } from "./range-call.ts";
 import { rangeKernels } from "./range-kernels.ts";
-import { createRenamedSeries, dropMetricName } from "./renamed-series.ts";
+import { createRenamedSeries, droppedMetricName } from "./renamed-series.ts";
 import { dateFunctions, sampleFunctions } from "./sample-functions.ts";
 import { createScalarColumn, type ScalarColumn } from "./scalar-column.ts";
 import { createSelectingAggregation } from "./selecting-aggregation.ts";
@@ -92,7 +93,8 @@ function buildInstant(node: PlanNode, grid: StepGrid, context: QueryContext): Op
 }
 
 function withoutName(context: QueryContext, input: Operator): Operator {
-  return createRenamedSeries(input, dropMetricName, "drop the metric name", context);
+  if (context.delayedNameRemoval) return createDelayedNameDrop(input);
+  return createRenamedSeries(input, droppedMetricName, "drop the metric name", context);
 }
 
 function buildBinary(node: BinaryNode, grid: StepGrid, context: QueryContext): Operator {

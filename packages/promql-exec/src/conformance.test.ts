@@ -48,7 +48,7 @@ describe.skipIf(!existsSync(folder))("Prometheus's test scripts", () => {
       const commands = parseTestScript(readFileSync(join(folder, `${name}.test`), "utf8"));
       if (!commands.ok) throw new Error(`${name}:${commands.failure.line}: ${commands.failure.reason}`);
       const ports = { clock: manualClock(), observations: silentObservations() };
-      const engine = createEngine({ ...defaultEngineOptions, experimentalFunctions: true }, ports);
+      const engine = createEngine({ ...defaultEngineOptions, experimentalFunctions: true, delayedNameRemoval: true }, ports);
       const surprises: string[] = [];
       for (const { command, fault } of await runScript(commands.value, engine)) {
         const place = `${name}.test:${command.line}`;

@@ -7,6 +7,7 @@ import type { AnswerValue, InstantRequest, QueryAnswer, QueryFailure, QueryLimit
 import { buildScalar, buildVector, buildWindows } from "./build-operators.ts";
 import { collectMatrix, collectVector, collectWindows, matrixOfScalar } from "./collect-answer.ts";
 import { createSampleBudget, defaultLimits } from "./limits.ts";
+import { createNameRemoval } from "./name-drops.ts";
 import type { Operator } from "./operator.ts";
 import { createPace, type Pace } from "./pace.ts";
 import type { QueryContext } from "./query-context.ts";
@@ -20,6 +21,8 @@ export interface EngineOptions {
   readonly evaluationIntervalMs: number;
   readonly concurrencyMax: number;
   readonly experimentalFunctions: boolean;
+  /** Metric names are dropped at the end of a query, not by the operation that drops them: see name-drops.ts. */
+  readonly delayedNameRemoval: boolean;
 }
 
 export const defaultEngineOptions: EngineOptions = {
@@ -28,6 +31,7 @@ export const defaultEngineOptions: EngineOptions = {
   evaluationIntervalMs: 60_000,
   concurrencyMax: 20,
   experimentalFunctions: false,
+  delayedNameRemoval: false,
 };
 
 /** What a query will do. `operators` has a line an operator, indented under its reader; none for a plain scalar. */
@@ -200,6 +204,7 @@ function contextOf(query: Query, source: SeriesSource, options: EngineOptions, p
     settings: query.select,
     budget: createSampleBudget(options.limits.samplesMax),
     pace,
+    delayedNameRemoval: options.delayedNameRemoval,
     annotations: new Annotations(),
     positionOf: ({ start }) => {
       const { line, column } = positionOf(query.text, start);
@@ -240,7 +245,7 @@ async function evaluatePlan(
     case "matrix":
       return await collectWindows(buildWindows(plan, context), grid, context, signal);
     case "vector": {
-      const operator = buildVector(plan, grid, context);
+      const operator = buildRoot(plan, grid, context);
       const collect = query.kind === "instant" ? collectVector : collectMatrix;
       return await collect(operator, grid, context, signal);
     }
@@ -249,10 +254,16 @@ async function evaluatePlan(
   }
 }
 
+/** The operator whose samples are the answer. */
+function buildRoot(plan: PlanNode, grid: StepGrid, context: QueryContext): Operator {
+  const operator = buildVector(plan, grid, context);
+  return context.delayedNameRemoval ? createNameRemoval(operator, context) : operator;
+}
+
 function operatorsOf(plan: PlanNode, grid: StepGrid, context: QueryContext): readonly Operator[] {
   switch (planType(plan)) {
     case "vector":
-      return [buildVector(plan, grid, context)];
+      return [buildRoot(plan, grid, context)];
     case "matrix":
       return buildWindows(plan, context).inputs;
     default:

@@ -67,6 +67,7 @@ export function createHistogramOperator(
   return {
     description: call.name,
     inputs: [input],
+    dropsName: undefined, // all results are of another metric: the caller sees to their names
     async series(signal): Promise<readonly Labels[]> {
       scalars = [];
       for (const scalar of call.scalars) scalars.push(await scalar(signal));

@@ -11,7 +11,8 @@ import {
 import { isArithmetic } from "@pleiad/promql-plan";
 import type { BinaryOperator, VectorMatching } from "@pleiad/promql-syntax";
 import { signatureFunction, type JoinTable } from "./join-table.ts";
-import type { Pace } from "./pace.ts";
+import type { NameDrops } from "./name-drops.ts";
+import type { QueryContext } from "./query-context.ts";
 import { dropMetricName } from "./renamed-series.ts";
 
 export interface VectorOperation {
@@ -22,6 +23,7 @@ export interface VectorOperation {
 
 export interface JoinResults {
   readonly labels: readonly Labels[]; // by result
+  readonly dropsName: NameDrops; // by result
   /** The result of two series that match. */
   readonly ofPair: (manyId: number, oneId: number) => number;
   /** The result of a series whose partner is filled in; empty where nothing is. */
@@ -29,29 +31,39 @@ export interface JoinResults {
   readonly ofOne: Uint32Array;
 }
 
+/** The many side: its labels decide, so its names do too. */
+export interface ManySide {
+  readonly labels: readonly Labels[];
+  readonly dropsName: NameDrops;
+}
+
 /** `table` has the many side on its left. */
 export async function createJoinResults(
-  manyLabels: readonly Labels[],
+  { labels: manyLabels, dropsName: manyDrops }: ManySide,
   oneLabels: readonly Labels[],
   { matchCount, leftMatches, rightMatches }: JoinTable,
   operation: VectorOperation,
-  pace: Pace,
+  { pace, delayedNameRemoval }: Pick<QueryContext, "pace" | "delayedNameRemoval">,
 ): Promise<JoinResults> {
   const { matching } = operation;
   const { include } = matching;
   const labels: Labels[] = [];
   const numberOf = new Map<string, number>();
-  const numberFor = (result: Labels) => {
+  const drops: number[] = [];
+  const numberFor = (result: Labels, manyId?: number) => {
     const key = labelsKey(result);
     let number = numberOf.get(key);
     if (number === undefined) {
       number = labels.length;
       numberOf.set(key, number);
       labels.push(result);
+      drops.push(operation.bool ? 1 : 0);
     }
+    // A comparison gives the many side's metric as it is, marked or not.
+    if (manyId !== undefined && manyDrops?.[manyId] === 1) drops[number] = 1;
     return number;
   };
-  const baseOf = baseLabelsFunction(operation);
+  const baseOf = baseLabelsFunction(operation, delayedNameRemoval);
   const signatureOf = signatureFunction(matching);
   const onesOf: number[][] = Array.from({ length: matchCount }, () => []);
   rightMatches.forEach((match, oneId) => onesOf[match].push(oneId));
@@ -64,10 +76,11 @@ export async function createJoinResults(
     if (pace.due()) await pace.rest();
     const base = baseOf(many);
     // Without labels to take over, only the many side's matter.
-    if (include.length === 0) ofFirstPair[manyId] = numberFor(base);
+    if (include.length === 0) ofFirstPair[manyId] = numberFor(base, manyId);
     else {
       for (const oneId of ones) {
-        ofPairs.set(manyId * oneLabels.length + oneId, numberFor(includeLabels(base, oneLabels[oneId], include)));
+        const result = numberFor(includeLabels(base, oneLabels[oneId], include), manyId);
+        ofPairs.set(manyId * oneLabels.length + oneId, result);
       }
     }
   }
@@ -77,19 +90,26 @@ export async function createJoinResults(
     return number;
   };
   // A partner that is filled in has the labels that are compared, and no others.
-  const aloneOf = (many: Labels, one: Labels) => numberFor(includeLabels(baseOf(many), one, include));
-  const ofMany = matching.fillRight === undefined ? [] : manyLabels.map((many) => aloneOf(many, signatureOf(many)));
+  const aloneOf = (many: Labels, one: Labels, manyId?: number) =>
+    numberFor(includeLabels(baseOf(many), one, include), manyId);
+  const ofMany =
+    matching.fillRight === undefined ? [] : manyLabels.map((many, id) => aloneOf(many, signatureOf(many), id));
   const ofOne = matching.fillLeft === undefined ? [] : oneLabels.map((one) => aloneOf(signatureOf(one), one));
   return {
     labels,
+    dropsName: delayedNameRemoval ? Uint8Array.from(drops) : undefined,
     ofPair: include.length === 0 ? (manyId) => ofFirstPair[manyId] : pairOf,
     ofMany: Uint32Array.from(ofMany),
     ofOne: Uint32Array.from(ofOne),
   };
 }
 
-function baseLabelsFunction({ operator, bool, matching }: VectorOperation): (many: Labels) => Labels {
-  const dropsName = isArithmetic(operator) || bool;
+/** Arithmetic between vectors drops names at once, delayed or not: which of two names would stay is of no use. */
+function baseLabelsFunction(
+  { operator, bool, matching }: VectorOperation,
+  delayedNameRemoval: boolean,
+): (many: Labels) => Labels {
+  const dropsName = isArithmetic(operator) || (bool && !delayedNameRemoval);
   const named = dropsName ? dropMetricName : (labels: Labels) => labels;
   if (matching.cardinality !== "one-to-one") return named;
   const names = new Set(matching.labels);

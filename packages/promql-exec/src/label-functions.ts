@@ -3,10 +3,12 @@ import {
   compileRegexTemplate,
   labelsFromPairs,
   labelValue,
+  metricNameLabel,
   withLabels,
   withoutLabels,
   type Labels,
 } from "@pleiad/model";
+import type { SeriesRenaming } from "./renamed-series.ts";
 import { QueryError } from "./query-error.ts";
 
 export interface LabelReplacement {
@@ -17,7 +19,7 @@ export interface LabelReplacement {
 }
 
 /** Sets `destination` to the filled template where the expression matches the whole of `source`; "" removes it. */
-export function labelReplacement({ destination, template, source, expression }: LabelReplacement) {
+export function labelReplacement({ destination, template, source, expression }: LabelReplacement): SeriesRenaming {
   const compiled = compileRegexTemplate(expression, template);
   if (!compiled.ok) {
     throw new QueryError("execution", `invalid regular expression in label_replace(): ${expression}`);
@@ -26,22 +28,31 @@ export function labelReplacement({ destination, template, source, expression }: 
     throw new QueryError("execution", `invalid destination label name in label_replace(): ${destination}`);
   }
   const fill = compiled.value;
-  return (labels: Labels): Labels => {
-    const value = fill(labelValue(labels, source));
-    return value === undefined ? labels : setLabel(labels, destination, value);
+  return {
+    rename(labels) {
+      const value = fill(labelValue(labels, source));
+      return value === undefined ? labels : setLabel(labels, destination, value);
+    },
+    dropsName(drops, labels) {
+      if (destination !== metricNameLabel) return drops;
+      return drops?.map((drop, id) => (fill(labelValue(labels[id], source)) === undefined ? drop : 0));
+    },
   };
 }
 
 /** Sets `destination` to the values of `sources`, joined; a label that is not there counts as "". */
-export function labelJunction(destination: string, separator: string, sources: readonly string[]) {
+export function labelJunction(destination: string, separator: string, sources: readonly string[]): SeriesRenaming {
   for (const source of sources) {
     if (source === "") throw new QueryError("execution", `invalid source label name in label_join(): ${source}`);
   }
   if (destination === "") {
     throw new QueryError("execution", `invalid destination label name in label_join(): ${destination}`);
   }
-  return (labels: Labels): Labels =>
-    setLabel(labels, destination, sources.map((source) => labelValue(labels, source)).join(separator));
+  return {
+    rename: (labels) =>
+      setLabel(labels, destination, sources.map((source) => labelValue(labels, source)).join(separator)),
+    dropsName: (drops) => (destination === metricNameLabel ? undefined : drops),
+  };
 }
 
 function setLabel(labels: Labels, name: string, value: string): Labels {

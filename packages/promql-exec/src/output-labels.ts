@@ -11,13 +11,13 @@ export interface OutputLabels {
 /** Renames all inputs and gives equal label sets one id. */
 export async function outputLabels(
   inputs: readonly Labels[],
-  rename: (labels: Labels) => Labels,
+  rename: (labels: Labels, index: number) => Labels,
   pace: Pace,
 ): Promise<OutputLabels> {
   const ids = new Uint32Array(inputs.length);
   const table = createLabelIds();
   for (let i = 0; i < inputs.length; i++) {
-    ids[i] = table.idOf(rename(inputs[i]));
+    ids[i] = table.idOf(rename(inputs[i], i));
     if (pace.due()) await pace.rest();
   }
   return { labels: table.labels, ids, isMerging: table.labels.length < inputs.length };

@@ -10,6 +10,7 @@ export interface QueryContext {
   readonly settings: SourceSettings;
   readonly budget: SampleBudget;
   readonly pace: Pace;
+  readonly delayedNameRemoval: boolean;
   readonly annotations: Annotations;
   /** `line:column` of the start of a part of the query, for annotations. */
   readonly positionOf: (range: SourceRange) => string;

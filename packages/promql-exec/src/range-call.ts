@@ -34,6 +34,7 @@ export function createRangeCall(call: RangeCall, grid: StepGrid, context: QueryC
     const isCounterFunction = call.function === "rate" || call.function === "increase";
     return {
       labels,
+      dropsName: input.dropsName,
       each: async (visit, signal) => {
         await input.each((seriesId, columns) => {
           if (columns.count === 0 || !call.kernel(fillWindows(columns), values, present)) return;

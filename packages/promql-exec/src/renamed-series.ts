@@ -1,5 +1,6 @@
 /** Operators that change the labels of series and nothing else: dropping the name, label_replace, label_join. */
 import { withoutLabels, type Labels } from "@pleiad/model";
+import { mergeNameDrops, type NameDrops } from "./name-drops.ts";
 import type { Operator, StepBatch } from "./operator.ts";
 import { outputLabels } from "./output-labels.ts";
 import type { QueryContext } from "./query-context.ts";
@@ -12,24 +13,38 @@ export function dropMetricName(labels: Labels): Labels {
   return withoutLabels(labels, metricSchemaLabels);
 }
 
+export interface SeriesRenaming {
+  readonly rename: (labels: Labels, id: number) => Labels;
+  /** Which names are still to be dropped, given the input's: a series that was named anew keeps its name. */
+  readonly dropsName?: (drops: NameDrops, labels: readonly Labels[]) => NameDrops;
+}
+
+export const droppedMetricName: SeriesRenaming = { rename: dropMetricName };
+
 /**
  * The input under other labels. Series that become the same are one from then on, and fail the query where two of them
  * have a sample at the same step.
  */
 export function createRenamedSeries(
   input: Operator,
-  rename: (labels: Labels) => Labels,
+  { rename, dropsName = (drops) => drops }: SeriesRenaming,
   description: string,
   context: QueryContext,
 ): Operator {
   let outputIds: Uint32Array | undefined; // by input id; undefined while every series stays one of its own
   let lastSteps = new Int32Array(0); // by output id: the last step with a sample
   let step = 0;
+  let drops: NameDrops;
   return {
     description,
     inputs: [input],
+    get dropsName() {
+      return drops;
+    },
     async series(signal) {
-      const table = await outputLabels(await input.series(signal), rename, context.pace);
+      const inputLabels = await input.series(signal);
+      const table = await outputLabels(inputLabels, rename, context.pace);
+      drops = mergeNameDrops(dropsName(input.dropsName, inputLabels), table.ids, table.labels.length);
       if (table.isMerging) {
         outputIds = table.ids;
         lastSteps = new Int32Array(table.labels.length).fill(-1);

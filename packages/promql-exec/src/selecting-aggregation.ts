@@ -31,6 +31,9 @@ export function createSelectingAggregation(
   return {
     description: `${aggregation.operator} ${formatGrouping(aggregation)}`,
     inputs: [input],
+    get dropsName() {
+      return input.dropsName;
+    },
     async series(signal): Promise<readonly Labels[]> {
       limits = checkedLimits(await aggregation.parameter(signal));
       const labels = await input.series(signal);

@@ -2,10 +2,9 @@
 import { labelPairs, type Labels } from "@pleiad/model";
 import { arithmetic, comparisons, isArithmetic, isComparison } from "@pleiad/promql-plan";
 import type { VectorMatching } from "@pleiad/promql-syntax";
-import { createJoinResults, type JoinResults, type VectorOperation } from "./join-results.ts";
+import { createJoinResults, type JoinResults, type ManySide, type VectorOperation } from "./join-results.ts";
 import { createJoinTable, signatureFunction } from "./join-table.ts";
 import { createStepBatch, reserveSamples, type Operator, type StepBatch } from "./operator.ts";
-import type { Pace } from "./pace.ts";
 import type { QueryContext } from "./query-context.ts";
 import { notEvaluated, QueryError, sameLabelsetText } from "./query-error.ts";
 
@@ -27,11 +26,15 @@ export function createVectorOperation(
   return {
     description: `${operation.operator}${operation.bool ? " bool" : ""} ${matching.cardinality}`,
     inputs: [left, right],
+    get dropsName() {
+      return state?.results.dropsName;
+    },
     async series(signal) {
       // Both at once: each may wait for stores far away.
       const [leftLabels, rightLabels] = await Promise.all([left.series(signal), right.series(signal)]);
       const [manyLabels, oneLabels] = oneIsLeft ? [rightLabels, leftLabels] : [leftLabels, rightLabels];
-      state = await createJoinState(manyLabels, oneLabels, operation, context.pace);
+      const manySide = { labels: manyLabels, dropsName: many.dropsName };
+      state = await createJoinState(manySide, oneLabels, operation, context);
       return state.results.labels;
     },
     async next(out, signal) {
@@ -95,13 +98,13 @@ interface JoinState {
 }
 
 async function createJoinState(
-  manyLabels: readonly Labels[],
+  manySide: ManySide,
   oneLabels: readonly Labels[],
   operation: VectorOperation,
-  pace: Pace,
+  context: QueryContext,
 ): Promise<JoinState> {
-  const table = await createJoinTable(manyLabels, oneLabels, operation.matching, pace);
-  const results = await createJoinResults(manyLabels, oneLabels, table, operation, pace);
+  const table = await createJoinTable(manySide.labels, oneLabels, operation.matching, context.pace);
+  const results = await createJoinResults(manySide, oneLabels, table, operation, context);
   return {
     oneLabels,
     manyMatches: table.leftMatches,

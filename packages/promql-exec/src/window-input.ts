@@ -2,6 +2,7 @@
 import { createSampleColumns, reserveSamples, type SampleColumns } from "@pleiad/chunks";
 import { formatDuration, type Labels } from "@pleiad/model";
 import { formatPlan, stepCountOf, type SelectNode, type StepGrid, type SubqueryNode } from "@pleiad/promql-plan";
+import type { NameDrops } from "./name-drops.ts";
 import { batchStepsMax, createStepBatch, type Operator } from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
 import { dropStale, readSeries } from "./series-reader.ts";
@@ -19,6 +20,7 @@ export interface WindowInput {
   readonly shift: { readonly offsetMs: number; readonly atMs: number | undefined };
   readonly rangeMs: number;
   readonly inputs: readonly Operator[];
+  readonly dropsName: NameDrops; // as of an operator
 }
 
 export function createSelectedWindows(select: SelectNode, context: QueryContext): WindowInput {
@@ -28,6 +30,7 @@ export function createSelectedWindows(select: SelectNode, context: QueryContext)
     shift: select,
     rangeMs: select.rangeMs,
     inputs: [],
+    dropsName: undefined,
     async series(signal) {
       reader = await readSeries(select, context, signal);
       return reader.labels;
@@ -52,6 +55,9 @@ export function createSubqueryWindows(subquery: SubqueryNode, input: Operator, c
     shift: subquery,
     rangeMs: subquery.rangeMs,
     inputs: [input],
+    get dropsName() {
+      return input.dropsName;
+    },
     async series(signal) {
       labels = await input.series(signal);
       return labels;
