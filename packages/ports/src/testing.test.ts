@@ -1,12 +1,19 @@
 import { describe, expect, it } from "vitest";
-import { runClockAcceptance, runFileSystemAcceptance, runNetworkAcceptance } from "./acceptance.ts";
+import {
+  runBucketAcceptance,
+  runClockAcceptance,
+  runFileSystemAcceptance,
+  runNetworkAcceptance,
+} from "./acceptance.ts";
 import { FileError } from "./file-system.ts";
-import { manualClock, memoryFiles, memoryNetwork } from "./testing.ts";
+import { manualClock, memoryBucket, memoryFiles, memoryNetwork } from "./testing.ts";
 
 runClockAcceptance("manual", () => {
   const clock = manualClock();
   return { clock, pass: (spanMs) => clock.advance(spanMs) };
 });
+
+runBucketAcceptance("memory", async () => ({ bucket: memoryBucket(), close: async () => {} }));
 
 runFileSystemAcceptance("memory", async () => {
   const files = memoryFiles();

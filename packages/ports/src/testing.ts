@@ -1,4 +1,4 @@
-/** Ports for tests: a clock that moves when told, files in memory, a network inside the process, silent observations. */
+/** Ports for tests: a clock that moves when told, files and bucket in memory, a network inside the process, silent observations. */
 import { FileError, type File, type FileSystem } from "./file-system.ts";
 import {
   HttpError,
@@ -15,6 +15,8 @@ import type { Clock } from "./clock.ts";
 import type { Observations } from "./observations.ts";
 import type { Ports } from "./ports.ts";
 import { seededRandom } from "./random.ts";
+
+export { memoryBucket, type MemoryBucket } from "./memory-bucket.ts";
 
 export interface ManualClock extends Clock {
   /** Moves time on, waking sleepers in the order of their times; resolves when all they started has settled. */
