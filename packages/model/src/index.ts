@@ -65,3 +65,4 @@ export {
   type SourceSeries,
 } from "./series-source.ts";
 export { compareText } from "./text-order.ts";
+export { xxHash64 } from "./xx-hash.ts";
