@@ -108,7 +108,7 @@ export class Appender implements HeadAppender {
     for (let i = 0; i < count; i++) {
       const series = this.#series[i];
       const timestampMs = this.#timestampsMs[i] ?? 0;
-      if (series === undefined || series.isForgotten) continue;
+      if (series === undefined || series.isForgotten || timestampMs < this.#memory.closedBeforeMs) continue;
       if (timestampMs <= (series.heldBy === checkId ? series.heldTimeMs : series.maxTimeMs)) continue;
       series.heldBy = checkId;
       series.heldTimeMs = timestampMs;

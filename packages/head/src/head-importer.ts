@@ -16,7 +16,7 @@ export interface ImportedChunk {
 
 export type ImportRefusal =
   | HeadRefusal
-  /** The chunks are neither all older nor all newer than what the series has, or not in order among themselves. */
+  /** The chunks are neither all older nor all newer than what the series has, not in order, or of a time that blocks have. */
   | { readonly kind: "overlap" }
   | { readonly kind: "invalid-chunk"; readonly reason: string };
 
@@ -99,7 +99,7 @@ export class Importer implements HeadImporter {
     const series = this.#memory.findOrCreate(labels);
     if ("kind" in series) return series;
     if (previousMs >= series.minTimeMs && first.minTimeMs <= series.newestMs) return { kind: "overlap" };
-    if (series.floorMs > -Infinity) return { kind: "overlap" };
+    if (series.floorMs > -Infinity || first.minTimeMs < this.#memory.closedBeforeMs) return { kind: "overlap" };
     series.heldBy = Math.max(series.heldBy, this.id);
     series.heldTimeMs = -Infinity;
     series.floorMs = previousMs;

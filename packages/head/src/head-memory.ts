@@ -1,9 +1,21 @@
 /** What a head holds in memory, and the rules by which samples enter and leave it. No I/O. */
-import { hashLabels, isSortedLabels, labelsFromSorted, withLabels, withoutLabels, type Labels } from "@pleiad/model";
+import { createSampleColumns, decodeChunk, type ChunkFailure } from "@pleiad/chunks";
+import {
+  compareText,
+  hashLabels,
+  isSortedLabels,
+  labelsFromSorted,
+  withLabels,
+  withoutLabels,
+  xorEncoding,
+  type Labels,
+} from "@pleiad/model";
+import { clipChunks } from "./chunk-clip.ts";
 import type { ClosedChunk } from "./head-chunk-file.ts";
 import type { HeadChunkWriter } from "./head-chunk-writer.ts";
 import type { HeadRefusal } from "./head-failure.ts";
 import type { HeadLimits, HeadOptions } from "./head-options.ts";
+import type { TimeRange } from "./time-range.ts";
 import { MemorySeries, type SeriesRef } from "./memory-series.ts";
 import { SeriesIndex } from "./series-index.ts";
 import { seriesRefMax } from "./wal-records.ts";
@@ -19,12 +31,18 @@ export class HeadMemory {
   readonly aliases = new Map<number, MemorySeries>();
   minTimeMs = Infinity;
   maxTimeMs = -Infinity;
+  /** No sample below this is taken: blocks have it, or are about to. */
+  closedBeforeMs: number;
+  /** No sample below this is kept. */
+  truncatedBeforeMs: number;
   chunkCount = 0;
   #refLast = 0;
 
   constructor(options: HeadOptions) {
     this.#options = options;
     this.externalLabels = options.externalLabels;
+    this.closedBeforeMs = options.minValidTimeMs;
+    this.truncatedBeforeMs = options.minValidTimeMs;
     const names = new Set<string>();
     for (let i = 0; i < options.externalLabels.length; i += 2) names.add(options.externalLabels[i] ?? "");
     this.#externalNames = names;
@@ -80,7 +98,19 @@ export class HeadMemory {
   /** The oldest time that a new sample may have: half a chunk range behind the newest, half the retention at most. */
   get appendableFromMs(): number {
     const { chunkRangeMs, retentionMs } = this.#options;
-    return this.maxTimeMs - Math.min(chunkRangeMs, retentionMs) / 2;
+    return Math.max(this.closedBeforeMs, this.maxTimeMs - Math.min(chunkRangeMs, retentionMs) / 2);
+  }
+
+  /**
+   * The oldest range that a block may take over, as Prometheus has it: once the head spans one and a half ranges, when no
+   * sample of this one is taken any more. undefined until then.
+   */
+  cuttableRange(): TimeRange | undefined {
+    const { chunkRangeMs } = this.#options;
+    const { minTimeMs, maxTimeMs } = this;
+    if (!(maxTimeMs - minTimeMs > 1.5 * chunkRangeMs)) return undefined;
+    const startMs = Math.floor(minTimeMs / chunkRangeMs) * chunkRangeMs;
+    return { minTimeMs: startMs, maxTimeMs: startMs + chunkRangeMs };
   }
 
   /** What ends before this is past retention, which counts from `nowMs` or the newest sample, whichever is older. */
@@ -136,6 +166,54 @@ export class HeadMemory {
       series.open = undefined;
       this.chunkCount--;
     }
+  }
+
+  /** Every label name and value that readers may see, external labels apart; ascending by UTF-8 bytes. */
+  symbols(): readonly string[] {
+    const symbols = new Set<string>();
+    for (const name of this.index.labelNames()) {
+      symbols.add(name);
+      for (const value of this.index.labelValues(name)) symbols.add(value);
+    }
+    return [...symbols].sort(compareText);
+  }
+
+  /** Drops the samples of a series below `beforeMs`; a chunk that crosses it is split. Gives a chunk that does not decode. */
+  truncate(series: MemorySeries, beforeMs: number): ChunkFailure | undefined {
+    this.expire(series, beforeMs);
+    const { open } = series;
+    const first = series.closed[0];
+    if (first !== undefined && first.minTimeMs < beforeMs) {
+      const chunks = series.closed.map(({ minTimeMs, maxTimeMs, encoding, page, offset, length }) => ({
+        minTimeMs,
+        maxTimeMs,
+        encoding,
+        data: page.subarray(offset, offset + length),
+      }));
+      const clipped = clipChunks(chunks, beforeMs, Infinity, this.#options.samplesPerChunk);
+      if (!clipped.ok) return clipped.failure;
+      this.chunkCount += clipped.value.length - series.closed.length;
+      series.closed = clipped.value.map(({ minTimeMs, maxTimeMs, encoding, data }) => ({
+        minTimeMs,
+        maxTimeMs,
+        encoding,
+        page: data,
+        offset: 0,
+        length: data.length,
+      }));
+    }
+    if (open !== undefined && open.count > 0 && open.maxTimeMs >= beforeMs && open.minTimeMs < beforeMs) {
+      const columns = createSampleColumns(open.count);
+      const failure = decodeChunk(xorEncoding, open.bytes(), columns);
+      if (failure !== undefined) return failure;
+      open.reset();
+      const { timestampsMs, valueWords, count } = columns;
+      for (let i = 0; i < count; i++) {
+        const timestampMs = timestampsMs[i] ?? 0;
+        if (timestampMs >= beforeMs) open.appendBits(timestampMs, valueWords[2 * i + 1] ?? 0, valueWords[2 * i] ?? 0);
+      }
+    }
+    return undefined;
   }
 
   forget(gone: ReadonlySet<MemorySeries>): void {

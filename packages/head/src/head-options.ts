@@ -14,8 +14,13 @@ export interface HeadOptions {
   readonly externalLabels: Labels;
   /** Gives one string object for equal texts; shared by the heads of a process. */
   readonly intern: (text: string) => string;
-  /** Chunks whose newest sample is older than this, counted from the newest of the head, are dropped. */
+  /**
+   * Chunks whose newest sample is older than this, counted from the newest of the head, are dropped. Infinity where the
+   * head gives up only what it is told to: what blocks have taken over.
+   */
   readonly retentionMs: number;
+  /** Samples below this are in blocks: they are neither taken nor replayed. -Infinity where there are no blocks. */
+  readonly minValidTimeMs: number;
   /** Chunks do not cross multiples of this. */
   readonly chunkRangeMs: number;
   readonly samplesPerChunk: number;
@@ -35,6 +40,7 @@ export interface HeadOptions {
 /** All that has a usual value. */
 export const defaultHead: Omit<HeadOptions, "directory" | "externalLabels" | "intern"> = {
   retentionMs: 4 * 3_600_000,
+  minValidTimeMs: -Infinity,
   chunkRangeMs: 2 * 3_600_000,
   samplesPerChunk: 120,
   futureMaxMs: 600_000,

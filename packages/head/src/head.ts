@@ -27,10 +27,12 @@ import {
 } from "./head-importer.ts";
 import { HeadMemory } from "./head-memory.ts";
 import type { HeadOptions } from "./head-options.ts";
+import { headRange, type HeadRange, type OnUnreadable } from "./head-range.ts";
 import { listLabelNames, listLabelValues, selectSeries, type HeadReader } from "./head-select.ts";
 import type { MemorySeries } from "./memory-series.ts";
 import { replayHead, type ReplayReport } from "./replay.ts";
 import { SerialQueue } from "./serial-queue.ts";
+import type { TimeRange } from "./time-range.ts";
 import { recordSeries, writeSeries } from "./wal-records.ts";
 import { listLog, RecordBatch, removeEntries, WriteAheadLog } from "./write-ahead-log.ts";
 
@@ -74,6 +76,15 @@ export interface Head extends SeriesSource {
    * jumps ahead deletes nothing.
    */
   maintain(nowMs: number): Promise<Result<MaintenanceStats, HeadFailure>>;
+  /** The oldest range of whole `chunkRangeMs` that may pass into a block: one and a half of them are there. */
+  cuttableRange(): TimeRange | undefined;
+  /** Takes no more samples below the end of the range, and gives those in it; they stay until `truncate`. */
+  closeRange(range: TimeRange): Promise<Result<HeadRange, HeadFailure>>;
+  /**
+   * Drops all samples below `beforeMs`: to be called once blocks have them, durably. After a crash before its end an
+   * opening with `minValidTimeMs` does the rest.
+   */
+  truncate(beforeMs: number): Promise<Result<MaintenanceStats, HeadFailure>>;
   statistics(): HeadStatistics;
   /** Makes all durable and lets go of the files. The head then answers "unavailable" and refuses writes. */
   close(): Promise<Result<void, HeadFailure>>;
@@ -99,7 +110,7 @@ export async function openHead(options: HeadOptions, ports: HeadPorts): Promise<
       fileSpanMs: options.chunkRangeMs,
       isDraft: false,
     });
-    const report = await replayHead(memory, writer, chunkDirectory, log, ports);
+    const report = await replayHead(memory, writer, { chunkDirectory, log, repairs: true }, ports);
     chunkFileNumber = report.chunkFiles.at(-1)?.number ?? 0;
     await removeEntries(files, log.leftovers);
     const wal = new WriteAheadLog(files, clock, {
@@ -237,19 +248,44 @@ class OpenHead implements Head {
   }
 
   async maintain(nowMs: number): Promise<Result<MaintenanceStats, HeadFailure>> {
-    return await this.#maintenance.run(async () => {
+    return await this.#maintenance.run(async () => await this.#maintain(this.#memory.cutoffMs(nowMs)));
+  }
+
+  cuttableRange(): TimeRange | undefined {
+    return this.#memory.cuttableRange();
+  }
+
+  async closeRange(range: TimeRange): Promise<Result<HeadRange, HeadFailure>> {
+    const memory = this.#memory;
+    return await this.#writes.run(async () => {
       if (this.#isClosed) return fail({ kind: "closed" });
-      try {
-        const cutoffMs = this.#memory.cutoffMs(nowMs);
-        const { droppedChunks, forgottenSeries } = await this.#writes.run(async () => await this.#expire(cutoffMs));
-        await this.#writes.run(async () => await this.#discardFailedImports());
-        const droppedFiles = await this.#writes.run(async () => await this.#dropChunkFiles(cutoffMs));
-        await this.#writes.run(async () => await this.#wal.datasync());
-        return ok({ droppedChunks, forgottenSeries, droppedFiles, isLogTruncated: await this.#truncateLog() });
-      } catch (error) {
-        return fail(this.#failureOf(error));
-      }
+      memory.closedBeforeMs = Math.max(memory.closedBeforeMs, range.maxTimeMs);
+      return ok(headRange(memory, range, this.#options.samplesPerChunk, this.#ports.clock, this.#tellUnreadable));
     });
+  }
+
+  async truncate(beforeMs: number): Promise<Result<MaintenanceStats, HeadFailure>> {
+    const memory = this.#memory;
+    return await this.#maintenance.run(async () => {
+      memory.closedBeforeMs = Math.max(memory.closedBeforeMs, beforeMs);
+      memory.truncatedBeforeMs = Math.max(memory.truncatedBeforeMs, beforeMs);
+      return await this.#maintain(-Infinity);
+    });
+  }
+
+  /** Drops what ends before `cutoffMs`, and what is truncated. */
+  async #maintain(cutoffMs: number): Promise<Result<MaintenanceStats, HeadFailure>> {
+    if (this.#isClosed) return fail({ kind: "closed" });
+    try {
+      const { droppedChunks, forgottenSeries } = await this.#writes.run(async () => await this.#expire(cutoffMs));
+      await this.#writes.run(async () => await this.#discardFailedImports());
+      const keptFromMs = Math.max(cutoffMs, this.#memory.truncatedBeforeMs);
+      const droppedFiles = await this.#writes.run(async () => await this.#dropChunkFiles(keptFromMs));
+      await this.#writes.run(async () => await this.#wal.datasync());
+      return ok({ droppedChunks, forgottenSeries, droppedFiles, isLogTruncated: await this.#truncateLog() });
+    } catch (error) {
+      return fail(this.#failureOf(error));
+    }
   }
 
   statistics(): HeadStatistics {
@@ -330,7 +366,8 @@ class OpenHead implements Head {
     // A commit that was under way when the chunks were added may have brought samples of their time.
     for (const { series, chunks } of staged) {
       const { minTimeMs = Infinity } = chunks[0] ?? {};
-      if (series.reachesInto(minTimeMs, series.floorMs)) return { kind: "overlap" };
+      const isTaken = series.reachesInto(minTimeMs, series.floorMs) || minTimeMs < memory.closedBeforeMs;
+      if (isTaken) return { kind: "overlap" };
     }
     this.#batch.clear();
     const fresh = staged.map(({ series }) => series).filter((series) => !series.isLogged);
@@ -410,6 +447,8 @@ class OpenHead implements Head {
     let pieceStartMs = clock.monotonicMs();
     for (const series of memory.index.all()) {
       memory.expire(series, cutoffMs);
+      const undecoded = memory.truncate(series, memory.truncatedBeforeMs);
+      if (undecoded !== undefined) this.#tellUnreadable(series.labels, undecoded.kind);
       if (series.isEmpty) gone.add(series);
       minTimeMs = Math.min(minTimeMs, series.minTimeMs);
       if (clock.monotonicMs() - pieceStartMs > pieceMs) {
@@ -491,6 +530,11 @@ class OpenHead implements Head {
 
   readonly #endTransaction = (id: number): void => {
     this.#openTransactions.delete(id);
+  };
+
+  readonly #tellUnreadable: OnUnreadable = (labels, reason) => {
+    const fields = { directory: this.#options.directory, series: formatLabels(labels), reason };
+    this.#ports.observations.log("error", "A closed chunk does not decode: its samples are lost.", fields);
   };
 
   #closedFailure(): SourceFailure {

@@ -9,5 +9,9 @@ export {
   type ImportStats,
 } from "./head-importer.ts";
 export { defaultHead, type HeadLimits, type HeadOptions } from "./head-options.ts";
+export type { CountedChunk, TimedChunk } from "./chunk-clip.ts";
+export type { HeadRange, HeadRangeSeries } from "./head-range.ts";
 export { openHead, type Head, type HeadPorts, type HeadStatistics, type MaintenanceStats } from "./head.ts";
+export { viewHead, type HeadView } from "./head-view.ts";
 export type { SeriesRef } from "./memory-series.ts";
+export type { TimeRange } from "./time-range.ts";

@@ -3,7 +3,7 @@
  * crash tore off is cut off, so that the next replay does not meet it again; what decayed before the end stays, left out.
  * Nothing is taken that fails its checksum.
  */
-import { isSortedLabels, labelsFromSorted } from "@pleiad/model";
+import { formatLabels, isSortedLabels, labelsFromSorted } from "@pleiad/model";
 import type { Ports } from "@pleiad/ports";
 import { readHeadChunkFile, type ClosedChunk, type HeadChunkFile } from "./head-chunk-file.ts";
 import type { HeadChunkWriter } from "./head-chunk-writer.ts";
@@ -31,6 +31,13 @@ export interface ReplayReport {
 
 type ReplayPorts = Pick<Ports, "files" | "clock" | "observations">;
 
+export interface ReplayOptions {
+  readonly chunkDirectory: string;
+  readonly log: LogInventory;
+  /** Whether damaged ends and drafts are removed; they are passed over in any case. */
+  readonly repairs: boolean;
+}
+
 /** Samples are taken in pieces of about this many records before others may run. */
 const recordsPerPiece = 64;
 const pieceMs = 5;
@@ -38,11 +45,10 @@ const pieceMs = 5;
 export async function replayHead(
   memory: HeadMemory,
   writer: HeadChunkWriter,
-  chunkDirectory: string,
-  log: LogInventory,
+  { chunkDirectory, log, repairs }: ReplayOptions,
   ports: ReplayPorts,
 ): Promise<ReplayReport> {
-  const replay = new Replay(memory, writer, ports);
+  const replay = new Replay(memory, writer, repairs, ports);
   await replay.readChunkFiles(chunkDirectory);
   await replay.readLog(log);
   replay.finish();
@@ -61,6 +67,7 @@ class Replay implements RecordSink {
   };
   readonly #memory: HeadMemory;
   readonly #writer: HeadChunkWriter;
+  readonly #repairs: boolean;
   readonly #ports: ReplayPorts;
   /** Closed chunks of series that no record has named yet. */
   readonly #chunks = new Map<number, ClosedChunk[]>();
@@ -70,17 +77,20 @@ class Replay implements RecordSink {
   #lastSeries: MemorySeries | undefined;
   #senseless: string | undefined;
 
-  constructor(memory: HeadMemory, writer: HeadChunkWriter, ports: ReplayPorts) {
+  constructor(memory: HeadMemory, writer: HeadChunkWriter, repairs: boolean, ports: ReplayPorts) {
     this.#memory = memory;
     this.#writer = writer;
+    this.#repairs = repairs;
     this.#ports = ports;
     this.#pieceStartMs = ports.clock.monotonicMs();
   }
 
   async readChunkFiles(directory: string): Promise<void> {
     const { files, clock } = this.#ports;
-    const names = await files.list(directory);
-    for (const name of names) if (/^\d{6,}\.tmp$/.test(name)) await files.unlink(`${directory}/${name}`);
+    const names = (await files.exists(directory)) ? await files.list(directory) : [];
+    if (this.#repairs) {
+      for (const name of names) if (/^\d{6,}\.tmp$/.test(name)) await files.unlink(`${directory}/${name}`);
+    }
     const numbered = names
       .filter((name) => /^\d{6,}$/.test(name))
       .map((name) => ({ path: `${directory}/${name}`, number: Number(name) }));
@@ -142,6 +152,11 @@ class Replay implements RecordSink {
     memory.minTimeMs = Infinity;
     for (const series of memory.index.all()) {
       memory.expire(series, cutoffMs);
+      const undecoded = memory.truncate(series, memory.truncatedBeforeMs);
+      if (undecoded !== undefined) {
+        const fields = { series: formatLabels(series.labels), reason: undecoded.kind };
+        this.#ports.observations.log("error", "A closed chunk does not decode: its samples are lost.", fields);
+      }
       memory.minTimeMs = Math.min(memory.minTimeMs, series.minTimeMs);
       if (series.isEmpty) gone.add(series);
       const newest = series.closed.at(-1);
@@ -177,6 +192,7 @@ class Replay implements RecordSink {
 
   sample(ref: number, timestampMs: number, high: number, low: number): void {
     const memory = this.#memory;
+    if (timestampMs < memory.truncatedBeforeMs) return;
     if (ref !== this.#lastRef) {
       this.#lastRef = ref;
       this.#lastSeries = memory.index.byRef(ref) ?? memory.aliases.get(ref);
@@ -232,12 +248,13 @@ class Replay implements RecordSink {
 
   async #cutOff(path: string, goodBytes: number, sizeBytes: number, damage: string): Promise<void> {
     const { files, observations } = this.#ports;
+    this.report.repairedBytes += sizeBytes - goodBytes;
+    const fields = { path, damage, keptBytes: goodBytes, droppedBytes: sizeBytes - goodBytes };
+    if (!this.#repairs) return observations.log("warn", "The end of a file is damaged, and passed over.", fields);
     const file = await files.open(path, "append");
     await file.truncate(goodBytes);
     await file.datasync();
     await file.close();
-    this.report.repairedBytes += sizeBytes - goodBytes;
-    const fields = { path, damage, keptBytes: goodBytes, droppedBytes: sizeBytes - goodBytes };
     observations.log("warn", "The damaged end of a file is cut off.", fields);
   }
 }

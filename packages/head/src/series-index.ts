@@ -125,13 +125,13 @@ export class SeriesIndex {
     let refs: Postings = wanted[0] ?? this.#visible;
     for (const postings of wanted.slice(1)) refs = intersectPostings(refs, postings);
     for (const postings of unwanted) refs = subtractPostings(refs, postings);
-    if (refs.length === this.#visible.length) return ok(this.#inOrder().slice());
+    if (refs.length === this.#visible.length) return ok(this.inOrder().slice());
     const selected: MemorySeries[] = [];
     for (const ref of refs) {
       const series = this.#byRef.get(ref);
       if (series !== undefined) selected.push(series);
     }
-    this.#inOrder();
+    this.inOrder();
     return ok(selected.sort((a, b) => a.rank - b.rank));
   }
 
@@ -158,7 +158,8 @@ export class SeriesIndex {
     return ok({ isExclusion, postings: uniteDisjointPostings(lists) });
   }
 
-  #inOrder(): MemorySeries[] {
+  /** All visible series in label order, external labels included; valid until a series is shown or removed. */
+  inOrder(): readonly MemorySeries[] {
     if (this.#unordered.length > 0) {
       const fresh = this.#unordered.sort((a, b) => compareLabels(a.labels, b.labels));
       const merged: MemorySeries[] = [];
