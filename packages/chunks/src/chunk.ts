@@ -1,6 +1,8 @@
 /** Chunks of any encoding: the door of this package for readers. */
 import type { ChunkEncoding } from "@pleiad/model";
 import type { ChunkFailure } from "./chunk-failure.ts";
+import type { HistogramColumns } from "./histogram-columns.ts";
+import { decodeHistograms, isHistogramEncoding } from "./histogram-decoder.ts";
 import type { SampleColumns } from "./sample-columns.ts";
 import { decodeXor } from "./xor-decoder.ts";
 
@@ -21,6 +23,19 @@ export function decodeChunk(encoding: ChunkEncoding, data: Uint8Array, out: Samp
   if (encoding === 1) return decodeXor(data, out);
   const name: string | undefined = encodingNames[encoding];
   return { kind: "unsupported-encoding", encoding, name: name ?? `unknown (${String(encoding)})` };
+}
+
+/**
+ * Appends the histograms of a chunk of encoding 2, 3, 5 or 6 to `out`, which grows as needed; on a failure `out` keeps what
+ * it had. A chunk of floats is refused by name, as `decodeChunk` refuses one of histograms.
+ */
+export function decodeHistogramChunk(
+  encoding: ChunkEncoding,
+  data: Uint8Array,
+  out: HistogramColumns,
+): ChunkFailure | undefined {
+  if (isHistogramEncoding(encoding)) return decodeHistograms(encoding, data, out);
+  return { kind: "unsupported-encoding", encoding, name: encodingNames[encoding] };
 }
 
 /** The number of samples that a chunk's first two bytes tell; 0 where there are none. For encodings 1 to 4. */

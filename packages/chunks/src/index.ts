@@ -1,6 +1,30 @@
 export { formatChunkFailure, type ChunkFailure } from "./chunk-failure.ts";
-export { chunkSampleCount, decodeChunk } from "./chunk.ts";
+export { chunkSampleCount, decodeChunk, decodeHistogramChunk } from "./chunk.ts";
 export { crc32c } from "./crc32c.ts";
+export {
+  createHistogramAppender,
+  encodeFloatHistograms,
+  encodeIntegerHistograms,
+  type HistogramAppender,
+  type HistogramChunk,
+  type WrittenHistogramEncoding,
+} from "./histogram-appender.ts";
+export {
+  createHistogramColumns,
+  isStaleHistogram,
+  reserveHistograms,
+  staleHistogram,
+  type HistogramColumns,
+} from "./histogram-columns.ts";
+export {
+  chunkCounterReset,
+  decodeHistograms,
+  histogramCountMax,
+  isHistogramEncoding,
+  type CounterReset,
+  type HistogramEncoding,
+} from "./histogram-decoder.ts";
+export { customBoundsSchema, isKnownSchema } from "./histogram-layout.ts";
 export { createSampleColumns, reserveSamples, type SampleColumns } from "./sample-columns.ts";
 export { chunkSamplesMax, createXorAppender, encodeXor, type XorAppender } from "./xor-appender.ts";
 export { decodeSnappy } from "./snappy.ts";

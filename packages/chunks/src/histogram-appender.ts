@@ -1,0 +1,401 @@
+/**
+ * Writing chunks of native histograms as Prometheus does: a chunk has one layout, is written anew when buckets come up, and
+ * ends where the histograms cannot share one. Byte layout: docs/format/histogram-chunk.md.
+ */
+import { normalNaNHigh, normalNaNLow, staleHigh, staleLow, type BucketSpan, type FloatHistogram } from "@pleiad/model";
+import { BitWriter } from "./bit-writer.ts";
+import { anyBucketFell, compareSpans, spreadBuckets, uniteSpans } from "./histogram-buckets.ts";
+import { createHistogramColumns, isStaleHistogram } from "./histogram-columns.ts";
+import { decodeHistograms, histogramCountMax, histogramHeaderBytes, type CounterReset } from "./histogram-decoder.ts";
+import { bucketCount, customBoundsSchema, emptyLayout, writeLayout, type HistogramLayout } from "./histogram-layout.ts";
+import { chunkSamplesMax } from "./xor-appender.ts";
+import { timestampMsMax } from "./xor-decoder.ts";
+import { XorFields } from "./xor-fields.ts";
+
+/** 2: counts are whole numbers; 3: counts are floats. */
+export type WrittenHistogramEncoding = 2 | 3;
+
+/** One open chunk of a series. */
+export interface HistogramAppender {
+  readonly encoding: WrittenHistogramEncoding;
+  readonly count: number;
+  /** Of the first and of the last sample; NaN while there is none. */
+  readonly minTimeMs: number;
+  readonly maxTimeMs: number;
+  readonly byteLength: number;
+  /**
+   * Adds a histogram; its time must be whole and above the last one. False, and nothing is added, where it cannot go on in
+   * this chunk: take the bytes, then `cut` and append it again. An empty chunk takes any histogram.
+   */
+  append(timestampMs: number, histogram: FloatHistogram): boolean;
+  /** The encoded chunk: a copy that belongs to the caller. */
+  bytes(): Uint8Array;
+  /** Begins the chunk that follows: its header will say how its first histogram relates to the last one of this chunk. */
+  cut(): void;
+  /** Empties the chunk and forgets what came before. */
+  reset(): void;
+}
+
+/** A finished chunk of histograms. */
+export interface HistogramChunk {
+  readonly minTimeMs: number;
+  readonly maxTimeMs: number;
+  readonly sampleCount: number;
+  readonly data: Uint8Array;
+}
+
+/** How a histogram relates to the last one of a chunk. */
+type Continuation = "goes-on" | "reset" | "differs" | "gauge";
+
+const headerBitsOf: Readonly<Record<CounterReset, number>> = { unknown: 0, "not-reset": 1, reset: 2, gauge: 3 };
+
+const scratchValue = new Float64Array(1);
+const scratchWords = new Uint32Array(scratchValue.buffer);
+
+export function createHistogramAppender(encoding: WrittenHistogramEncoding): HistogramAppender {
+  return new Appender(encoding);
+}
+
+/** Histograms of ascending time as float histogram chunks (encoding 3): as many as their layouts and resets demand. */
+export function encodeFloatHistograms(
+  timestampsMs: Float64Array,
+  histograms: readonly FloatHistogram[],
+): HistogramChunk[] {
+  return encodeHistograms(3, timestampsMs, histograms);
+}
+
+/** As `encodeFloatHistograms`, as integer histogram chunks (encoding 2). All counts must be whole. */
+export function encodeIntegerHistograms(
+  timestampsMs: Float64Array,
+  histograms: readonly FloatHistogram[],
+): HistogramChunk[] {
+  return encodeHistograms(2, timestampsMs, histograms);
+}
+
+function encodeHistograms(
+  encoding: WrittenHistogramEncoding,
+  timestampsMs: Float64Array,
+  histograms: readonly FloatHistogram[],
+): HistogramChunk[] {
+  const appender = new Appender(encoding);
+  const chunks: HistogramChunk[] = [];
+  const finish = () => {
+    const { minTimeMs, maxTimeMs, count: sampleCount } = appender;
+    chunks.push({ minTimeMs, maxTimeMs, sampleCount, data: appender.bytes() });
+  };
+  for (let i = 0; i < histograms.length; i++) {
+    if (appender.append(timestampsMs[i], histograms[i])) continue;
+    finish();
+    appender.cut();
+    appender.append(timestampsMs[i], histograms[i]);
+  }
+  if (appender.count > 0) finish();
+  return chunks;
+}
+
+class Appender implements HistogramAppender {
+  readonly encoding: WrittenHistogramEncoding;
+  count = 0;
+  minTimeMs = NaN;
+  maxTimeMs = NaN;
+  readonly #writer = new BitWriter();
+  #header: CounterReset = "unknown";
+  #layout: HistogramLayout = emptyLayout;
+  /** The last histogram in the chunk's layout; of the chunk before while this one is empty, undefined if there is none. */
+  #last: FloatHistogram | undefined;
+  #lastHeader: CounterReset = "unknown";
+  #deltaMs = 0;
+  #sample: FloatFields | IntegerFields;
+
+  constructor(encoding: WrittenHistogramEncoding) {
+    this.encoding = encoding;
+    this.#sample = this.#newSample();
+  }
+
+  get byteLength(): number {
+    return histogramHeaderBytes + this.#writer.byteLength;
+  }
+
+  append(timestampMs: number, histogram: FloatHistogram): boolean {
+    if (Math.floor(timestampMs) !== timestampMs || Math.abs(timestampMs) > timestampMsMax) {
+      throw new RangeError(`a sample's time must be whole milliseconds within ±${timestampMsMax}: ${timestampMs}`);
+    }
+    if (this.count > 0 && timestampMs <= this.maxTimeMs) {
+      throw new RangeError(`samples must ascend in time: ${timestampMs} after ${this.maxTimeMs}`);
+    }
+    checkShape(this.encoding, histogram);
+    if (this.count === 0) {
+      this.#header = this.#headerFor(histogram);
+      this.#layout = isStaleHistogram(histogram) ? emptyLayout : histogram;
+      this.#write(timestampMs, histogram);
+      return true;
+    }
+    if (this.count === chunkSamplesMax || this.#continuation(this.#header, histogram) !== "goes-on") return false;
+    this.#write(timestampMs, isStaleHistogram(histogram) ? histogram : this.#fitted(histogram));
+    return true;
+  }
+
+  bytes(): Uint8Array {
+    const data = new Uint8Array(this.byteLength);
+    data[0] = this.count >>> 8;
+    data[1] = this.count;
+    data[2] = headerBitsOf[this.#header] << 6;
+    data.set(this.#writer.bytes(), histogramHeaderBytes);
+    return data;
+  }
+
+  cut(): void {
+    const last = this.#last;
+    const header = this.#header;
+    this.reset();
+    this.#last = last;
+    this.#lastHeader = header;
+  }
+
+  reset(): void {
+    this.#empty();
+    this.#header = "unknown";
+    this.#last = undefined;
+  }
+
+  #empty(): void {
+    this.count = 0;
+    this.minTimeMs = NaN;
+    this.maxTimeMs = NaN;
+    this.#writer.reset();
+    this.#sample = this.#newSample();
+    this.#deltaMs = 0;
+  }
+
+  #newSample(): FloatFields | IntegerFields {
+    return this.encoding === 2 ? new IntegerFields() : new FloatFields();
+  }
+
+  #headerFor(histogram: FloatHistogram): CounterReset {
+    if (histogram.counterReset === "gauge") return "gauge";
+    if (histogram.counterReset === "reset") return "reset";
+    if (this.#last === undefined) return "unknown";
+    const continuation = this.#continuation(this.#lastHeader, histogram);
+    return continuation === "goes-on" ? "not-reset" : continuation === "reset" ? "reset" : "unknown";
+  }
+
+  /** How a histogram goes on after the last one; `header` is that of the last one's chunk. */
+  #continuation(header: CounterReset, histogram: FloatHistogram): Continuation {
+    const last = this.#last ?? histogram;
+    const isGauge = histogram.counterReset === "gauge";
+    if ((header === "gauge") !== isGauge) return "differs";
+    if (histogram.counterReset === "reset") return "reset";
+    if (isStaleHistogram(histogram)) return "goes-on";
+    // After a staleness marker a chunk takes only more of them.
+    if (isStaleHistogram(last)) return "differs";
+    if (!isGauge && histogram.count < last.count) return "reset";
+    if (histogram.schema !== last.schema || histogram.zeroThreshold !== last.zeroThreshold) return "differs";
+    if (histogram.schema === customBoundsSchema && !sameNumbers(histogram.customBounds, last.customBounds)) {
+      return isGauge ? "differs" : "reset";
+    }
+    return !isGauge && anythingFell(last, histogram) ? "reset" : "goes-on";
+  }
+
+  /** The histogram in the layout of the chunk, which is written anew where it lacks buckets. */
+  #fitted(histogram: FloatHistogram): FloatHistogram {
+    const { positiveSpans, negativeSpans } = this.#layout;
+    const positive = compareSpans(positiveSpans, histogram.positiveSpans);
+    const negative = compareSpans(negativeSpans, histogram.negativeSpans);
+    if (!positive.oldLacks && !negative.oldLacks) {
+      return positive.newLacks || negative.newLacks ? spread(histogram, positiveSpans, negativeSpans) : histogram;
+    }
+    // A gauge's spans are united on both sides as soon as one of them lacks a bucket.
+    const isGaugeUnion = this.#header === "gauge" && (positive.newLacks || negative.newLacks);
+    const unite = (own: readonly BucketSpan[], spans: readonly BucketSpan[], lacks: boolean) =>
+      lacks || isGaugeUnion ? uniteSpans(own, spans) : spans;
+    this.#recode(
+      unite(positiveSpans, histogram.positiveSpans, positive.newLacks),
+      unite(negativeSpans, histogram.negativeSpans, negative.newLacks),
+    );
+    return spread(histogram, this.#layout.positiveSpans, this.#layout.negativeSpans);
+  }
+
+  #recode(positiveSpans: readonly BucketSpan[], negativeSpans: readonly BucketSpan[]): void {
+    const written = createHistogramColumns();
+    const failure = decodeHistograms(this.encoding, this.bytes(), written);
+    if (failure !== undefined) throw new Error(`a chunk cannot be read that was just written: ${failure.kind}`);
+    this.#layout = { ...this.#layout, positiveSpans, negativeSpans };
+    this.#empty();
+    for (let i = 0; i < written.count; i++) {
+      this.#write(written.timestampsMs[i], spread(written.histograms[i], positiveSpans, negativeSpans));
+    }
+  }
+
+  /** Writes a histogram that has the chunk's layout, or a staleness marker. */
+  #write(timestampMs: number, histogram: FloatHistogram): void {
+    const writer = this.#writer;
+    const isStaleSample = isStaleHistogram(histogram);
+    if (this.count === 0) {
+      writeLayout(writer, this.#layout);
+      writer.writeVarbitInt(timestampMs);
+      this.minTimeMs = timestampMs;
+      this.#sample.writeFirst(writer, this.#layout, histogram, isStaleSample);
+    } else {
+      const deltaMs = timestampMs - this.maxTimeMs;
+      writer.writeVarbitInt(deltaMs - this.#deltaMs);
+      this.#deltaMs = deltaMs;
+      this.#sample.writeNext(writer, histogram, isStaleSample);
+    }
+    this.maxTimeMs = timestampMs;
+    this.#last = histogram;
+    this.count++;
+  }
+}
+
+class FloatFields {
+  #fields = new XorFields(0);
+
+  writeFirst(writer: BitWriter, layout: HistogramLayout, histogram: FloatHistogram, isStaleSample: boolean): void {
+    this.#fields = new XorFields(3 + bucketCount(layout.positiveSpans) + bucketCount(layout.negativeSpans));
+    this.#writeAll(histogram, isStaleSample, (field, high, low) => this.#fields.writeWhole(writer, field, high, low));
+  }
+
+  writeNext(writer: BitWriter, histogram: FloatHistogram, isStaleSample: boolean): void {
+    this.#writeAll(histogram, isStaleSample, (field, high, low) => this.#fields.writeChange(writer, field, high, low));
+  }
+
+  #writeAll(
+    histogram: FloatHistogram,
+    isStaleSample: boolean,
+    write: (field: number, high: number, low: number) => void,
+  ): void {
+    const writeNumber = (field: number, value: number) => {
+      setScratch(value);
+      write(field, scratchWords[1], scratchWords[0]);
+    };
+    if (isStaleSample) {
+      write(0, 0, 0);
+      write(1, 0, 0);
+      write(2, staleHigh, staleLow);
+      return;
+    }
+    writeNumber(0, histogram.count);
+    writeNumber(1, histogram.zeroCount);
+    writeNumber(2, histogram.sum);
+    let field = 3;
+    for (const bucket of histogram.positiveBuckets) writeNumber(field++, bucket);
+    for (const bucket of histogram.negativeBuckets) writeNumber(field++, bucket);
+  }
+}
+
+class IntegerFields {
+  /** Count and zero count, then of each bucket what it has more than its neighbour before. */
+  #numbers = new Float64Array(0);
+  #deltas = new Float64Array(0);
+  #sum = new XorFields(1);
+
+  writeFirst(writer: BitWriter, layout: HistogramLayout, histogram: FloatHistogram, isStaleSample: boolean): void {
+    this.#numbers = new Float64Array(2 + bucketCount(layout.positiveSpans) + bucketCount(layout.negativeSpans));
+    this.#deltas = new Float64Array(this.#numbers.length);
+    this.#sum = new XorFields(1);
+    if (!isStaleSample) this.#setNumbers(this.#numbers, histogram);
+    writer.writeVarbitUint(this.#numbers[0]);
+    writer.writeVarbitUint(this.#numbers[1]);
+    setSum(histogram, isStaleSample);
+    this.#sum.writeWhole(writer, 0, scratchWords[1], scratchWords[0]);
+    for (let i = 2; i < this.#numbers.length; i++) writer.writeVarbitInt(this.#numbers[i]);
+  }
+
+  writeNext(writer: BitWriter, histogram: FloatHistogram, isStaleSample: boolean): void {
+    if (isStaleSample) {
+      writer.write(0, 2);
+      setSum(histogram, true);
+      this.#sum.writeChange(writer, 0, scratchWords[1], scratchWords[0]);
+      return;
+    }
+    const numbers = new Float64Array(this.#numbers.length);
+    this.#setNumbers(numbers, histogram);
+    for (let i = 0; i < numbers.length; i++) {
+      if (i === 2) this.#writeSum(writer, histogram);
+      const delta = numbers[i] - this.#numbers[i];
+      writer.writeVarbitInt(delta - this.#deltas[i]);
+      this.#deltas[i] = delta;
+    }
+    if (numbers.length === 2) this.#writeSum(writer, histogram);
+    this.#numbers = numbers;
+  }
+
+  #writeSum(writer: BitWriter, histogram: FloatHistogram): void {
+    setSum(histogram, false);
+    this.#sum.writeChange(writer, 0, scratchWords[1], scratchWords[0]);
+  }
+
+  #setNumbers(numbers: Float64Array, histogram: FloatHistogram): void {
+    numbers[0] = histogram.count;
+    numbers[1] = histogram.zeroCount;
+    let at = 2;
+    for (const buckets of [histogram.positiveBuckets, histogram.negativeBuckets]) {
+      let before = 0;
+      for (const bucket of buckets) {
+        numbers[at++] = bucket - before;
+        before = bucket;
+      }
+    }
+  }
+}
+
+/** A NaN becomes Prometheus's ordinary one, whatever its bits: they are not safe in a number. */
+function setScratch(value: number): void {
+  if (value === value) scratchValue[0] = value;
+  else {
+    scratchWords[1] = normalNaNHigh;
+    scratchWords[0] = normalNaNLow;
+  }
+}
+
+function setSum(histogram: FloatHistogram, isStaleSample: boolean): void {
+  if (!isStaleSample) return setScratch(histogram.sum);
+  scratchWords[1] = staleHigh;
+  scratchWords[0] = staleLow;
+}
+
+function spread(
+  histogram: FloatHistogram,
+  positiveSpans: readonly BucketSpan[],
+  negativeSpans: readonly BucketSpan[],
+): FloatHistogram {
+  return {
+    ...histogram,
+    positiveSpans,
+    positiveBuckets: spreadBuckets(histogram.positiveBuckets, histogram.positiveSpans, positiveSpans),
+    negativeSpans,
+    negativeBuckets: spreadBuckets(histogram.negativeBuckets, histogram.negativeSpans, negativeSpans),
+  };
+}
+
+function anythingFell(last: FloatHistogram, next: FloatHistogram): boolean {
+  return (
+    next.zeroCount < last.zeroCount ||
+    anyBucketFell(last.positiveSpans, last.positiveBuckets, next.positiveSpans, next.positiveBuckets) ||
+    anyBucketFell(last.negativeSpans, last.negativeBuckets, next.negativeSpans, next.negativeBuckets)
+  );
+}
+
+function sameNumbers(one: Float64Array, other: Float64Array): boolean {
+  return one.length === other.length && one.every((number, i) => number === other[i]);
+}
+
+/** A caller's mistake must not become a chunk that nobody can read. */
+function checkShape(encoding: WrittenHistogramEncoding, histogram: FloatHistogram): void {
+  if (
+    bucketCount(histogram.positiveSpans) !== histogram.positiveBuckets.length ||
+    bucketCount(histogram.negativeSpans) !== histogram.negativeBuckets.length
+  ) {
+    throw new RangeError("the spans of a histogram must cover just its buckets");
+  }
+  if (encoding === 3 || isStaleHistogram(histogram)) return;
+  checkCount(histogram.count);
+  checkCount(histogram.zeroCount);
+  histogram.positiveBuckets.forEach(checkCount);
+  histogram.negativeBuckets.forEach(checkCount);
+}
+
+function checkCount(count: number): void {
+  if (Number.isInteger(count) && count >= 0 && count <= histogramCountMax) return;
+  throw new RangeError(`an integer histogram counts whole numbers up to ${histogramCountMax}, not ${count}`);
+}
