@@ -29,3 +29,13 @@ export { createSampleColumns, reserveSamples, type SampleColumns } from "./sampl
 export { chunkSamplesMax, createXorAppender, encodeXor, type XorAppender } from "./xor-appender.ts";
 export { decodeSnappy } from "./snappy.ts";
 export { timestampMsMax } from "./xor-decoder.ts";
+export { createSharedMemory, instantiateWasm, memoryPageBytes, type SharedMemory, type WasmFunction } from "./wasm.ts";
+export {
+  createXorBulkDecoder,
+  xorBulkFailure,
+  xorBulkRow,
+  xorBulkRowBytes,
+  xorBulkSlackBytes,
+  type XorBulkDecoder,
+  type XorBulkRegions,
+} from "./xor-bulk.ts";

@@ -15,7 +15,7 @@ export interface XorChunkBench {
   readonly checksum: number;
 }
 
-const samplesPerChunk = 120;
+export const samplesPerChunk = 120;
 
 const kinds: Readonly<Record<string, (i: number, chance: () => number, last: number) => number>> = {
   constant: () => 1,
@@ -25,12 +25,24 @@ const kinds: Readonly<Record<string, (i: number, chance: () => number, last: num
   random: (_, chance) => chance(),
 };
 
-/** Encodes and decodes `chunkCount` chunks of one kind, `rounds` times. */
-export function benchXorChunks(kind: string, chunkCount: number, rounds: number, nowMs: () => number): XorChunkBench {
+/** Chunks of one kind of series, one after the other. */
+export function encodeBenchChunks(kind: string, chunkCount: number): readonly Uint8Array[] {
+  const { timestampsMs, values } = benchSamples(kind, chunkCount * samplesPerChunk);
+  return encodeAll(timestampsMs, values);
+}
+
+function encodeAll(timestampsMs: Float64Array, values: Float64Array): readonly Uint8Array[] {
+  const chunks: Uint8Array[] = [];
+  for (let at = 0; at < values.length; at += samplesPerChunk) {
+    chunks.push(encodeXor(timestampsMs, values, at, at + samplesPerChunk));
+  }
+  return chunks;
+}
+
+function benchSamples(kind: string, sampleCount: number) {
   const next = kinds[kind];
   let state = 1;
   const chance = () => (state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0) / 4_294_967_296;
-  const sampleCount = chunkCount * samplesPerChunk;
   const timestampsMs = new Float64Array(sampleCount);
   const values = new Float64Array(sampleCount);
   for (let i = 0, value = 1e6; i < sampleCount; i++) {
@@ -39,13 +51,17 @@ export function benchXorChunks(kind: string, chunkCount: number, rounds: number,
     value = next(i, chance, value);
     values[i] = value;
   }
-  let chunks: Uint8Array[] = [];
+  return { timestampsMs, values };
+}
+
+/** Encodes and decodes `chunkCount` chunks of one kind, `rounds` times. */
+export function benchXorChunks(kind: string, chunkCount: number, rounds: number, nowMs: () => number): XorChunkBench {
+  const sampleCount = chunkCount * samplesPerChunk;
+  const { timestampsMs, values } = benchSamples(kind, sampleCount);
+  let chunks: readonly Uint8Array[] = [];
   const encodeStartMs = nowMs();
   for (let round = 0; round < rounds; round++) {
-    chunks = [];
-    for (let at = 0; at < sampleCount; at += samplesPerChunk) {
-      chunks.push(encodeXor(timestampsMs, values, at, at + samplesPerChunk));
-    }
+    chunks = encodeAll(timestampsMs, values);
   }
   const encodeMs = nowMs() - encodeStartMs;
   const bytes = chunks.reduce((total, chunk) => total + chunk.length, 0);
