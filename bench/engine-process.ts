@@ -1,0 +1,217 @@
+/** An engine behind the Prometheus HTTP API, as a process of its own: started, measured, ended. */
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, chownSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { Agent, request } from "node:http";
+import { setTimeout as pause } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { openMetricsOf, referenceCluster } from "./reference-fleet.ts";
+import type { ReferenceData } from "./reference-data.ts";
+
+export interface EngineProcess {
+  readonly name: string;
+  /** The body, once it is whole. `extra` parameters that the engine needs are added. */
+  ask(path: string): Promise<{ readonly body: Buffer; readonly ms: number }>;
+  /** Processor time of all its threads since it began. */
+  cpuMs(): number;
+  /** Starts a new measurement of the peak. */
+  resetPeak(): void;
+  peakBytes(): number;
+  end(): Promise<void>;
+}
+
+export interface EngineOptions {
+  readonly data: ReferenceData;
+  readonly folder: string; // for what the engine writes
+  readonly port: number;
+}
+
+export type EngineName = "pleiad" | "prometheus" | "victoria-metrics";
+
+const nobody = 65534;
+
+export async function startEngine(name: EngineName, options: EngineOptions): Promise<EngineProcess> {
+  switch (name) {
+    case "pleiad":
+      return await startPleiad(options);
+    case "prometheus":
+      return await startPrometheus(options);
+    case "victoria-metrics":
+      return await startVictoriaMetrics(options);
+  }
+}
+
+async function startPleiad({ data, port }: EngineOptions): Promise<EngineProcess> {
+  const main = fileURLToPath(new URL("../apps/cli/src/main.ts", import.meta.url));
+  const args = [main, "tsdb", "serve", data.blocks, "--listen", `127.0.0.1:${String(port)}`];
+  return await start("pleiad", process.execPath, args, port, {});
+}
+
+async function startPrometheus({ data, folder, port }: EngineOptions): Promise<EngineProcess> {
+  const configuration = `${folder}/prometheus.yml`;
+  writeFileSync(configuration, "global: {}\n");
+  const blocks = `${folder}/prometheus`;
+  cpSync(data.blocks, blocks, { recursive: true });
+  // After a minute it would merge blocks that lie side by side in time, and from then on be asked about other files than
+  // we are. In a folder where it may not create any, each attempt ends at once.
+  for (const name of ["wal", "chunks_head"]) mkdirSync(`${blocks}/${name}`, { recursive: true });
+  for (const name of ["queries.active", "lock"]) writeFileSync(`${blocks}/${name}`, "");
+  const isRoot = process.getuid?.() === 0;
+  const own = ["wal", "chunks_head", "queries.active", "lock"];
+  if (isRoot) for (const name of own) chownSync(`${blocks}/${name}`, nobody, nobody);
+  chmodSync(blocks, 0o555);
+  chmodSync(folder, 0o755);
+  const args = [
+    `--config.file=${configuration}`,
+    `--storage.tsdb.path=${blocks}`,
+    "--storage.tsdb.retention.time=100y",
+    "--log.level=error",
+    `--web.listen-address=127.0.0.1:${String(port)}`,
+  ];
+  const engine = await start("prometheus", "prometheus", args, port, {}, isRoot ? nobody : undefined);
+  return {
+    ...engine,
+    async end() {
+      await engine.end();
+      chmodSync(blocks, 0o755);
+    },
+  };
+}
+
+async function startVictoriaMetrics({ data, folder, port }: EngineOptions): Promise<EngineProcess> {
+  const args = [
+    `-storageDataPath=${folder}/victoria-metrics`,
+    "-retentionPeriod=100y",
+    `-httpListenAddr=127.0.0.1:${String(port)}`,
+    "-search.latencyOffset=0s",
+    "-search.maxUniqueTimeseries=1000000",
+    "-search.maxSeries=1000000",
+    "-loggerLevel=ERROR",
+  ];
+  // Its cache of results would answer all but the first of equal questions.
+  const engine = await start("victoria-metrics", "victoria-metrics", args, port, { nocache: "1" });
+  try {
+    await importInto(port, data);
+  } catch (error) {
+    await engine.end();
+    throw error;
+  }
+  return engine;
+}
+
+async function importInto(port: number, { fleet }: ReferenceData): Promise<void> {
+  const agent = new Agent({ keepAlive: true });
+  for (let cluster = 1; cluster <= fleet.clusters; cluster++) {
+    let lines = "";
+    for (const { labels, timestampsMs, values } of referenceCluster(cluster, fleet)) {
+      const metric: Record<string, string> = {};
+      for (let i = 0; i < labels.length; i += 2) metric[labels[i] ?? ""] = labels[i + 1] ?? "";
+      const kept = [...values.keys()].filter((i) => !Number.isNaN(values[i]));
+      const line = { metric, values: kept.map((i) => values[i]), timestamps: kept.map((i) => timestampsMs[i]) };
+      lines += `${JSON.stringify(line)}\n`;
+    }
+    await send(agent, port, "POST", "/api/v1/import", lines);
+  }
+  await send(agent, port, "GET", "/internal/force_flush");
+  agent.destroy();
+}
+
+async function start(
+  name: EngineName,
+  command: string,
+  args: readonly string[],
+  port: number,
+  extra: Readonly<Record<string, string>>,
+  uid?: number,
+): Promise<EngineProcess> {
+  const child = spawn(command, args, {
+    stdio: ["ignore", "ignore", "pipe"],
+    ...(uid === undefined ? {} : { uid, gid: uid }),
+  });
+  let complaint = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (complaint = (complaint + text).slice(-4000)));
+  const agent = new Agent({ keepAlive: true });
+  const pid = await pidOf(child, command);
+  const end = async () => {
+    agent.destroy();
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill("SIGTERM");
+    const closed = once(child, "close");
+    const isClosed = await Promise.race([closed.then(() => true), pause(10_000, false, { ref: false })]);
+    if (!isClosed) child.kill("SIGKILL");
+    await closed;
+  };
+  try {
+    await ready(child, agent, port, () => complaint);
+  } catch (error) {
+    await end();
+    throw error;
+  }
+  return {
+    name,
+    async ask(path) {
+      const more = new URLSearchParams(extra).toString();
+      const before = performance.now();
+      const body = await send(agent, port, "GET", more === "" ? path : `${path}&${more}`);
+      return { body, ms: performance.now() - before };
+    },
+    cpuMs() {
+      let ns = 0;
+      for (const task of readdirSync(`/proc/${String(pid)}/task`)) {
+        try {
+          const text = readFileSync(`/proc/${String(pid)}/task/${task}/schedstat`, "utf8");
+          ns += Number(text.split(" ")[0]);
+        } catch {
+          // The thread ended between the two readings.
+        }
+      }
+      return ns / 1e6;
+    },
+    resetPeak: () => writeFileSync(`/proc/${String(pid)}/clear_refs`, "5"),
+    peakBytes: () =>
+      Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${String(pid)}/status`, "utf8"))?.[1] ?? 0) * 1024,
+    end,
+  };
+}
+
+async function pidOf(child: ChildProcess, command: string): Promise<number> {
+  await Promise.race([
+    once(child, "spawn"),
+    once(child, "error").then(([error]) => Promise.reject(new Error(`${command} does not start: ${String(error)}`))),
+  ]);
+  if (child.pid === undefined) throw new Error(`${command} has no process`);
+  return child.pid;
+}
+
+async function ready(child: ChildProcess, agent: Agent, port: number, complaint: () => string): Promise<void> {
+  const attemptsMax = 600;
+  for (let attempt = 0; attempt < attemptsMax; attempt++) {
+    if (child.exitCode !== null) throw new Error(`it ended with ${String(child.exitCode)}: ${complaint()}`);
+    try {
+      await send(agent, port, "GET", "/api/v1/query?query=1");
+      return;
+    } catch {
+      await pause(100);
+    }
+  }
+  throw new Error(`it is not ready after a minute: ${complaint()}`);
+}
+
+function send(agent: Agent, port: number, method: string, path: string, body = ""): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request({ agent, host: "127.0.0.1", port, method, path }, (answer) => {
+      const pieces: Buffer[] = [];
+      answer.on("data", (piece: Buffer) => pieces.push(piece));
+      answer.on("error", reject);
+      answer.on("end", () => {
+        const whole = Buffer.concat(pieces);
+        const status = answer.statusCode ?? 0;
+        if (status >= 200 && status < 300) resolve(whole);
+        else reject(new Error(`${String(status)} on ${path.slice(0, 200)}: ${whole.toString("utf8", 0, 300)}`));
+      });
+    });
+    outgoing.on("error", reject);
+    outgoing.setHeader("content-length", Buffer.byteLength(body));
+    outgoing.end(body);
+  });
+}
