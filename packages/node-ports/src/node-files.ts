@@ -1,7 +1,8 @@
 /** The disk of this machine. */
-import { constants } from "node:fs";
+import { constants, type Dirent } from "node:fs";
 import {
   access,
+  link,
   mkdir,
   open,
   readdir,
@@ -13,7 +14,8 @@ import {
   type FileHandle,
 } from "node:fs/promises";
 import { dirname, isAbsolute } from "node:path";
-import { FileError, type File, type FileErrorCode, type FileSystem } from "@pleiad/ports";
+import { lockFile } from "./file-lock.ts";
+import { FileError, type DirectoryEntry, type File, type FileErrorCode, type FileSystem } from "@pleiad/ports";
 
 // A link planted in a state folder must not redirect a write. Reads follow links: mounted configuration is made of them.
 const writeFlags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
@@ -65,8 +67,16 @@ export function nodeFiles(): FileSystem {
         }
       }),
     rename: (from, to) => translate("rename", from, () => rename(from, to)),
+    link: (from, to) => translate("link", from, () => link(from, to)),
     unlink: (path) => translate("unlink", path, () => unlink(path)),
     list: (directory) => translate("list", directory, async () => (await readdir(directory)).sort()),
+    entries: (directory) =>
+      translate("entries", directory, async () => {
+        const entries = await readdir(directory, { withFileTypes: true });
+        return entries
+          .map((entry) => ({ name: entry.name, kind: kindOf(entry) }))
+          .sort((a, b) => (a.name < b.name ? -1 : 1));
+      }),
     makeDirectory: (path) =>
       translate("makeDirectory", path, async () => void (await mkdir(path, { recursive: true }))),
     removeDirectory: (path) => translate("removeDirectory", path, () => rmdir(path)),
@@ -87,12 +97,22 @@ export function nodeFiles(): FileSystem {
         const { bavail, bsize } = await statfs(path);
         return bavail * bsize;
       }),
+    lock: (path) => translate("lock", path, () => lockFile(path)),
   };
 }
 
+function kindOf(entry: Dirent): DirectoryEntry["kind"] {
+  return entry.isFile() ? "file" : entry.isDirectory() ? "directory" : "other";
+}
+
 async function openFile(path: string, handle: FileHandle): Promise<File> {
+  const opened = await handle.stat();
+  if (opened.isDirectory()) {
+    await handle.close();
+    throw new FileError("EISDIR", "open", path);
+  }
   let live = true;
-  let sizeBytes = (await handle.stat()).size; // as this handle knows it: one handle appends to a file
+  let sizeBytes = opened.size; // as this handle knows it: one handle appends to a file
   let tornTail = false; // bytes of a failed append may lie past sizeBytes
   let lastWrite: Promise<unknown> = Promise.resolve();
 
@@ -150,6 +170,12 @@ async function openFile(path: string, handle: FileHandle): Promise<File> {
         }),
       ),
     size: () => use("size", async () => (await handle.stat()).size),
+    status: () =>
+      use("status", async () => {
+        const { size, mtimeNs, dev, ino } = await handle.stat({ bigint: true });
+        const modifiedMs = Number(mtimeNs / 1_000_000n);
+        return { sizeBytes: Number(size), modifiedMs, version: `${dev}-${ino}-${mtimeNs}` };
+      }),
     close: async () => {
       if (!live) return;
       live = false;

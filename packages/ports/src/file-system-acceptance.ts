@@ -133,6 +133,44 @@ export function runFileSystemAcceptance(name: string, open: () => Promise<FileSy
       });
     });
 
+    describe("the status of a file", () => {
+      const statusOf = async (name: string) => {
+        const file = await files.open(at(name), "read");
+        const status = await file.status();
+        await file.close();
+        return status;
+      };
+
+      it("has its size and the time of its last change", async () => {
+        await write("a", "hello");
+        const { sizeBytes, modifiedMs } = await statusOf("a");
+        expect([sizeBytes, Number.isInteger(modifiedMs)]).toEqual([5, true]);
+      });
+
+      it("has a version that stays when it is read or renamed, and is no other file's", async () => {
+        await write("a", "hello");
+        await write("b", "hello");
+        const { version } = await statusOf("a");
+        await contentOf("a");
+        await files.rename(at("a"), at("c"));
+        expect((await statusOf("c")).version).toBe(version);
+        expect((await statusOf("b")).version).not.toBe(version);
+      });
+
+      it("has another version once its bytes have changed", async () => {
+        const file = await files.open(at("log"), "append");
+        const versions = [(await file.status()).version];
+        for (const change of [() => file.append(bytes("x")), () => file.truncate(0)]) {
+          // File systems tell changes apart that are some milliseconds apart.
+          await new Promise((resolve) => setTimeout(resolve, 20));
+          await change();
+          versions.push((await file.status()).version);
+        }
+        await file.close();
+        expect(new Set(versions).size).toBe(3);
+      });
+    });
+
     describe("writeFileAtomic", () => {
       it("makes a file and replaces it", async () => {
         await write("config", "one");
@@ -172,6 +210,15 @@ export function runFileSystemAcceptance(name: string, open: () => Promise<FileSy
         expect(await files.list(under.directory)).toEqual(["10", "9", "B", "a", "b", "\u{1F600}", "\uFF5E"]);
       });
 
+      it("tell files and directories apart", async () => {
+        await write("b", "");
+        await files.makeDirectory(at("a/inner"));
+        expect(await files.entries(under.directory)).toEqual([
+          { name: "a", kind: "directory" },
+          { name: "b", kind: "file" },
+        ]);
+      });
+
       it("move with all they hold", async () => {
         await files.makeDirectory(at("block.tmp/chunks"));
         await write("block.tmp/chunks/000001", "x");
@@ -196,6 +243,25 @@ export function runFileSystemAcceptance(name: string, open: () => Promise<FileSy
       expect(await files.exists(at("a"))).toBe(false);
     });
 
+    it("link gives a file a second name, which stays when the first one goes", async () => {
+      await write("a", "content");
+      await files.link(at("a"), at("b"));
+      await files.unlink(at("a"));
+      expect(await contentOf("b")).toBe("content");
+    });
+
+    it("link lets one of many have a name", async () => {
+      const outcomes = await Promise.all(
+        Array.from({ length: 8 }, async (_, i) => {
+          await write(`from-${i}`, `writer ${i}`);
+          return codeOf(files.link(at(`from-${i}`), at("name")));
+        }),
+      );
+      expect(outcomes.filter((code) => code === "no error")).toHaveLength(1);
+      expect(outcomes.filter((code) => code === "EEXIST")).toHaveLength(7);
+      expect(await contentOf("name")).toBe(`writer ${outcomes.indexOf("no error")}`);
+    });
+
     it("tells how much room there is", async () => {
       expect(await files.freeBytes(under.directory)).toBeGreaterThan(0);
     });
@@ -207,6 +273,7 @@ export function runFileSystemAcceptance(name: string, open: () => Promise<FileSy
 
     const failures: readonly (readonly [string, () => Promise<unknown>, string])[] = [
       ["opening what is not there to read", () => files.open(at("none"), "read"), "ENOENT"],
+      ["opening a directory to read", () => files.open(at("directory"), "read"), "EISDIR"],
       ["creating what is there", () => files.open(at("file"), "create-new"), "EEXIST"],
       ["appending in a directory that is not there", () => files.open(at("none/file"), "append"), "ENOENT"],
       ["appending to a directory", () => files.open(at("directory"), "append"), "EISDIR"],
@@ -221,9 +288,14 @@ export function runFileSystemAcceptance(name: string, open: () => Promise<FileSy
       ["writing over a directory", () => files.writeFileAtomic(at("directory"), bytes("x")), "EISDIR"],
       ["renaming what is not there", () => files.rename(at("none"), at("x")), "ENOENT"],
       ["renaming into a directory that is not there", () => files.rename(at("file"), at("none/x")), "ENOENT"],
+      ["renaming a file over a directory", () => files.rename(at("file"), at("directory")), "EISDIR"],
+      ["linking what is not there", () => files.link(at("none"), at("x")), "ENOENT"],
+      ["linking to a name that is taken", () => files.link(at("file"), at("full")), "EEXIST"],
+      ["linking into a directory that is not there", () => files.link(at("file"), at("none/x")), "ENOENT"],
       ["unlinking what is not there", () => files.unlink(at("none")), "ENOENT"],
       ["unlinking a directory", () => files.unlink(at("directory")), "EISDIR"],
       ["listing what is not there", () => files.list(at("none")), "ENOENT"],
+      ["listing the entries of a file", () => files.entries(at("file")), "ENOTDIR"],
       ["listing a file", () => files.list(at("file")), "ENOTDIR"],
       ["making a directory over a file", () => files.makeDirectory(at("file")), "EEXIST"],
       ["making a directory below a file", () => files.makeDirectory(at("file/x")), "ENOTDIR"],
@@ -238,6 +310,17 @@ export function runFileSystemAcceptance(name: string, open: () => Promise<FileSy
       await files.makeDirectory(at("full/inner"));
       expect(await codeOf(act())).toBe(code);
       expect(await files.list(under.directory)).toEqual(["directory", "file", "full"]);
+    });
+
+    it("locks a file for one until it is released, and keeps its content", async () => {
+      await write("lock", "content");
+      const held = await files.lock(at("lock"));
+      expect(await codeOf(files.lock(at("lock")))).toBe("EEXIST");
+      await (await files.lock(at("other"))).release();
+      await held.release();
+      await (await files.lock(at("lock"))).release();
+      expect(await contentOf("lock")).toBe("content");
+      expect(await codeOf(files.lock(at("none/lock")))).toBe("ENOENT");
     });
 
     it("names operation and path in an error", async () => {

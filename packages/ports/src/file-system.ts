@@ -25,6 +25,19 @@ export class FileError extends Error {
   }
 }
 
+/** What the file system knows of a file. */
+export interface FileStatus {
+  readonly sizeBytes: number;
+  readonly modifiedMs: number; // whole milliseconds
+  /** Differs from that of every other file, and from that of the same one before a change: as far as clocks tell. */
+  readonly version: string;
+}
+
+export interface DirectoryEntry {
+  readonly name: string;
+  readonly kind: "file" | "directory" | "other"; // links, pipes and devices are "other"
+}
+
 export interface File {
   /** Appends all bytes; when it resolves they survive the death of this process (not of the machine: `datasync`). */
   append(bytes: Uint8Array): Promise<void>;
@@ -33,7 +46,13 @@ export interface File {
   datasync(): Promise<void>;
   truncate(sizeBytes: number): Promise<void>;
   size(): Promise<number>;
+  status(): Promise<FileStatus>;
   close(): Promise<void>;
+}
+
+/** A file that no other process can lock meanwhile. */
+export interface FileLock {
+  release(): Promise<void>;
 }
 
 /** Files, by absolute path. Every method throws FileError. */
@@ -44,9 +63,13 @@ export interface FileSystem {
   /** Replaces the file as a whole: temporary file, datasync, rename, directory sync. Readers see old or new, never half. */
   writeFileAtomic(path: string, bytes: Uint8Array): Promise<void>;
   rename(from: string, to: string): Promise<void>;
+  /** Gives a file a second name; EEXIST if that is taken: one of several who try has it. */
+  link(from: string, to: string): Promise<void>;
   unlink(path: string): Promise<void>;
   /** Names in a directory, sorted by UTF-16 unit. */
   list(directory: string): Promise<readonly string[]>;
+  /** As `list`, with what each is. */
+  entries(directory: string): Promise<readonly DirectoryEntry[]>;
   /** Creates the directory and its parents; fine if it is there. */
   makeDirectory(path: string): Promise<void>;
   /** Removes an empty directory. */
@@ -54,4 +77,9 @@ export interface FileSystem {
   syncDirectory(path: string): Promise<void>;
   exists(path: string): Promise<boolean>;
   freeBytes(path: string): Promise<number>;
+  /**
+   * Takes the file, created if need be, for the caller alone until `release` or the death of the process; EEXIST where
+   * it is taken. Processes of one machine see each other.
+   */
+  lock(path: string): Promise<FileLock>;
 }

@@ -8,7 +8,7 @@ export {
 } from "./bucket.ts";
 export type { Clock, Milliseconds } from "./clock.ts";
 export { withDeadline } from "./deadline.ts";
-export { FileError, type File, type FileErrorCode, type FileSystem } from "./file-system.ts";
+export { FileError, type File, type FileErrorCode, type FileLock, type FileSystem } from "./file-system.ts";
 export {
   HttpError,
   RpcError,

@@ -87,6 +87,7 @@ export interface MemoryFileSystem extends FileSystem {
 export function memoryFiles(): MemoryFileSystem {
   const contents = new Map<string, Uint8Array>();
   const directories = new Set<string>(["/"]);
+  const locks = new Set<string>();
   // An open file outlives its name: then it holds the content itself.
   const openFiles = new Set<{ path: string; namelessContent?: Uint8Array }>();
   let failIn = Infinity;
@@ -241,6 +242,16 @@ export function memoryFiles(): MemoryFileSystem {
     },
     exists: async (path) => contents.has(path) || directories.has(path),
     freeBytes: async () => 1 << 30,
+    lock: async (path) => {
+      if (locks.has(path)) throw new FileError("EEXIST", "lock", path);
+      checkPlaceForFile("lock", path);
+      if (!contents.has(path)) {
+        mutate("lock", path);
+        contents.set(path, new Uint8Array(0));
+      }
+      locks.add(path);
+      return { release: async () => void locks.delete(path) };
+    },
   };
 }
 
