@@ -4,6 +4,8 @@ export interface HttpLimits {
   readonly requestBodyBytesMax: number; // over it: 413
   readonly headersTimeoutMs: number; // for a client to send its headers; over it: 408
   readonly requestTimeoutMs: number; // and its whole request
+  readonly streamIdleTimeoutMs: number; // of a connection in streams, on which nothing moves either way
+  readonly unreadBodyBytesMax: number; // of a stream that was refused; over it: the connection is closed
   readonly keepAliveTimeoutMs: number; // an idle connection is kept this long
   readonly gzipBytesMin: number; // shorter answers are not compressed
   readonly clientConnectionsPerHostMax: number;
@@ -15,6 +17,8 @@ export const defaultHttpLimits: HttpLimits = {
   requestBodyBytesMax: 1_048_576,
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 30_000,
+  streamIdleTimeoutMs: 120_000,
+  unreadBodyBytesMax: 67_108_864,
   keepAliveTimeoutMs: 75_000,
   gzipBytesMin: 1024,
   clientConnectionsPerHostMax: 64,

@@ -4,7 +4,15 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
 import { constants as zlibConstants, createGzip, gzip } from "node:zlib";
-import type { Clock, HttpRequest, HttpResponse, Listener, Observations } from "@pleiad/ports";
+import {
+  HttpError,
+  type Clock,
+  type HttpRequest,
+  type HttpResponse,
+  type HttpStreamRequest,
+  type Listener,
+  type Observations,
+} from "@pleiad/ports";
 import { formatAddress } from "./address.ts";
 import type { HttpLimits } from "./http-limits.ts";
 import { listen } from "./listen.ts";
@@ -22,21 +30,47 @@ const headerBytesMax = 16_384;
 const gzipOptions = { level: 1 };
 
 /**
- * Serves every path and method. HEAD comes to `handle` as GET, and its body stays here. An error that `handle` throws is
+ * Serves every path and method, bodies whole, answers compressed where that helps. HEAD comes to `handle` as GET, and its body stays here. An error that `handle` throws is
  * logged and answered with 500 without a word of it.
  */
 export async function serveHttp(
   address: string,
   handle: (request: HttpRequest) => Promise<HttpResponse>,
+  ports: HttpServerPorts,
+  limits: HttpLimits,
+): Promise<Listener> {
+  return serveRequests(address, { bodies: "whole", handle }, ports, limits);
+}
+
+/** Serves every path and method, bodies as they come, answers as they are. */
+export async function serveHttpStreams(
+  address: string,
+  handle: (request: HttpStreamRequest) => Promise<HttpResponse>,
+  ports: HttpServerPorts,
+  limits: HttpLimits,
+): Promise<Listener> {
+  return serveRequests(address, { bodies: "streamed", handle }, ports, limits);
+}
+
+type RequestHandler =
+  | { readonly bodies: "whole"; readonly handle: (request: HttpRequest) => Promise<HttpResponse> }
+  | { readonly bodies: "streamed"; readonly handle: (request: HttpStreamRequest) => Promise<HttpResponse> };
+
+async function serveRequests(
+  address: string,
+  handler: RequestHandler,
   { clock, observations }: HttpServerPorts,
   limits: HttpLimits,
 ): Promise<Listener> {
+  const inStreams = handler.bodies === "streamed";
   // Loaded here, so that a command without a listener does not pay for it.
   const { fastify } = await import("fastify");
   let closing = false;
   const app = fastify({
     bodyLimit: limits.requestBodyBytesMax,
-    requestTimeout: limits.requestTimeoutMs,
+    // What is long may take long, as long as it moves.
+    requestTimeout: inStreams ? 0 : limits.requestTimeoutMs,
+    connectionTimeout: inStreams ? limits.streamIdleTimeoutMs : 0,
     keepAliveTimeout: limits.keepAliveTimeoutMs,
     http: {
       headersTimeout: limits.headersTimeoutMs,
@@ -62,7 +96,8 @@ export async function serveHttp(
   });
   app.server.maxConnections = limits.connectionsMax;
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
+  if (inStreams) app.addContentTypeParser("*", (_request, _body, done) => done(null));
+  else app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
   app.setErrorHandler((error: { readonly statusCode?: number; readonly code?: string }, _request, reply) => {
     reply.hijack();
     const status = error.statusCode ?? 500;
@@ -86,9 +121,15 @@ export async function serveHttp(
       if (closing) setImmediate(() => app.server.closeIdleConnections());
     });
     try {
-      const response = await handle(toRequest(request.raw, request.body, gone.signal));
-      if (closing) raw.setHeader("connection", "close");
-      await send(request.raw, raw, response, limits);
+      if (handler.bodies === "whole") {
+        const response = await handler.handle(toRequest(request.raw, request.body, gone.signal));
+        if (closing) raw.setHeader("connection", "close");
+        await send(request.raw, raw, response, limits);
+      } else {
+        const response = await handler.handle(toStreamRequest(request.raw, gone.signal));
+        if (closing || !isRestBounded(request.raw, limits)) raw.setHeader("connection", "close");
+        await sendUnchanged(request.raw, raw, response);
+      }
     } catch (error) {
       if (gone.signal.aborted) return;
       observations.log("error", "an HTTP handler failed", {
@@ -138,6 +179,45 @@ function toRequest(raw: IncomingMessage, body: unknown, signal: AbortSignal): Ht
   };
 }
 
+function toStreamRequest(raw: IncomingMessage, signal: AbortSignal): HttpStreamRequest {
+  const url = raw.url ?? "/";
+  const queryAt = url.indexOf("?");
+  return {
+    method: raw.method ?? "GET",
+    path: pathOf(raw),
+    query: queryAt < 0 ? "" : url.slice(queryAt + 1),
+    headers: headerMap(raw.headers),
+    body: bodyParts(raw),
+    signal,
+  };
+}
+
+async function* bodyParts(raw: IncomingMessage): AsyncGenerator<Uint8Array, void, undefined> {
+  let idle = false;
+  const onTimeout = () => {
+    idle = true;
+  };
+  raw.socket.once("timeout", onTimeout);
+  try {
+    // Left open when the reader leaves early: an answer is still to be sent on the connection.
+    for await (const part of raw.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      yield new Uint8Array(part.buffer, part.byteOffset, part.byteLength);
+    }
+  } catch {
+    if (idle) throw new HttpError("timeout", "the request's body did not go on in time");
+    throw new HttpError("canceled", "the client went away before the end of the request's body");
+  } finally {
+    raw.socket.off("timeout", onTimeout);
+  }
+}
+
+/** Whether what was not read of a request is little enough to be read and thrown away after the answer. */
+function isRestBounded(raw: IncomingMessage, limits: HttpLimits): boolean {
+  if (raw.complete) return true;
+  const announced = raw.headers["content-length"];
+  return announced !== undefined && Number(announced) <= limits.unreadBodyBytesMax;
+}
+
 /** Node's headers as one text a name. */
 export function headerMap(
   headers: Readonly<Record<string, string | readonly string[] | undefined>>,
@@ -183,6 +263,39 @@ async function send(
   } else {
     await pipeline(parts, raw);
   }
+}
+
+async function sendUnchanged(
+  request: IncomingMessage,
+  raw: ServerResponse,
+  { status, headers, body }: HttpResponse,
+): Promise<void> {
+  if (raw.destroyed) return;
+  for (const [name, value] of Object.entries(headers)) raw.setHeader(name, value);
+  raw.statusCode = status;
+  const whole = typeof body === "string" ? Buffer.from(body) : body instanceof Uint8Array ? body : undefined;
+  if (whole !== undefined && !raw.hasHeader("content-length") && status !== 204 && status !== 304) {
+    raw.setHeader("content-length", whole.length);
+  }
+  if (request.method === "HEAD") raw.end();
+  else if (whole !== undefined) raw.end(whole);
+  else {
+    const announced = raw.getHeader("content-length");
+    const parts = body as AsyncIterable<Uint8Array>;
+    const source = announced === undefined ? parts : ofLength(parts, Number(announced));
+    await pipeline(Readable.from(source, { objectMode: true, highWaterMark: 1 }), raw);
+  }
+}
+
+/** The parts, failing when they are more or less than was said: a client must not wait for a rest that never comes. */
+async function* ofLength(parts: AsyncIterable<Uint8Array>, byteCount: number): AsyncGenerator<Uint8Array> {
+  let left = byteCount;
+  for await (const part of parts) {
+    left -= part.length;
+    if (left < 0) throw new Error(`an answer of more than the ${byteCount} bytes that it announced`);
+    yield part;
+  }
+  if (left > 0) throw new Error(`an answer of ${left} bytes less than the ${byteCount} that it announced`);
 }
 
 const gzipBytes = promisify<Uint8Array, { level: number }, Buffer>(gzip);

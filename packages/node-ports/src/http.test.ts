@@ -7,9 +7,9 @@ import {
   type IncomingMessage,
   type RequestOptions,
 } from "node:http";
-import { connect, type AddressInfo } from "node:net";
+import { connect, type AddressInfo, type Socket } from "node:net";
 import { gunzipSync, gzipSync } from "node:zlib";
-import type { HttpRequest, HttpResponse } from "@pleiad/ports";
+import type { HttpRequest, HttpResponse, HttpStreamRequest } from "@pleiad/ports";
 import { silentObservations } from "@pleiad/ports/testing";
 import { afterEach, describe, expect, it } from "vitest";
 import type { HttpLimits } from "./http-limits.ts";
@@ -255,6 +255,115 @@ describe("listener", () => {
     await listener.close(0);
     await outcome;
     expect(signal.aborted).toBe(true);
+  });
+});
+
+describe("listener in streams", () => {
+  const serveStreams = async (
+    handle: (request: HttpStreamRequest) => Promise<HttpResponse>,
+    limits: Partial<HttpLimits> = {},
+  ) => {
+    const listener = await networkWith(limits).serveHttpStreams("127.0.0.1:0", handle);
+    closers.push(() => listener.close(0));
+    return Number(listener.address.split(":")[1]);
+  };
+  const countBytes = async ({ body }: HttpStreamRequest) => {
+    let byteCount = 0;
+    for await (const part of body) byteCount += part.length;
+    return json(String(byteCount));
+  };
+
+  it("reads a body no faster than its reader", { timeout: 30_000 }, async () => {
+    const gate = Promise.withResolvers<void>();
+    const port = await serveStreams(async (request) => {
+      await gate.promise;
+      return countBytes(request);
+    });
+    const request = httpRequest({ host: "127.0.0.1", port, agent: false, method: "PUT" });
+    let sent = 0;
+    const part = Buffer.alloc(65_536);
+    const total = 64 * 1024 * 1024;
+    while (sent < total && request.write(part)) sent += part.length;
+    for (let before = -1; before !== sent; await new Promise((resolve) => setTimeout(resolve, 100))) {
+      before = sent;
+      while (sent < total && !request.writableNeedDrain) {
+        request.write(part);
+        sent += part.length;
+      }
+    }
+    expect(sent).toBeLessThan(32 * 1024 * 1024);
+    gate.resolve();
+    request.end();
+    const [response] = (await once(request, "response")) as [IncomingMessage];
+    const parts: Buffer[] = [];
+    for await (const one of response) parts.push(one as Buffer);
+    expect(Number(String(Buffer.concat(parts)))).toBeGreaterThanOrEqual(sent);
+  });
+
+  it.each([
+    ["stops coming", "timeout", async () => {}],
+    ["breaks off", "canceled", async (socket: Socket) => void socket.destroy()],
+  ] as const)("tells a reader that the body %s", async (_rule, kind, end) => {
+    const outcome = Promise.withResolvers<unknown>();
+    const started = Promise.withResolvers<void>();
+    const port = await serveStreams(
+      async ({ body }) => {
+        try {
+          for await (const _part of body) started.resolve();
+        } catch (error) {
+          outcome.resolve(error);
+        }
+        return json("");
+      },
+      { streamIdleTimeoutMs: 200 },
+    );
+    const socket = connect(port, "127.0.0.1");
+    socket.on("error", () => {});
+    closers.push(() => socket.destroy());
+    socket.write("PUT / HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nhalf");
+    await started.promise;
+    await end(socket);
+    expect(await outcome.promise).toMatchObject({ name: "HttpError", kind });
+  });
+
+  it(
+    "takes longer for a request than a listener for small ones, as long as it moves",
+    { timeout: 20_000 },
+    async () => {
+      const port = await serveStreams(countBytes, { requestTimeoutMs: 100, streamIdleTimeoutMs: 5_000 });
+      const request = httpRequest({ host: "127.0.0.1", port, agent: false, method: "PUT" });
+      // Longer than the interval at which late requests are looked for.
+      for (let i = 0; i < 14; i++) {
+        request.write("x");
+        await new Promise((resolve) => setTimeout(resolve, 200));
+      }
+      request.end();
+      const [response] = (await once(request, "response")) as [IncomingMessage];
+      expect(response.statusCode).toBe(200);
+      response.resume();
+    },
+  );
+
+  it("closes the connection after an answer when too much of the request is left", async () => {
+    const port = await serveStreams(async () => json("refused"), { unreadBodyBytesMax: 1000 });
+    const head = "PUT / HTTP/1.1\r\nhost: x\r\n";
+    const answer = await askRaw(port, `${head}content-length: 1001\r\n\r\n`);
+    expect(answer.toLowerCase()).toContain("connection: close");
+    expect(await askRaw(port, `${head}transfer-encoding: chunked\r\n\r\n`)).toContain("HTTP/1.1 200 ");
+  });
+
+  it.each([
+    ["shorter", "12"],
+    ["longer", "8"],
+  ])("cuts an answer whose body is %s than it said", async (_rule, length) => {
+    const port = await serveStreams(async () => ({
+      status: 200,
+      headers: { "content-length": length },
+      body: (async function* () {
+        yield bytes("0123456789");
+      })(),
+    }));
+    await expect(ask(port)).rejects.toThrow(/aborted|hang up/);
   });
 });
 

@@ -5,7 +5,7 @@ import { defaultGrpcLimits, type GrpcLimits, type GrpcPorts } from "./grpc-limit
 import { serveGrpc } from "./grpc-server.ts";
 import { createHttpFetch } from "./http-client.ts";
 import { defaultHttpLimits, type HttpLimits } from "./http-limits.ts";
-import { serveHttp } from "./http-server.ts";
+import { serveHttp, serveHttpStreams } from "./http-server.ts";
 
 export interface NetworkLimits {
   readonly grpc?: Partial<GrpcLimits>;
@@ -19,6 +19,7 @@ export function nodeNetwork(ports: GrpcPorts, limits: NetworkLimits = {}): Netwo
     rpcClient: (address) => createGrpcClient(address, ports, grpcLimits),
     serveRpc: (address, handlers) => serveGrpc(address, handlers, ports, grpcLimits),
     serveHttp: (address, handle) => serveHttp(address, handle, ports, httpLimits),
+    serveHttpStreams: (address, handle) => serveHttpStreams(address, handle, ports, httpLimits),
     fetchHttp: createHttpFetch(httpLimits),
   };
 }

@@ -8,7 +8,15 @@ export {
 } from "./bucket.ts";
 export type { Clock, Milliseconds } from "./clock.ts";
 export { withDeadline } from "./deadline.ts";
-export { FileError, type File, type FileErrorCode, type FileLock, type FileSystem } from "./file-system.ts";
+export {
+  FileError,
+  type DirectoryEntry,
+  type File,
+  type FileErrorCode,
+  type FileStatus,
+  type FileLock,
+  type FileSystem,
+} from "./file-system.ts";
 export {
   HttpError,
   RpcError,
@@ -17,6 +25,7 @@ export {
   type HttpFetchOptions,
   type HttpRequest,
   type HttpResponse,
+  type HttpStreamRequest,
   type Listener,
   type Network,
   type RpcClient,

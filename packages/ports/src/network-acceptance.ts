@@ -6,6 +6,7 @@ import {
   type HttpFetchOptions,
   type HttpRequest,
   type HttpResponse,
+  type HttpStreamRequest,
   type Listener,
   type Network,
   type RpcClient,
@@ -490,6 +491,81 @@ export function runNetworkAcceptance(name: string, open: () => Promise<NetworkUn
 
       it("takes a body at the limit", async () => {
         expect((await fetchText(await huge(), { bodyBytesMax: 1_000_000 })).body.length).toBe(1_000_000);
+      });
+
+      it.each(["GET", "HEAD", "POST", "PUT", "DELETE"] as const)("asks by %s", async (method) => {
+        const url = await serveHttp(async (request) => plain(request.method));
+        expect((await fetchText(url, { method })).body).toBe(method === "HEAD" ? "" : method);
+      });
+
+      describe("in streams", () => {
+        const serveStreams = async (handle: (request: HttpStreamRequest) => Promise<HttpResponse>) => {
+          const listener = await network.serveHttpStreams(under.address, handle);
+          closers.push(() => listener.close(0));
+          return `http://${listener.address}`;
+        };
+
+        it("brings a body of any length in parts", async () => {
+          const url = await serveStreams(async ({ method, body }) => {
+            let byteCount = 0;
+            for await (const part of body) {
+              byteCount += part.length;
+              if (part.length > 1_048_576) throw new Error("a part is too long");
+            }
+            return plain(`${method} ${byteCount}`);
+          });
+          const body = new Uint8Array(20_000_000);
+          expect((await fetchText(url, { method: "PUT", body })).body).toBe("PUT 20000000");
+          expect((await fetchText(url, { method: "POST" })).body).toBe("POST 0");
+        });
+
+        it("can be answered before the body was read, and the connection goes on", async () => {
+          const url = await serveStreams(async () => ({ ...plain("refused"), status: 403 }));
+          for (let i = 0; i < 3; i++) {
+            const body = new Uint8Array(3_000_000);
+            expect(await fetchText(url, { method: "PUT", body })).toMatchObject({ status: 403, body: "refused" });
+          }
+        });
+
+        it("keeps HEAD and the length that the handler tells", async () => {
+          const url = await serveStreams(async ({ method }) => ({
+            status: 200,
+            headers: { "content-length": "12345", "x-method": method },
+            body: "",
+          }));
+          const answer = await network.fetchHttp(url, { ...fetchOptions, method: "HEAD" });
+          expect([answer.headers.get("content-length"), answer.headers.get("x-method")]).toEqual(["12345", "HEAD"]);
+        });
+
+        it("answers with a part of an object and its length", async () => {
+          const url = await serveStreams(async () => ({
+            status: 206,
+            headers: { "content-range": "bytes 0-9/100", "content-length": "10", etag: '"x"' },
+            body: (async function* () {
+              yield bytes("01234");
+              yield bytes("56789");
+            })(),
+          }));
+          const answer = await network.fetchHttp(url, fetchOptions);
+          expect([answer.status, text(answer.body)]).toEqual([206, "0123456789"]);
+          expect(answer.headers.get("content-range")).toBe("bytes 0-9/100");
+          expect(answer.headers.get("content-length")).toBe("10");
+        });
+
+        it("compresses nothing", async () => {
+          const url = await serveStreams(async () => plain("0123456789".repeat(1000)));
+          const answer = await network.fetchHttp(url, fetchOptions);
+          expect([answer.body.length, answer.headers.get("content-encoding")]).toEqual([10_000, undefined]);
+        });
+
+        it("answers 500 for an error of the handler, without a word of it", async () => {
+          const url = await serveStreams(async () => {
+            throw new Error("secret of the house");
+          });
+          const answer = await fetchText(url);
+          expect(answer.status).toBe(500);
+          expect(answer.body).not.toContain("secret");
+        });
       });
 
       it("is not answered after the listener's close", async () => {

@@ -77,6 +77,20 @@ export interface HttpRequest {
   readonly signal: AbortSignal; // aborted when the client goes away
 }
 
+/** A request whose body is still on its way: for servers of large objects. */
+export interface HttpStreamRequest {
+  readonly method: string; // as it was sent: HEAD comes as HEAD
+  readonly path: string;
+  readonly query: string;
+  readonly headers: ReadonlyMap<string, string>;
+  /**
+   * Can be read once, at the reader's pace; each part belongs to the reader. Throws HttpError "canceled" when the client
+   * goes away, "timeout" when it sends nothing for long. What is not read is thrown away after the answer.
+   */
+  readonly body: AsyncIterable<Uint8Array>;
+  readonly signal: AbortSignal;
+}
+
 export interface HttpResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -84,7 +98,7 @@ export interface HttpResponse {
 }
 
 export interface HttpFetchOptions {
-  readonly method?: "GET" | "POST";
+  readonly method?: "GET" | "HEAD" | "POST" | "PUT" | "DELETE";
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array | string;
   readonly signal: AbortSignal;
@@ -114,6 +128,11 @@ export interface Network {
   /** Rejects with an Error that names the address if it cannot be bound. Port 0 picks one. */
   serveRpc(address: string, handlers: ReadonlyMap<string, RpcHandler>): Promise<Listener>;
   serveHttp(address: string, handle: (request: HttpRequest) => Promise<HttpResponse>): Promise<Listener>;
+  /**
+   * As `serveHttp`, but nothing is held whole, compressed or otherwise changed on its way: an answer has the headers that
+   * the handler gives it, its `content-length` among them, with which a body in parts must agree.
+   */
+  serveHttpStreams(address: string, handle: (request: HttpStreamRequest) => Promise<HttpResponse>): Promise<Listener>;
   /** Throws HttpError; an answer of any status is an answer. Follows no redirect. */
   fetchHttp(url: string, options: HttpFetchOptions): Promise<HttpAnswer>;
 }

@@ -7,6 +7,7 @@ import {
   type HttpAnswer,
   type HttpRequest,
   type HttpResponse,
+  type HttpStreamRequest,
   type Listener,
   type Network,
   type RpcHandler,
@@ -84,7 +85,8 @@ export interface MemoryFileSystem extends FileSystem {
   heal(): void;
 }
 
-export function memoryFiles(): MemoryFileSystem {
+/** With a clock, files have the times of their last changes. A content that a test puts there itself counts as changed. */
+export function memoryFiles(clock?: Pick<Clock, "wallMs">): MemoryFileSystem {
   const contents = new Map<string, Uint8Array>();
   const directories = new Set<string>(["/"]);
   const locks = new Set<string>();
@@ -106,6 +108,17 @@ export function memoryFiles(): MemoryFileSystem {
     const bytes = contents.get(path);
     if (bytes !== undefined) return bytes;
     throw directories.has(path) ? new FileError("EISDIR", operation, path) : missing(operation, path);
+  };
+  // Every change makes a new array, so that the array stands for the state of the file.
+  const changes = new WeakMap<Uint8Array, { readonly version: string; readonly modifiedMs: number }>();
+  let changeCount = 0;
+  const changeOf = (content: Uint8Array) => {
+    let change = changes.get(content);
+    if (change === undefined) {
+      change = { version: String(++changeCount), modifiedMs: clock?.wallMs() ?? 0 };
+      changes.set(content, change);
+    }
+    return change;
   };
   const checkDirectory = (operation: string, path: string) => {
     if (directories.has(path)) return;
@@ -135,6 +148,7 @@ export function memoryFiles(): MemoryFileSystem {
       return file.namelessContent ?? contentOf(operation, file.path);
     };
     const store = (content: Uint8Array) => {
+      changeOf(content);
       if (file.namelessContent === undefined) contents.set(file.path, content);
       else file.namelessContent = content;
     };
@@ -160,8 +174,21 @@ export function memoryFiles(): MemoryFileSystem {
         store(cut);
       },
       size: async () => use("size").length,
+      status: async () => {
+        const content = use("status");
+        return { sizeBytes: content.length, ...changeOf(content) };
+      },
       close: async () => void openFiles.delete(file),
     };
+  };
+  const list = async (directory: string) => {
+    checkDirectory("list", directory);
+    const prefix = directory === "/" ? "/" : `${directory}/`;
+    const names = new Set<string>();
+    for (const path of [...contents.keys(), ...directories]) {
+      if (path.startsWith(prefix) && path !== directory) names.add(path.slice(prefix.length).split("/")[0] as string);
+    }
+    return [...names].sort();
   };
   return {
     contents,
@@ -187,11 +214,14 @@ export function memoryFiles(): MemoryFileSystem {
       checkPlaceForFile("writeFileAtomic", path);
       mutate("writeFileAtomic", path);
       takeName(path);
-      contents.set(path, bytes.slice());
+      const content = bytes.slice();
+      changeOf(content);
+      contents.set(path, content);
     },
     rename: async (from, to) => {
       if (!directories.has(from)) contentOf("rename", from);
       if (!directories.has(parentOf(to))) throw missing("rename", from);
+      if (directories.has(to) && !directories.has(from)) throw new FileError("EISDIR", "rename", from);
       mutate("rename", from);
       if (directories.has(from)) {
         for (const path of [...directories]) {
@@ -207,19 +237,23 @@ export function memoryFiles(): MemoryFileSystem {
       }
       if (from !== to) giveName(from, to, contentOf("rename", from));
     },
+    link: async (from, to) => {
+      const content = contentOf("link", from);
+      if (!directories.has(parentOf(to))) throw missing("link", from);
+      if (contents.has(to) || directories.has(to)) throw new FileError("EEXIST", "link", from);
+      mutate("link", from);
+      contents.set(to, content);
+    },
     unlink: async (path) => {
       contentOf("unlink", path);
       mutate("unlink", path);
       takeName(path);
     },
-    list: async (directory) => {
-      checkDirectory("list", directory);
+    list,
+    entries: async (directory) => {
+      const names = await list(directory);
       const prefix = directory === "/" ? "/" : `${directory}/`;
-      const names = new Set<string>();
-      for (const path of [...contents.keys(), ...directories]) {
-        if (path.startsWith(prefix) && path !== directory) names.add(path.slice(prefix.length).split("/")[0] as string);
-      }
-      return [...names].sort();
+      return names.map((name) => ({ name, kind: directories.has(prefix + name) ? "directory" : "file" }));
     },
     makeDirectory: async (path) => {
       if (contents.has(path)) throw new FileError("EEXIST", "makeDirectory", path);
@@ -380,7 +414,17 @@ export function memoryNetwork(clock?: Clock): MemoryNetwork {
     serveRpc: async (address, handlers) =>
       listen(address, { rpc: handlers, cut: new AbortController(), running: new Set() }),
     serveHttp: async (address, handle) =>
-      listen(address, { http: handle, cut: new AbortController(), running: new Set() }),
+      listen(address, {
+        http: (request) => handle({ ...request, method: request.method === "HEAD" ? "GET" : request.method }),
+        cut: new AbortController(),
+        running: new Set(),
+      }),
+    serveHttpStreams: async (address, handle) =>
+      listen(address, {
+        http: (request) => handle({ ...request, body: inParts(request.body) }),
+        cut: new AbortController(),
+        running: new Set(),
+      }),
     fetchHttp: async (url, options) => {
       const target = URL.parse(url);
       if (target === null || (target.protocol !== "http:" && target.protocol !== "https:")) {
@@ -416,7 +460,7 @@ export function memoryNetwork(clock?: Clock): MemoryNetwork {
           body: typeof body === "string" ? new TextEncoder().encode(body) : body,
           signal: AbortSignal.any([options.signal, server.cut.signal]),
         }).catch(() => internalError);
-        const bytes = await wholeBody(response.body);
+        const bytes = options.method === "HEAD" ? new Uint8Array(0) : await wholeBody(response.body);
         if (bytes.length > options.bodyBytesMax) {
           throw new HttpError("too-large", `${url}: body of more than ${options.bodyBytesMax} bytes`);
         }
@@ -434,6 +478,11 @@ export function memoryNetwork(clock?: Clock): MemoryNetwork {
       }
     },
   };
+}
+
+/** As a body arrives over a socket: in parts that do not care what is in them. */
+async function* inParts(body: Uint8Array): HttpStreamRequest["body"] {
+  for (let at = 0; at < body.length; at += 65_536) yield body.slice(at, at + 65_536);
 }
 
 const internalError: HttpResponse = {
@@ -477,7 +526,7 @@ export function testPorts(options: { readonly seed?: number; readonly startMs?: 
   return {
     clock,
     random: seededRandom(options.seed ?? 1),
-    files: memoryFiles(),
+    files: memoryFiles(clock),
     network: memoryNetwork(clock),
     observations: silentObservations(),
   };
