@@ -82,3 +82,12 @@ export function parseFloatText(text: string): number | undefined {
       return undefined;
   }
 }
+
+/** As Go's `%g` and `%v` print it: shortest that reads back, with an exponent from 1e6 on and below 1e-4. */
+export function formatGoFloat(value: number): string {
+  const magnitude = Math.abs(value);
+  if (!(magnitude > 0) || magnitude === Infinity || (magnitude >= 1e-4 && magnitude < 1e6)) return formatFloat(value);
+  const [digits = "", exponent = ""] = value.toExponential().split("e");
+  const sign = exponent.startsWith("-") ? "-" : "+";
+  return `${digits}e${sign}${exponent.slice(1).padStart(2, "0")}`;
+}
