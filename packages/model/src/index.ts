@@ -1,8 +1,10 @@
 export { Annotations } from "./annotations.ts";
 export { durationMsMax, durationUnitsMs, formatDuration, parseDuration } from "./durations.ts";
 export { fail, formatSourceFailure, ok, unreachable, type Result, type SourceFailure } from "./failures.ts";
+export { compensate } from "./compensation.ts";
 export {
   formatFloat,
+  formatGoFloat,
   formatPlainFloat,
   isStale,
   normalNaNHigh,
@@ -12,6 +14,45 @@ export {
   staleHigh,
   staleLow,
 } from "./floats.ts";
+export {
+  addHistograms,
+  compactHistogram,
+  divideHistogram,
+  histogramsEqual,
+  multiplyHistogram,
+  subtractHistograms,
+  type HistogramCombination,
+} from "./histogram-arithmetic.ts";
+export {
+  bucketBoundary,
+  bucketColumns,
+  bucketUpperBound,
+  customBoundsSchema,
+  eachBucket,
+  hasCustomBounds,
+  type BucketBoundary,
+  type BucketColumns,
+} from "./histogram-buckets.ts";
+export { hintsCollide, mergeHints, type CounterResetHint } from "./histogram-hints.ts";
+export { addToHistogramMean, histogramOfMean, startHistogramMean, type HistogramMean } from "./histogram-mean.ts";
+export {
+  histogramFraction,
+  histogramQuantile,
+  histogramVariance,
+  type HistogramFraction,
+  type HistogramQuantile,
+} from "./histogram-quantile.ts";
+export { isHistogramReset } from "./histogram-reset.ts";
+export {
+  addToHistogramSum,
+  histogramOfSum,
+  reduceToSchema,
+  startHistogramSum,
+  type AdditionOutcome,
+  type HistogramSum,
+} from "./histogram-sum.ts";
+export { formatHistogram } from "./histogram-text.ts";
+export { trimHistogram, type TrimSide } from "./histogram-trim.ts";
 export type { BucketSpan, FloatHistogram } from "./histograms.ts";
 export {
   compareLabels,
