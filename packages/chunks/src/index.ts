@@ -25,6 +25,14 @@ export {
   type HistogramEncoding,
 } from "./histogram-decoder.ts";
 export { customBoundsSchema, isKnownSchema } from "./histogram-layout.ts";
+export {
+  createReplicaPicks,
+  mergeFloatReplicas,
+  pickReplicaSamples,
+  type ReplicaMerge,
+  type ReplicaPicks,
+  type TimedColumns,
+} from "./replica-merge.ts";
 export { createSampleColumns, reserveSamples, type SampleColumns } from "./sample-columns.ts";
 export { chunkSamplesMax, createXorAppender, encodeXor, type XorAppender } from "./xor-appender.ts";
 export { decodeSnappy } from "./snappy.ts";
