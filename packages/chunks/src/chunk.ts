@@ -5,6 +5,7 @@ import type { HistogramColumns } from "./histogram-columns.ts";
 import { decodeHistograms, isHistogramEncoding } from "./histogram-decoder.ts";
 import type { SampleColumns } from "./sample-columns.ts";
 import { decodeXor } from "./xor-decoder.ts";
+import { decodeXor2 } from "./xor2-decoder.ts";
 
 const encodingNames: Readonly<Record<ChunkEncoding, string>> = {
   1: "XOR",
@@ -20,7 +21,13 @@ const encodingNames: Readonly<Record<ChunkEncoding, string>> = {
  * ascend is not checked: the checksum around the chunk is the guard against damage.
  */
 export function decodeChunk(encoding: ChunkEncoding, data: Uint8Array, out: SampleColumns): ChunkFailure | undefined {
-  if (encoding === 1) return decodeXor(data, out);
+  if (encoding === 1) {
+    const from = out.count;
+    const failure = decodeXor(data, out);
+    out.startTimestampsMs?.fill(0, from, out.count);
+    return failure;
+  }
+  if (encoding === 4) return decodeXor2(data, out);
   const name: string | undefined = encodingNames[encoding];
   return { kind: "unsupported-encoding", encoding, name: name ?? `unknown (${String(encoding)})` };
 }
@@ -38,7 +45,9 @@ export function decodeHistogramChunk(
   return { kind: "unsupported-encoding", encoding, name: encodingNames[encoding] };
 }
 
-/** The number of samples that a chunk's first two bytes tell; 0 where there are none. For encodings 1 to 4. */
-export function chunkSampleCount(data: Uint8Array): number {
-  return data.length < 2 ? 0 : (data[0] << 8) | data[1];
+/** The number of samples that a chunk's first two bytes tell; 0 where there are none. */
+export function chunkSampleCount(data: Uint8Array, encoding: ChunkEncoding = 1): number {
+  if (data.length < 2) return 0;
+  // Where histograms have start timestamps, the upper two bits tell of counter resets.
+  return ((data[0] << 8) | data[1]) & (encoding >= 5 ? 0x3fff : 0xffff);
 }

@@ -37,6 +37,7 @@ export { createSampleColumns, reserveSamples, type SampleColumns } from "./sampl
 export { chunkSamplesMax, createXorAppender, encodeXor, type XorAppender } from "./xor-appender.ts";
 export { decodeSnappy } from "./snappy.ts";
 export { timestampMsMax } from "./xor-decoder.ts";
+export { encodeXor2 } from "./xor2-encoder.ts";
 export { createSharedMemory, instantiateWasm, memoryPageBytes, type SharedMemory, type WasmFunction } from "./wasm.ts";
 export {
   createXorBulkDecoder,

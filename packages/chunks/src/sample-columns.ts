@@ -10,16 +10,23 @@ export interface SampleColumns {
   /** The memory of `values` as little-endian halves: bits are copied and compared here, where no NaN is quieted. */
   valueWords: Uint32Array;
   count: number;
+  /** When the series began to count, by sample; 0 = not known. Filled only where it is there. */
+  startTimestampsMs?: Float64Array;
 }
 
-export function createSampleColumns(capacity: number): SampleColumns {
+export function createSampleColumns(
+  capacity: number,
+  options: { readonly startTimestamps?: boolean } = {},
+): SampleColumns {
   const values = new Float64Array(capacity);
-  return {
+  const columns: SampleColumns = {
     timestampsMs: new Float64Array(capacity),
     values,
     valueWords: new Uint32Array(values.buffer),
     count: 0,
   };
+  if (options.startTimestamps === true) columns.startTimestampsMs = new Float64Array(capacity);
+  return columns;
 }
 
 /** Makes room for `more` samples after the `count` that are there. */
@@ -30,6 +37,11 @@ export function reserveSamples(columns: SampleColumns, more: number): void {
   grown.timestampsMs.set(columns.timestampsMs.subarray(0, columns.count));
   // Copied as words: a copy of doubles may quiet a signalling NaN.
   grown.valueWords.set(columns.valueWords.subarray(0, 2 * columns.count));
+  if (columns.startTimestampsMs !== undefined) {
+    const startTimestampsMs = new Float64Array(grown.timestampsMs.length);
+    startTimestampsMs.set(columns.startTimestampsMs.subarray(0, columns.count));
+    columns.startTimestampsMs = startTimestampsMs;
+  }
   columns.timestampsMs = grown.timestampsMs;
   columns.values = grown.values;
   columns.valueWords = grown.valueWords;
