@@ -1,4 +1,3 @@
-export { Annotations } from "./annotations.ts";
 export { durationMsMax, durationUnitsMs, formatDuration, parseDuration } from "./durations.ts";
 export { fail, formatSourceFailure, ok, unreachable, type Result, type SourceFailure } from "./failures.ts";
 export { compensate } from "./compensation.ts";

@@ -18,22 +18,24 @@ import { createAbsent, labelsOfAbsent } from "./absent.ts";
 import { createAggregation } from "./aggregation.ts";
 import { createRepeatedStep, createScalarVector } from "./constant-vector.ts";
 import { createCountValues } from "./count-values.ts";
+import { anchoredKernels, smoothedKernels } from "./extended-kernels.ts";
 import { createHistogramOperator, warnOfQuantiles, type HistogramFunction } from "./histogram-operator.ts";
 import { createInstantSelector } from "./instant-selector.ts";
 import { labelJunction, labelReplacement } from "./label-functions.ts";
 import { createLimitRatio } from "./limit-ratio.ts";
 import { createMappedSamples, type SampleMapping } from "./mapped-samples.ts";
-import { createDelayedNameDrop } from "./name-drops.ts";
+import { createDelayedNameDrop } from "./delayed-names.ts";
 import type { Operator } from "./operator.ts";
 import { warnAt, type QueryContext } from "./query-context.ts";
 import { notEvaluated, QueryError } from "./query-error.ts";
 import { createRangeCall } from "./range-call.ts";
-import { rangeKernels } from "./range-kernels.ts";
+import { rangeKernels, type RangeKernel } from "./range-kernels.ts";
 import { createRenamedSeries, droppedMetricName } from "./renamed-series.ts";
 import { dateFunctions, sampleFunctions } from "./sample-functions.ts";
 import { createScalarColumn, type ScalarColumn } from "./scalar-column.ts";
 import { createSelectingAggregation } from "./selecting-aggregation.ts";
 import { createSetOperation } from "./set-operation.ts";
+import { createSmoothedSelector } from "./smoothed-selector.ts";
 import { createSortedSamples, labelOrder, valueOrder } from "./sorted-samples.ts";
 import { stepTimes } from "./step-grid.ts";
 import { createVectorOperation } from "./vector-operation.ts";
@@ -43,7 +45,9 @@ import { createSelectedWindows, createSubqueryWindows, type WindowInput } from "
 export function buildVector(node: PlanNode, grid: StepGrid, context: QueryContext): Operator {
   switch (node.kind) {
     case "select":
-      return createInstantSelector(node, grid, context);
+      return node.extension === "smoothed"
+        ? createSmoothedSelector(node, grid, context)
+        : createInstantSelector(node, grid, context);
     case "step-invariant":
       return createRepeatedStep(buildVector(node.input, { ...grid, endMs: grid.startMs }, context), grid, context);
     case "negate": {
@@ -75,8 +79,12 @@ export function buildScalar(node: PlanNode, grid: StepGrid, context: QueryContex
 }
 
 /** The ranges of a node that gives a range vector. */
-export function buildWindows(node: PlanNode, context: QueryContext): WindowInput {
-  if (node.kind === "window") return createSelectedWindows(node.select, context);
+export function buildWindows(
+  node: PlanNode,
+  context: QueryContext,
+  options: { readonly startTimestamps: boolean } = { startTimestamps: false },
+): WindowInput {
+  if (node.kind === "window") return createSelectedWindows(node.select, context, options);
   if (node.kind === "subquery") {
     // Columns as long as the grid are kept whatever the input gives: nothing else bounds a subquery's steps.
     context.budget.take(stepCountOf(node.grid));
@@ -217,6 +225,15 @@ const otherCalls: Readonly<Record<string, CallBuilder>> = {
       createMappedSamples(buildVector(argument, grid, context), [], () => mapping, "timestamp"),
     );
   },
+  start_timestamp: (node, grid, context) => {
+    const [argument] = node.arguments;
+    // What is computed has no start; without the option, neither has what is stored.
+    if (argument.kind !== "select" || !context.startTimestamps) {
+      const none: SampleMapping = { keeps: () => false, map: (value) => value };
+      return createMappedSamples(buildVector(argument, grid, context), [], () => none, "start_timestamp");
+    }
+    return withoutName(context, createInstantSelector(argument, grid, context, "start-timestamp"));
+  },
   label_replace: (node, grid, context) => {
     const [, destination, template, source, expression] = node.arguments.map(textOf);
     const rename = labelReplacement({ destination, template, source, expression });
@@ -263,14 +280,27 @@ function buildRangeCall(node: CallNode, grid: StepGrid, context: QueryContext): 
     columns[0] = checked(columns[0], (factors) => refuseFactors(factors, "smoothing", "sf"));
     columns[1] = checked(columns[1], (factors) => refuseFactors(factors, "trend", "tf"));
   }
+  const startTimestamps = context.startTimestamps && startTimestampFunctions.has(node.function);
   const call = {
     function: node.function,
-    kernel: rangeKernels[node.function],
-    input: buildWindows(windows, context),
+    kernel: kernelOf(node.function, windows),
+    input: buildWindows(windows, context, { startTimestamps }),
     parameters: columns,
     inputRange: windows.range,
   };
   return createRangeCall(call, grid, context);
+}
+
+/** Functions that see by start timestamps where a counter began anew. */
+const startTimestampFunctions: ReadonlySet<string> = new Set(["rate", "increase", "irate", "resets"]);
+
+function kernelOf(name: string, windows: PlanNode): RangeKernel {
+  const extension = windows.kind === "window" ? windows.select.extension : undefined;
+  if (extension === undefined) return rangeKernels[name];
+  const kernels = extension === "anchored" ? anchoredKernels : smoothedKernels;
+  if (Object.hasOwn(kernels, name)) return kernels[name];
+  const allowed = Object.keys(kernels).sort().join(", ");
+  throw new QueryError("execution", `${extension} modifier can only be used with: ${allowed} - not with ${name}`);
 }
 
 /** The column, looked at by `check` as soon as it is known. */
@@ -315,7 +345,7 @@ function buildHistogram(
     quantileLabel: name === "histogram_quantiles" ? textOf(node.arguments[1]) : undefined,
     inputRange: input.range,
   };
-  return withoutName(context, createHistogramOperator(buildVector(input, grid, context), call, grid, context));
+  return withoutName(context, createHistogramOperator(buildVector(input, grid, context), call, context));
 }
 
 function buildSort(

@@ -3,37 +3,29 @@
  * line, `file:line reason`; a gap that passes is a failure too. The scripts lie in the folder that
  * PLEIAD_PROMQL_CONFORMANCE names.
  */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { silentObservations, manualClock } from "@pleiad/ports/testing";
 import { describe, expect, it } from "vitest";
 import { createEngine, defaultEngineOptions } from "./engine.ts";
 import { runScript } from "./test-script-runner.ts";
-import { parseTestScript } from "./test-script.ts";
+import { parseTestScript, type ScriptCommand } from "./test-script.ts";
 
 const repository = join(import.meta.dirname, "../../..");
 const folder = process.env["PLEIAD_PROMQL_CONFORMANCE"] ?? join(repository, "../shared/conformance/promql");
 const gapsFile = join(import.meta.dirname, "../testdata/known-gaps.txt");
 
-const scripts = [
-  "literals",
-  "selectors",
-  "staleness",
-  "trig_functions",
-  "collision",
-  "operators",
-  "aggregators",
-  "functions",
-  "subquery",
-  "at_modifier",
-  "range_queries",
-  "histograms",
-  "limit",
-  "name_label_dropping",
-  "duration_expression",
-  "fill-modifier",
-  "type_and_unit",
-];
+/** Evals of the 21 scripts of Prometheus 3.14. */
+const evalsExpected = 2195;
+
+/** The settings that the scripts assume. */
+const scriptOptions = {
+  ...defaultEngineOptions,
+  limits: { ...defaultEngineOptions.limits, samplesMax: 10_000 },
+  experimentalFunctions: true,
+  delayedNameRemoval: true,
+  startTimestamps: true,
+};
 
 const knownGaps = new Map(
   readFileSync(gapsFile, "utf8")
@@ -42,20 +34,36 @@ const knownGaps = new Map(
     .map((line) => [line.slice(0, line.indexOf(" ")), line.slice(line.indexOf(" ") + 1)] as const),
 );
 
-describe.skipIf(!existsSync(folder))("Prometheus's test scripts", () => {
+const isThere = existsSync(folder);
+const scripts = isThere ? readdirSync(folder).filter((name) => name.endsWith(".test")) : [];
+
+describe.skipIf(!isThere)(`Prometheus's test scripts in ${folder}`, () => {
   for (const name of scripts) {
     it(name, async () => {
-      const commands = parseTestScript(readFileSync(join(folder, `${name}.test`), "utf8"));
-      if (!commands.ok) throw new Error(`${name}:${commands.failure.line}: ${commands.failure.reason}`);
       const ports = { clock: manualClock(), observations: silentObservations() };
-      const engine = createEngine({ ...defaultEngineOptions, experimentalFunctions: true, delayedNameRemoval: true }, ports);
       const surprises: string[] = [];
-      for (const { command, fault } of await runScript(commands.value, engine)) {
-        const place = `${name}.test:${command.line}`;
+      for (const { command, fault } of await runScript(commandsOf(name), createEngine(scriptOptions, ports))) {
+        const place = `${name}:${command.line}`;
         if (fault !== undefined && !knownGaps.has(place)) surprises.push(`${place} ${fault} | ${command.query}`);
         if (fault === undefined && knownGaps.has(place)) surprises.push(`${place} passes: take it off the list`);
       }
       expect(surprises).toEqual([]);
     });
   }
+
+  it("are all there, with all their evals", () => {
+    const evals = scripts.flatMap(commandsOf).filter(({ kind }) => kind === "eval");
+    expect([scripts.length, evals.length]).toEqual([21, evalsExpected]);
+  });
+
+  it("have every eval that the list of gaps names", () => {
+    const places = scripts.flatMap((name) => commandsOf(name).map(({ line }) => `${name}:${line}`));
+    expect([...knownGaps.keys()].filter((place) => !places.includes(place))).toEqual([]);
+  });
 });
+
+function commandsOf(name: string): readonly ScriptCommand[] {
+  const commands = parseTestScript(readFileSync(join(folder, name), "utf8"));
+  if (!commands.ok) throw new Error(`${name}:${commands.failure.line}: ${commands.failure.reason}`);
+  return commands.value;
+}

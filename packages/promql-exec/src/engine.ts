@@ -1,15 +1,16 @@
 /** The query engine: text in, answer out. */
-import { Annotations, fail, ok, unreachable, type Result, type SeriesSource } from "@pleiad/model";
+import { fail, ok, unreachable, type Result, type SeriesSource } from "@pleiad/model";
 import { withDeadline, type Ports } from "@pleiad/ports";
 import { formatPlan, gridOf, planQuery, planType, type PlanNode, type StepGrid } from "@pleiad/promql-plan";
-import { defaultParseOptions, parseExpression, positionOf, typeOf, type Expression } from "@pleiad/promql-syntax";
+import { defaultParseOptions, parseExpression, typeOf, type Expression } from "@pleiad/promql-syntax";
 import type { AnswerValue, InstantRequest, QueryAnswer, QueryFailure, QueryLimits, RangeRequest } from "./answer.ts";
 import { buildScalar, buildVector, buildWindows } from "./build-operators.ts";
 import { collectMatrix, collectVector, collectWindows, matrixOfScalar } from "./collect-answer.ts";
 import { createSampleBudget, defaultLimits } from "./limits.ts";
-import { createNameRemoval } from "./name-drops.ts";
+import { createNameRemoval } from "./delayed-names.ts";
 import type { Operator } from "./operator.ts";
 import { createPace, type Pace } from "./pace.ts";
+import { createQueryAnnotations } from "./query-annotations.ts";
 import type { QueryContext } from "./query-context.ts";
 import { QueryError } from "./query-error.ts";
 import { createQueryQueue } from "./query-queue.ts";
@@ -21,8 +22,10 @@ export interface EngineOptions {
   readonly evaluationIntervalMs: number;
   readonly concurrencyMax: number;
   readonly experimentalFunctions: boolean;
-  /** Metric names are dropped at the end of a query, not by the operation that drops them: see name-drops.ts. */
+  /** Metric names are dropped at the end of a query, not by the operation that drops them: see `name-drops.ts`. */
   readonly delayedNameRemoval: boolean;
+  /** `rate` and its family, and `resets`, see by start timestamps too where a counter began anew. */
+  readonly startTimestamps: boolean;
 }
 
 export const defaultEngineOptions: EngineOptions = {
@@ -32,6 +35,7 @@ export const defaultEngineOptions: EngineOptions = {
   concurrencyMax: 20,
   experimentalFunctions: false,
   delayedNameRemoval: false,
+  startTimestamps: false,
 };
 
 /** What a query will do. `operators` has a line an operator, indented under its reader; none for a plain scalar. */
@@ -205,11 +209,8 @@ function contextOf(query: Query, source: SeriesSource, options: EngineOptions, p
     budget: createSampleBudget(options.limits.samplesMax),
     pace,
     delayedNameRemoval: options.delayedNameRemoval,
-    annotations: new Annotations(),
-    positionOf: ({ start }) => {
-      const { line, column } = positionOf(query.text, start);
-      return `${line}:${column}`;
-    },
+    startTimestamps: options.startTimestamps,
+    annotations: createQueryAnnotations(query.text),
     sourceWarnings: new Set(),
     tally: { seriesSelected: 0, samplesRead: 0 },
   };

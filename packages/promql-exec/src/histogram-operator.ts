@@ -8,7 +8,6 @@ import {
   withoutLabels,
   type Labels,
 } from "@pleiad/model";
-import { stepCountOf, type StepGrid } from "@pleiad/promql-plan";
 import type { SourceRange } from "@pleiad/promql-syntax";
 import { bucketFraction, bucketQuantile, type Bucket, type QuantileResult } from "./classic-histogram.ts";
 import { createStepBatch, reserveSamples, type Operator, type StepBatch } from "./operator.ts";
@@ -38,14 +37,7 @@ interface BucketTable {
 const bucketLabels: ReadonlySet<string> = new Set(["le"]);
 
 /** One result, or one a quantile, for all buckets that differ in `le` alone. Names are still there. */
-export function createHistogramOperator(
-  input: Operator,
-  call: HistogramFunction,
-  grid: StepGrid,
-  context: QueryContext,
-): Operator {
-  const stepCount = stepCountOf(grid);
-  const repairs = createRepairNote(call.inputRange, context);
+export function createHistogramOperator(input: Operator, call: HistogramFunction, context: QueryContext): Operator {
   let table: BucketTable = {
     bounds: new Float64Array(0),
     boundTexts: [],
@@ -60,7 +52,7 @@ export function createHistogramOperator(
   const compute = (place: number, buckets: Bucket[], timestampMs: number): number => {
     if (call.name === "histogram_fraction") return bucketFraction(scalars[0][step], scalars[1][step], buckets);
     const { quantile, repaired } = bucketQuantile(scalars[place][step], buckets);
-    if (repaired !== undefined) repairs.note(repaired, timestampMs);
+    if (repaired !== undefined) informOfRepair(repaired, timestampMs, call.inputRange, context);
     return quantile;
   };
 
@@ -107,7 +99,6 @@ export function createHistogramOperator(
         out.sampleEnds[i] = count;
         if (context.pace.due()) await context.pace.rest();
       }
-      if (step === stepCount) repairs.finish();
       return steps;
     },
   };
@@ -177,33 +168,24 @@ export function warnOfQuantiles(quantiles: Float64Array, range: SourceRange, con
   }
 }
 
-/** Gathers all repairs of one call into one info, written at its end. */
-function createRepairNote(range: SourceRange, context: QueryContext) {
-  let count = 0;
-  let minBound = Infinity;
-  let maxBound = -Infinity;
-  let maxDifference = 0;
-  let firstMs = Infinity;
-  let lastMs = -Infinity;
-  return {
-    note(repaired: NonNullable<QuantileResult["repaired"]>, timestampMs: number): void {
-      count++;
-      minBound = Math.min(minBound, repaired.minBound);
-      maxBound = Math.max(maxBound, repaired.maxBound);
-      maxDifference = Math.max(maxDifference, repaired.maxDifference);
-      firstMs = Math.min(firstMs, timestampMs);
-      lastMs = Math.max(lastMs, timestampMs);
-    },
-    finish(): void {
-      if (count === 0) return;
-      const moment = (timestampMs: number) => new Date(timestampMs).toISOString().replace(/\.\d+Z$/, "Z");
-      const text =
-        "input to histogram_quantile needed to be fixed for monotonicity (see " +
-        "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile), " +
-        `from buckets ${minBound} to ${maxBound}, with a max diff of ${Number(maxDifference.toPrecision(2))}, ` +
-        `over ${count} samples from ${moment(firstMs)} to ${moment(lastMs)}`;
-      informAt(context, range, text);
-      count = 0;
-    },
-  };
+function informOfRepair(
+  repaired: NonNullable<QuantileResult["repaired"]>,
+  timestampMs: number,
+  range: SourceRange,
+  context: QueryContext,
+): void {
+  const { minBound, maxBound, maxDifference } = repaired;
+  const text =
+    "input to histogram_quantile needed to be fixed for monotonicity (see " +
+    "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)";
+  const firstMs = timestampMs;
+  informAt(context, range, text, {
+    kind: "bucket-repairs",
+    count: 1,
+    minBound,
+    maxBound,
+    maxDifference,
+    firstMs,
+    lastMs: firstMs,
+  });
 }

@@ -7,25 +7,29 @@ import { createRowOperator, eachSeries } from "./row-operator.ts";
 import { isStaleAt, readSeries } from "./series-reader.ts";
 import { referenceTimes } from "./step-grid.ts";
 
-/** `value`: the samples' values, or their own times in seconds, as `timestamp()` of a selector gives them. */
+/** `value`: the samples' values, or their own times or start timestamps in seconds, as functions of a selector give them. */
 export function createInstantSelector(
   select: SelectNode,
   grid: StepGrid,
   context: QueryContext,
-  value: "value" | "timestamp" = "value",
+  value: "value" | "timestamp" | "start-timestamp" = "value",
 ): Operator {
   const references = referenceTimes(grid, select);
   return createRowOperator(
     { description: `select ${formatPlan(select)}`, inputs: [], grid, context },
     async (signal) => {
-      const reader = await readSeries(select, context, signal);
+      const options = { startTimestamps: value === "start-timestamp" };
+      const reader = await readSeries(select, context, signal, options);
       return {
         labels: reader.labels,
         each: async (visit) => {
           const fill = (seriesId: number, values: Float64Array, present: Uint8Array) => {
             const columns = reader.samplesOf(seriesId);
             const found = fillLatest(columns, references, select.rangeMs, values, present);
-            if (value === "timestamp" && found) fillTimes(columns, references, values);
+            if (value === "timestamp" && found) fillTimes(columns, columns.timestampsMs, references, values);
+            if (value === "start-timestamp" && found && columns.startTimestampsMs !== undefined) {
+              fillTimes(columns, columns.startTimestampsMs, references, values);
+            }
             return found;
           };
           await eachSeries(reader.labels.length, references.length, context, fill, visit);
@@ -61,11 +65,16 @@ function fillLatest(
   return found;
 }
 
-/** Puts each step's sample time in the place of its value. */
-function fillTimes({ timestampsMs, count }: SampleColumns, references: Float64Array, values: Float64Array): void {
+/** Puts a time of each step's sample, out of `timesMs`, in the place of its value. */
+function fillTimes(
+  { timestampsMs, count }: SampleColumns,
+  timesMs: Float64Array,
+  references: Float64Array,
+  values: Float64Array,
+): void {
   let next = 0;
   for (let step = 0; step < references.length; step++) {
     while (next < count && timestampsMs[next] <= references[step]) next++;
-    if (next > 0) values[step] = timestampsMs[next - 1] / 1000;
+    if (next > 0) values[step] = timesMs[next - 1] / 1000;
   }
 }

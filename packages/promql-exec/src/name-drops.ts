@@ -1,11 +1,8 @@
 /**
- * Delayed name removal: operations that make another metric of a series mark its name (and `__type__` and `__unit__` with
- * it), and the end of the query drops what is marked. Until then `label_replace` and `by (__name__)` see the name.
+ * Which series lose their names at the end of a query. With delayed name removal, operations that make another metric of a
+ * series mark its name (and `__type__` and `__unit__` with it), and the end of the query drops what is marked. Until then
+ * `label_replace` and `by (__name__)` see the name.
  */
-import type { Labels } from "@pleiad/model";
-import type { Operator } from "./operator.ts";
-import type { QueryContext } from "./query-context.ts";
-import { createRenamedSeries, dropMetricName } from "./renamed-series.ts";
 
 /** By series id: 1 where the name is to be dropped at the end; undefined where no series drops its own. */
 export type NameDrops = Uint8Array | undefined;
@@ -25,31 +22,4 @@ export function concatNameDrops(left: NameDrops, leftCount: number, right: NameD
   if (left !== undefined) drops.set(left);
   if (right !== undefined) drops.set(right, leftCount);
   return drops;
-}
-
-/** The input with every name marked. */
-export function createDelayedNameDrop(input: Operator): Operator {
-  let drops: NameDrops;
-  return {
-    description: "drop the metric name at the end",
-    inputs: [input],
-    get dropsName() {
-      return drops;
-    },
-    async series(signal): Promise<readonly Labels[]> {
-      const labels = await input.series(signal);
-      drops = new Uint8Array(labels.length).fill(1);
-      return labels;
-    },
-    get rows() {
-      return input.rows;
-    },
-    next: async (out, signal) => await input.next(out, signal),
-  };
-}
-
-/** The end of the query: drops the names that are marked. */
-export function createNameRemoval(input: Operator, context: QueryContext): Operator {
-  const rename = (labels: Labels, id: number) => (input.dropsName?.[id] === 1 ? dropMetricName(labels) : labels);
-  return createRenamedSeries(input, { rename, dropsName: () => undefined }, "drop marked metric names", context);
 }

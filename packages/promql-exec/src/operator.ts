@@ -56,7 +56,7 @@ export type RowVisitor = (
   seriesId: number,
   values: Float64Array,
   present: Uint8Array,
-  histograms?: RowHistograms | undefined,
+  histograms?: RowHistograms,
 ) => void;
 
 export interface RowStream {

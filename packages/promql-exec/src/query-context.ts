@@ -1,9 +1,10 @@
 /** What the operators of one query share. */
-import type { Annotations, SeriesSource } from "@pleiad/model";
+import type { SeriesSource } from "@pleiad/model";
 import type { SourceRange } from "@pleiad/promql-syntax";
 import type { SourceSettings } from "./answer.ts";
 import type { SampleBudget } from "./limits.ts";
 import type { Pace } from "./pace.ts";
+import type { QueryAnnotations, RemarkDetail } from "./query-annotations.ts";
 
 export interface QueryContext {
   readonly source: SeriesSource;
@@ -11,20 +12,20 @@ export interface QueryContext {
   readonly budget: SampleBudget;
   readonly pace: Pace;
   readonly delayedNameRemoval: boolean;
-  readonly annotations: Annotations;
-  /** `line:column` of the start of a part of the query, for annotations. */
-  readonly positionOf: (range: SourceRange) => string;
+  /** Whether functions take what start timestamps tell into account. */
+  readonly startTimestamps: boolean;
+  readonly annotations: QueryAnnotations;
   readonly sourceWarnings: Set<string>;
   /** Counts that operators add to. */
   readonly tally: { seriesSelected: number; samplesRead: number };
 }
 
 /** Adds a warning about a part of the query, once however often it is seen. */
-export function warnAt(context: QueryContext, range: SourceRange, text: string): void {
-  context.annotations.warn(`PromQL warning: ${text} (${context.positionOf(range)})`);
+export function warnAt(context: QueryContext, range: SourceRange, text: string, detail?: RemarkDetail): void {
+  context.annotations.warn(range, text, detail);
 }
 
 /** Adds an info about a part of the query, once however often it is seen. */
-export function informAt(context: QueryContext, range: SourceRange, text: string): void {
-  context.annotations.inform(`PromQL info: ${text} (${context.positionOf(range)})`);
+export function informAt(context: QueryContext, range: SourceRange, text: string, detail?: RemarkDetail): void {
+  context.annotations.inform(range, text, detail);
 }

@@ -1,11 +1,11 @@
 /** Functions over range vectors, as operators. */
 import type { SampleColumns } from "@pleiad/chunks";
-import { labelValue, metricNameLabel, type Labels } from "@pleiad/model";
+import { labelValue, metricNameLabel, unreachable, type Labels } from "@pleiad/model";
 import type { StepGrid } from "@pleiad/promql-plan";
 import type { SourceRange } from "@pleiad/promql-syntax";
 import type { Operator } from "./operator.ts";
-import { informAt, type QueryContext } from "./query-context.ts";
-import type { RangeKernel, SampleWindows } from "./range-kernels.ts";
+import { informAt, warnAt, type QueryContext } from "./query-context.ts";
+import type { RangeKernel, RangeOddity, SampleWindows } from "./range-kernels.ts";
 import { createRowOperator } from "./row-operator.ts";
 import type { ScalarColumn } from "./scalar-column.ts";
 import { referenceTimes, stepTimes } from "./step-grid.ts";
@@ -37,7 +37,8 @@ export function createRangeCall(call: RangeCall, grid: StepGrid, context: QueryC
       dropsName: input.dropsName,
       each: async (visit, signal) => {
         await input.each((seriesId, columns) => {
-          if (columns.count === 0 || !call.kernel(fillWindows(columns), values, present)) return;
+          const remark = (oddity: RangeOddity) => warnOfOddity(oddity, labels[seriesId], call.inputRange, context);
+          if (columns.count === 0 || !call.kernel(fillWindows(columns, remark), values, present)) return;
           if (isCounterFunction) informOfOddName(labels[seriesId], call.inputRange, context);
           visit(seriesId, values, present);
         }, signal);
@@ -48,28 +49,52 @@ export function createRangeCall(call: RangeCall, grid: StepGrid, context: QueryC
 
 /** For any number of series, one after the other: where in its samples the window of each step lies. */
 export function createWindowFinder(
-  input: Pick<WindowInput, "shift" | "rangeMs">,
+  input: Pick<WindowInput, "shift" | "rangeMs" | "beforeMs" | "afterMs">,
   grid: StepGrid,
   parameters: readonly Float64Array[],
-): (columns: SampleColumns) => SampleWindows {
+): (columns: SampleColumns, remark: SampleWindows["remark"]) => SampleWindows {
   const referencesMs = referenceTimes(grid, input.shift);
   const stepTimesMs = stepTimes(grid);
-  const { rangeMs } = input;
+  const { rangeMs, beforeMs, afterMs } = input;
   const starts = new Uint32Array(referencesMs.length);
   const ends = new Uint32Array(referencesMs.length);
-  return ({ timestampsMs, values, count }) => {
+  return ({ timestampsMs, values, count, startTimestampsMs }, remark) => {
     let start = 0;
     let end = 0;
     for (let step = 0; step < referencesMs.length; step++) {
       const endMs = referencesMs[step];
-      while (start < count && timestampsMs[start] <= endMs - rangeMs) start++;
-      while (end < count && timestampsMs[end] <= endMs) end++;
+      while (start < count && timestampsMs[start] <= endMs - rangeMs - beforeMs) start++;
+      while (end < count && timestampsMs[end] <= endMs + afterMs) end++;
       starts[step] = start;
       // Where the next sample is beyond the window, both ends stand there.
       ends[step] = Math.max(start, end);
     }
-    return { timestampsMs, values, starts, ends, referencesMs, rangeMs, stepTimesMs, parameters };
+    return {
+      timestampsMs,
+      values,
+      startTimestampsMs,
+      starts,
+      ends,
+      referencesMs,
+      rangeMs,
+      stepTimesMs,
+      parameters,
+      remark,
+    };
   };
+}
+
+function warnOfOddity(oddity: RangeOddity, labels: Labels, range: SourceRange, context: QueryContext): void {
+  const name = JSON.stringify(labelValue(labels, metricNameLabel));
+  switch (oddity) {
+    case "start-overlap": {
+      const text = `sample has start time that overlaps with previous sample timestamp for metric ${name}`;
+      warnAt(context, range, text, { kind: "occurrences", count: 1 });
+      return;
+    }
+    default:
+      unreachable(oddity);
+  }
 }
 
 function informOfOddName(labels: Labels, range: SourceRange, context: QueryContext): void {

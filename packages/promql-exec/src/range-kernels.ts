@@ -4,11 +4,14 @@
  */
 import { compensate } from "./kahan-sum.ts";
 import { quantileOf } from "./quantile.ts";
+import { isStartOverlap, isStartReset } from "./start-timestamps.ts";
 
 /** The samples of one series and where each step's window lies in them: [starts[step], ends[step]). */
 export interface SampleWindows {
   readonly timestampsMs: Float64Array;
   readonly values: Float64Array;
+  /** Since when each sample counts; undefined where that is not known, or not to be used. */
+  readonly startTimestampsMs: Float64Array | undefined;
   readonly starts: Uint32Array; // one a step
   readonly ends: Uint32Array; // one a step
   /** Right end of each window, included. The left end, excluded, is `rangeMs` before. */
@@ -17,7 +20,12 @@ export interface SampleWindows {
   readonly stepTimesMs: Float64Array;
   /** The other arguments of the function, each with a value for every step. */
   readonly parameters: readonly Float64Array[];
+  /** Told of what is odd about the samples, as often as it is seen. */
+  readonly remark: (oddity: RangeOddity) => void;
 }
+
+/** What a kernel warns of; `createRangeCall` words it. */
+export type RangeOddity = "start-overlap";
 
 /** Writes `values[step]` and `present[step]` of every step; tells whether any step has a result. */
 export type RangeKernel = (windows: SampleWindows, values: Float64Array, present: Uint8Array) => boolean;
@@ -27,11 +35,12 @@ export const rangeKernels: Readonly<Record<string, RangeKernel>> = {
   rate: extrapolated({ counter: true, perSecond: true }),
   increase: extrapolated({ counter: true, perSecond: false }),
   delta: extrapolated({ counter: false, perSecond: false }),
-  irate: overWindows(2, ({ timestampsMs, values }, _, end) => {
+  irate: overWindows(2, (windows, _, end) => {
+    const { timestampsMs, values } = windows;
     const elapsedMs = timestampsMs[end - 1] - timestampsMs[end - 2];
     const last = values[end - 1];
     // After a reset the counter began at zero, so the last value is the increase.
-    const increase = last < values[end - 2] ? last : last - values[end - 2];
+    const increase = isResetAt(windows, end - 1) ? last : last - values[end - 2];
     return increase / (elapsedMs / 1000);
   }),
   idelta: overWindows(2, ({ values }, _, end) => values[end - 1] - values[end - 2]),
@@ -69,9 +78,9 @@ export const rangeKernels: Readonly<Record<string, RangeKernel>> = {
     }
     return changes;
   }),
-  resets: overWindows(1, ({ values }, start, end) => {
+  resets: overWindows(1, (windows, start, end) => {
     let resets = 0;
-    for (let i = start + 1; i < end; i++) if (values[i] < values[i - 1]) resets++;
+    for (let i = start + 1; i < end; i++) if (isResetAt(windows, i)) resets++;
     return resets;
   }),
   deriv: overWindows(2, ({ timestampsMs, values }, start, end) => {
@@ -115,13 +124,18 @@ function extrapolated({ counter, perSecond }: { readonly counter: boolean; reado
   return (windows, values, present) => {
     const { timestampsMs, starts, ends, referencesMs, rangeMs } = windows;
     const samples = windows.values;
-    const resets = counter ? indicesOfResets(samples, starts[0], ends[ends.length - 1]) : [];
+    const startTimestampsMs = counter ? windows.startTimestampsMs : undefined;
+    const resets = counter ? indicesOfResets(windows, starts[0], ends[ends.length - 1]) : [];
     let firstReset = 0;
     let found = false;
     for (let step = 0; step < starts.length; step++) {
       const start = starts[step];
       const last = ends[step] - 1;
-      if (last - start < 1) {
+      const rangeStartMs = referencesMs[step] - rangeMs;
+      // A start inside the range is a zero that nobody sampled; with it, a single sample will do.
+      const startMs = startTimestampsMs === undefined || last < start ? 0 : startTimestampsMs[start];
+      const startsInside = startMs !== 0 && startMs > rangeStartMs && startMs < timestampsMs[start];
+      if (last - start < 1 && !startsInside) {
         present[step] = 0;
         continue;
       }
@@ -129,17 +143,23 @@ function extrapolated({ counter, perSecond }: { readonly counter: boolean; reado
       while (firstReset < resets.length && resets[firstReset] <= start) firstReset++;
       for (let r = firstReset; r < resets.length && resets[r] <= last; r++) result += samples[resets[r] - 1];
 
-      let toStart = (timestampsMs[start] - (referencesMs[step] - rangeMs)) / 1000;
-      let toEnd = (referencesMs[step] - timestampsMs[last]) / 1000;
-      const sampled = (timestampsMs[last] - timestampsMs[start]) / 1000;
-      const between = sampled / (last - start);
+      let sampled = (timestampsMs[last] - timestampsMs[start]) / 1000;
+      const between = last === start ? 0 : sampled / (last - start);
       // A sample missing at the border, but for some jitter, means that the series begins or ends inside the window.
       const threshold = between * 1.1;
-      if (toStart >= threshold) toStart = between / 2;
-      if (counter && result > 0 && samples[start] >= 0) {
-        // A counter is not extended back beyond the time at which it would have been zero.
-        const toZero = sampled * (samples[start] / result);
-        if (toZero < toStart) toStart = toZero;
+      let toStart = (timestampsMs[start] - rangeStartMs) / 1000;
+      let toEnd = (referencesMs[step] - timestampsMs[last]) / 1000;
+      if (startsInside) {
+        toStart = 0;
+        sampled = (timestampsMs[last] - startMs) / 1000;
+        result += samples[start];
+      } else {
+        if (toStart >= threshold) toStart = between / 2;
+        if (counter && result > 0 && samples[start] >= 0) {
+          // A counter is not extended back beyond the time at which it would have been zero.
+          const toZero = sampled * (samples[start] / result);
+          if (toZero < toStart) toStart = toZero;
+        }
       }
       if (toEnd >= threshold) toEnd = between / 2;
       let factor = (sampled + toStart + toEnd) / sampled;
@@ -152,11 +172,28 @@ function extrapolated({ counter, perSecond }: { readonly counter: boolean; reado
   };
 }
 
-/** Where a counter is lower than one sample before, in samples [from, to). */
-function indicesOfResets(values: Float64Array, from: number, to: number): readonly number[] {
+/** Where a counter began anew, in samples [from, to). */
+function indicesOfResets(windows: SampleWindows, from: number, to: number): readonly number[] {
+  const { timestampsMs, values, startTimestampsMs } = windows;
   const indices: number[] = [];
-  for (let i = from + 1; i < to; i++) if (values[i] < values[i - 1]) indices.push(i);
+  if (startTimestampsMs === undefined) {
+    for (let i = from + 1; i < to; i++) if (values[i] < values[i - 1]) indices.push(i);
+    return indices;
+  }
+  for (let i = from + 1; i < to; i++) {
+    if (isResetAt(windows, i)) indices.push(i);
+    if (isStartOverlap(startTimestampsMs[i - 1], timestampsMs[i - 1], startTimestampsMs[i])) {
+      windows.remark("start-overlap");
+    }
+  }
   return indices;
+}
+
+/** Whether the counter began anew between sample i - 1 and sample i: it is lower, or its start timestamp says so. */
+function isResetAt({ timestampsMs, values, startTimestampsMs }: SampleWindows, i: number): boolean {
+  if (values[i] < values[i - 1]) return true;
+  if (startTimestampsMs === undefined) return false;
+  return isStartReset(startTimestampsMs[i - 1], timestampsMs[i - 1], startTimestampsMs[i], timestampsMs[i]);
 }
 
 function sumOf(values: Float64Array, start: number, end: number): number {

@@ -25,13 +25,16 @@ export interface SeriesReader {
 const bytesPerSample = 16;
 const samplesPerLabels = 8;
 
-/** Reads the source to its end. Chunks stay encoded until their series is asked for. */
+/**
+ * Reads the source to its end. Chunks stay encoded until their series is asked for. `startTimestamps`: whether the columns
+ * are to have them as well.
+ */
 export async function readSeries(
   select: SelectNode,
   context: QueryContext,
   signal: AbortSignal,
+  options: { readonly startTimestamps: boolean } = { startTimestamps: false },
 ): Promise<SeriesReader> {
-  if (select.extension !== undefined) throw notEvaluated(`the modifier ${select.extension} is`);
   const labels: Labels[] = [];
   const store = createChunkStore();
   const cursor = context.source.select(
@@ -78,8 +81,8 @@ export async function readSeries(
   }
   context.tally.seriesSelected += labels.length;
 
-  const columns = createSampleColumns(256);
-  const later = createSampleColumns(256);
+  const columns = createSampleColumns(256, options);
+  const later = createSampleColumns(256, options);
   return {
     labels,
     samplesOf(seriesId) {
@@ -169,6 +172,9 @@ export function dropStale(columns: SampleColumns): void {
 /** The value goes as two words: as a number, a NaN may lose the bits that make it a staleness marker. */
 function moveSample(to: SampleColumns, at: number, from: SampleColumns, index: number): void {
   to.timestampsMs[at] = from.timestampsMs[index];
+  if (to.startTimestampsMs !== undefined && from.startTimestampsMs !== undefined) {
+    to.startTimestampsMs[at] = from.startTimestampsMs[index];
+  }
   to.valueWords[2 * at] = from.valueWords[2 * index];
   to.valueWords[2 * at + 1] = from.valueWords[2 * index + 1];
 }

@@ -19,20 +19,30 @@ export interface WindowInput {
   /** Where the windows end at each step of the function around, and how long they are. */
   readonly shift: { readonly offsetMs: number; readonly atMs: number | undefined };
   readonly rangeMs: number;
+  /** How far beyond the range, before and after, samples are given as well: of anchored and smoothed selectors. */
+  readonly beforeMs: number;
+  readonly afterMs: number;
   readonly inputs: readonly Operator[];
   readonly dropsName: NameDrops; // as of an operator
 }
 
-export function createSelectedWindows(select: SelectNode, context: QueryContext): WindowInput {
+/** `startTimestamps`: whether the columns are to have them as well. */
+export function createSelectedWindows(
+  select: SelectNode,
+  context: QueryContext,
+  options: { readonly startTimestamps: boolean } = { startTimestamps: false },
+): WindowInput {
   let reader: Awaited<ReturnType<typeof readSeries>> | undefined;
   return {
     description: formatPlan({ kind: "window", select, range: select.range }),
     shift: select,
     rangeMs: select.rangeMs,
+    beforeMs: select.beforeMs,
+    afterMs: select.afterMs,
     inputs: [],
     dropsName: undefined,
     async series(signal) {
-      reader = await readSeries(select, context, signal);
+      reader = await readSeries(select, context, signal, options);
       return reader.labels;
     },
     async each(visit) {
@@ -54,6 +64,8 @@ export function createSubqueryWindows(subquery: SubqueryNode, input: Operator, c
     description: `windows of ${formatDuration(subquery.rangeMs)} by ${formatDuration(subquery.grid.stepMs)}`,
     shift: subquery,
     rangeMs: subquery.rangeMs,
+    beforeMs: 0,
+    afterMs: 0,
     inputs: [input],
     get dropsName() {
       return input.dropsName;

@@ -1,5 +1,5 @@
 /** The plan as one line: what `explain` prints and what plan tests compare. */
-import { formatDuration, formatFloat, formatMatchers, quoteText, unreachable } from "@pleiad/model";
+import { formatDuration, formatFloat, formatLabelName, formatMatchers, quoteText, unreachable } from "@pleiad/model";
 import type { VectorMatching } from "@pleiad/promql-syntax";
 import type { PlanNode, SelectNode } from "./plan-node.ts";
 
@@ -10,11 +10,11 @@ export function formatPlan(node: PlanNode): string {
     case "string":
       return quoteText(node.value);
     case "select":
-      return `${formatMatchers(node.matchers)}${formatShift(node)}`;
+      return `${formatMatchers(node.matchers)}${formatExtension(node)}${formatShift(node)}`;
     case "window": {
       const { select } = node;
-      const extension = select.extension === undefined ? "" : ` ${select.extension}`;
-      return `${formatMatchers(select.matchers)}[${formatDuration(select.rangeMs)}]${extension}${formatShift(select)}`;
+      const window = `[${formatDuration(select.rangeMs)}]${formatExtension(select)}`;
+      return `${formatMatchers(select.matchers)}${window}${formatShift(select)}`;
     }
     case "subquery": {
       const window = `[${formatDuration(node.rangeMs)}:${formatDuration(node.grid.stepMs)}]`;
@@ -30,7 +30,7 @@ export function formatPlan(node: PlanNode): string {
       return `(${formatPlan(node.left)} ${node.operator}${bool}${matching} ${formatPlan(node.right)})`;
     }
     case "aggregate": {
-      const grouping = `${node.without ? "without" : "by"} (${node.grouping.join(", ")})`;
+      const grouping = `${node.without ? "without" : "by"} (${formatLabelNames(node.grouping)})`;
       const inputs = node.parameter === undefined ? [node.input] : [node.parameter, node.input];
       return `${node.operator} ${grouping} (${inputs.map(formatPlan).join(", ")})`;
     }
@@ -41,14 +41,27 @@ export function formatPlan(node: PlanNode): string {
   }
 }
 
+function formatExtension({ extension }: SelectNode): string {
+  return extension === undefined ? "" : ` ${extension}`;
+}
+
 function formatShift({ offsetMs, atMs }: Pick<SelectNode, "offsetMs" | "atMs">): string {
   const at = atMs === undefined ? "" : ` @ ${(atMs / 1000).toFixed(3)}`;
   return offsetMs === 0 ? at : `${at} offset ${formatDuration(offsetMs)}`;
 }
 
-function formatMatching({ on, labels, cardinality, include }: VectorMatching): string {
-  const compared = on || labels.length > 0 ? ` ${on ? "on" : "ignoring"} (${labels.join(", ")})` : "";
-  if (cardinality === "many-to-one") return `${compared} group_left (${include.join(", ")})`;
-  if (cardinality === "one-to-many") return `${compared} group_right (${include.join(", ")})`;
-  return compared;
+function formatMatching({ on, labels, cardinality, include, fillLeft, fillRight }: VectorMatching): string {
+  const compared = on || labels.length > 0 ? ` ${on ? "on" : "ignoring"} (${formatLabelNames(labels)})` : "";
+  const fill = formatFill("fill_left", fillLeft) + formatFill("fill_right", fillRight);
+  const group = cardinality === "many-to-one" ? "group_left" : "group_right";
+  const isGrouped = cardinality === "many-to-one" || cardinality === "one-to-many";
+  return compared + (isGrouped ? ` ${group} (${formatLabelNames(include)})` : "") + fill;
+}
+
+function formatFill(word: string, value: number | undefined): string {
+  return value === undefined ? "" : ` ${word} (${formatFloat(value)})`;
+}
+
+function formatLabelNames(names: readonly string[]): string {
+  return names.map(formatLabelName).join(", ");
 }

@@ -29,6 +29,9 @@ export interface SelectNode {
   readonly maxTimeMs: number;
   readonly hints: SelectHints;
   readonly extension: "anchored" | "smoothed" | undefined;
+  /** How far an extension looks beyond the window, before and after: the lookback, or not at all. */
+  readonly beforeMs: number;
+  readonly afterMs: number;
   readonly range: SourceRange;
 }
 

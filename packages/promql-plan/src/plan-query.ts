@@ -161,6 +161,10 @@ function lowerSelector(
 ): SelectNode {
   const { offsetMs, atMs } = shiftOf(selector, scope);
   const { startMs, endMs, stepMs } = scope.grid;
+  const { extension } = selector;
+  // An instant selector's window is the lookback already.
+  const beforeMs = extension !== undefined && windowHints.rangeMs !== undefined ? scope.window.lookbackMs : 0;
+  const afterMs = extension === "smoothed" ? scope.window.lookbackMs : 0;
   return {
     kind: "select",
     matchers: selector.matchers,
@@ -168,10 +172,12 @@ function lowerSelector(
     atMs,
     rangeMs,
     // Left-open: a sample exactly at the far end is not seen.
-    minTimeMs: (atMs ?? startMs) - offsetMs - rangeMs + 1,
-    maxTimeMs: (atMs ?? endMs) - offsetMs,
+    minTimeMs: (atMs ?? startMs) - offsetMs - rangeMs - beforeMs + 1,
+    maxTimeMs: (atMs ?? endMs) - offsetMs + afterMs,
     hints: { ...scope.hints, ...windowHints, ...(scope.window.stepMs > 0 ? { stepMs } : {}) },
-    extension: selector.extension,
+    extension,
+    beforeMs,
+    afterMs,
     range: selector.range,
   };
 }

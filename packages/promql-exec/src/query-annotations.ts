@@ -1,0 +1,90 @@
+/**
+ * Remarks that travel beside an answer. One text is one remark, however many parts of a query say it: it carries the
+ * position of the last of them, as Prometheus has it.
+ */
+import { formatFloat } from "@pleiad/model";
+import { positionOf, type SourceRange } from "@pleiad/promql-syntax";
+
+/** What a remark tells of all its occurrences together, between its text and its position. */
+export type RemarkDetail =
+  | { readonly kind: "occurrences"; readonly count: number }
+  | {
+      readonly kind: "bucket-repairs"; // classic histograms that were not cumulative
+      readonly count: number;
+      readonly minBound: number;
+      readonly maxBound: number;
+      readonly maxDifference: number;
+      readonly firstMs: number;
+      readonly lastMs: number;
+    };
+
+export interface QueryAnnotations {
+  warn(range: SourceRange, text: string, detail?: RemarkDetail): void;
+  inform(range: SourceRange, text: string, detail?: RemarkDetail): void;
+  /** Whole sentences as the API prints them. */
+  readonly warnings: readonly string[];
+  readonly infos: readonly string[];
+}
+
+interface Remark {
+  range: SourceRange;
+  detail: RemarkDetail | undefined;
+}
+
+export function createQueryAnnotations(query: string): QueryAnnotations {
+  const warnings = new Map<string, Remark>();
+  const infos = new Map<string, Remark>();
+  return {
+    warn: (range, text, detail) => add(warnings, range, text, detail),
+    inform: (range, text, detail) => add(infos, range, text, detail),
+    get warnings() {
+      return sentences("PromQL warning", warnings, query);
+    },
+    get infos() {
+      return sentences("PromQL info", infos, query);
+    },
+  };
+}
+
+function add(remarks: Map<string, Remark>, range: SourceRange, text: string, detail: RemarkDetail | undefined): void {
+  const remark = remarks.get(text);
+  if (remark === undefined) {
+    remarks.set(text, { range, detail });
+    return;
+  }
+  // Parts of a query are evaluated at the same time: which is the last is told by where it stands.
+  if (range.start > remark.range.start) remark.range = range;
+  if (detail !== undefined) remark.detail = remark.detail === undefined ? detail : mergeDetails(remark.detail, detail);
+}
+
+function mergeDetails(before: RemarkDetail, detail: RemarkDetail): RemarkDetail {
+  const count = before.count + detail.count;
+  if (before.kind === "occurrences" || detail.kind === "occurrences") return { kind: "occurrences", count };
+  return {
+    kind: "bucket-repairs",
+    count,
+    minBound: Math.min(before.minBound, detail.minBound),
+    maxBound: Math.max(before.maxBound, detail.maxBound),
+    maxDifference: Math.max(before.maxDifference, detail.maxDifference),
+    firstMs: Math.min(before.firstMs, detail.firstMs),
+    lastMs: Math.max(before.lastMs, detail.lastMs),
+  };
+}
+
+function sentences(prefix: string, remarks: ReadonlyMap<string, Remark>, query: string): readonly string[] {
+  return Array.from(remarks, ([text, { range, detail }]) => {
+    const { line, column } = positionOf(query, range.start);
+    return `${prefix}: ${text}${detail === undefined ? "" : formatDetail(detail)} (${line}:${column})`;
+  });
+}
+
+function formatDetail(detail: RemarkDetail): string {
+  if (detail.kind === "occurrences") return detail.count > 1 ? ` (${detail.count} occurrences)` : "";
+  const { count, minBound, maxBound, maxDifference, firstMs, lastMs } = detail;
+  const moment = (timestampMs: number) => new Date(timestampMs).toISOString().replace(/\.\d+Z$/, "Z");
+  return (
+    `, from buckets ${formatFloat(minBound)} to ${formatFloat(maxBound)}, ` +
+    `with a max diff of ${formatFloat(Number(maxDifference.toPrecision(2)))}, ` +
+    `over ${count} samples from ${moment(firstMs)} to ${moment(lastMs)}`
+  );
+}
