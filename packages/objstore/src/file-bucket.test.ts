@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { BucketError, type Bucket, type Clock } from "@pleiad/ports";
 import { runBucketAcceptance } from "@pleiad/ports/acceptance";
 import { manualClock, memoryFiles } from "@pleiad/ports/testing";
@@ -27,28 +28,33 @@ runBucketAcceptance("files in memory", async () => ({
 function openBucket() {
   const files = memoryFiles();
   const bucket = createFileBucket("/data/bucket", files, impatientClock());
-  const paths = () => [...files.contents.keys()].map((path) => path.slice("/data/bucket/".length)).sort();
+  const paths = () =>
+    [...files.contents.keys()]
+      .map((path) => path.slice("/data/bucket/".length))
+      .filter((path) => !/^%pleiad\/(?:digests\/|displacing$)/.test(path))
+      .sort();
   return { files, bucket, paths };
 }
 
 describe("file bucket", () => {
   it.each([
     ["a", "a"],
-    ["01HX/meta.json", "01HX%/meta.json"],
-    ["01HX/chunks/000001", "01HX%/chunks%/000001"],
-    ["%2e%2e/x", "%252e%252e%/x"],
+    ["01HX/meta.json", "01HX/meta.json"],
+    ["01HX/chunks/000001", "01HX/chunks/000001"],
+    ["%2e%2e/x", "%252e%252e/x"],
     ["C:\\x", "C:%5Cx"],
-    ["a%/b%claim", "a%25%/b%25claim"],
+    ["a%/b%object", "a%25/b%25object"],
   ])("keeps key %s in file %s", async (key, path) => {
-    const { bucket, paths } = openBucket();
-    await bucket.put(key, bytes("x"));
+    const { bucket, files, paths } = openBucket();
+    await bucket.put(key, bytes("the object's bytes"));
     expect(paths()).toEqual([path]);
+    expect(files.contents.get(`/data/bucket/${path}`)).toEqual(bytes("the object's bytes"));
   });
 
   it("refuses a segment that no file name holds", async () => {
     const { bucket } = openBucket();
     await expect(bucket.put("k".repeat(250), bytes("x"))).rejects.toThrow(
-      "segment of 250 bytes, a file name holds 249",
+      "segment of 250 bytes, a file name holds 248",
     );
   });
 
@@ -56,25 +62,87 @@ describe("file bucket", () => {
     const { bucket, paths } = openBucket();
     async function* body() {
       yield bytes("half");
-      expect(paths()[0]).toMatch(/^%staging\//);
+      expect(paths()[0]).toMatch(/^%pleiad\/staging\//);
       await expect(bucket.get("a")).rejects.toMatchObject({ kind: "not-found" });
     }
     await bucket.put("a", body());
     expect(paths()).toEqual(["a"]);
   });
 
-  const damages: readonly (readonly [string, (file: Uint8Array) => Uint8Array])[] = [
-    ["cut short", (file) => file.subarray(0, -1)],
-    ["emptied", () => new Uint8Array(0)],
-    ["cut at its front", (file) => file.subarray(1)],
-    ["changed in one bit", (file) => file.with(2, (file[2] ?? 0) ^ 1)],
-    ["changed in its checksum", (file) => file.with(14, (file[14] ?? 0) ^ 1)],
-  ];
-  it.each(damages)("finds an object that was %s corrupt", async (_rule, damage) => {
+  it("finds an object corrupt whose bytes the disk has changed", async () => {
     const { bucket, files } = openBucket();
-    await bucket.put("a", bytes("content"));
-    files.contents.set("/data/bucket/a", damage(files.contents.get("/data/bucket/a") ?? new Uint8Array(0)));
+    const { etag } = await bucket.put("a", bytes("content"));
+    const stored = files.contents.get("/data/bucket/a") ?? new Uint8Array(0);
+    stored[2] = (stored[2] ?? 0) ^ 1;
     await expect(bucket.get("a")).rejects.toMatchObject({ kind: "corrupt", key: "a" });
+    expect((await bucket.attributes("a")).etag).toBe(etag);
+  });
+
+  it.each([
+    ["was put there by somebody else", async () => {}],
+    ["was changed by somebody else", async (bucket: Bucket) => void (await bucket.put("block/index", bytes("old")))],
+  ])("takes a file that %s for an object", async (_rule, prepare) => {
+    const { bucket, files } = openBucket();
+    await prepare(bucket);
+    await files.makeDirectory("/data/bucket/block");
+    await files.writeFileAtomic("/data/bucket/block/index", bytes("theirs"));
+    expect(await keysOf(bucket, "")).toEqual(["block/index"]);
+    expect(await bucket.get("block/index")).toEqual(bytes("theirs"));
+    const attributes = await bucket.attributes("block/index");
+    expect(attributes).toMatchObject({ sizeBytes: 6, etag: createHash("md5").update("theirs").digest("hex") });
+    expect(await bucket.attributes("block/index")).toEqual(attributes);
+  });
+
+  it("has MD5 for its etags, as S3 has", async () => {
+    const { bucket } = openBucket();
+    expect((await bucket.put("a", bytes("hello"))).etag).toBe("5d41402abc4b2a76b9719d911017c592");
+  });
+
+  it("works without its digests, and makes them again", async () => {
+    const { bucket, files, paths } = openBucket();
+    const attributes = await bucket.put("a", bytes("hello"));
+    const digests = () => [...files.contents.keys()].filter((path) => path.includes("/digests/"));
+    for (const damage of [undefined, bytes(""), bytes("nonsense"), bytes("1 5 x y\n")]) {
+      for (const path of digests()) {
+        if (damage === undefined) await files.unlink(path);
+        else files.contents.set(path, damage);
+      }
+      expect(await bucket.get("a")).toEqual(bytes("hello"));
+      expect(await bucket.attributes("a")).toEqual(attributes);
+      expect(digests()).toHaveLength(1);
+    }
+    await bucket.delete("a");
+    expect([paths(), digests()]).toEqual([[], []]);
+  });
+
+  it("moves an object aside where a folder is needed, and back once the folder is gone", async () => {
+    const { bucket, paths } = openBucket();
+    await bucket.put("a/b", bytes("object"));
+    await bucket.put("a/b/c/d", bytes("below"));
+    expect(paths()).toEqual(["a/b%object", "a/b/c/d"]);
+    await bucket.put("a/b", bytes("object again"));
+    expect(paths()).toEqual(["a/b%object", "a/b/c/d"]);
+    await expect(bucket.put("a/b", bytes("x"), { ifAbsent: true })).rejects.toMatchObject({ kind: "precondition" });
+    await expect(bucket.put("a/b/c", bytes("new"), { ifAbsent: true })).resolves.toMatchObject({ sizeBytes: 3 });
+    expect(await keysOf(bucket, "a/")).toEqual(["a/b", "a/b/c", "a/b/c/d"]);
+    await bucket.delete("a/b/c/d");
+    await bucket.delete("a/b/c");
+    expect(paths()).toEqual(["a/b%object"]);
+    expect(await bucket.get("a/b")).toEqual(bytes("object again"));
+    await bucket.put("a/b", bytes("back"));
+    expect(paths()).toEqual(["a/b"]);
+    await bucket.delete("a/b");
+    expect(paths()).toEqual([]);
+  });
+
+  it("of an object at its path and one beside it has the one at its path, and deletes both", async () => {
+    const { bucket, files, paths } = openBucket();
+    await bucket.put("a", bytes("new"));
+    await files.writeFileAtomic("/data/bucket/a%object", bytes("old"));
+    expect(await keysOf(bucket, "")).toEqual(["a"]);
+    expect(await bucket.get("a")).toEqual(bytes("new"));
+    await bucket.delete("a");
+    expect(paths()).toEqual([]);
   });
 
   it("keeps the old object when any operation of a put fails, and the new one once all have passed", async () => {
@@ -94,7 +162,7 @@ describe("file bucket", () => {
       const content = new TextDecoder().decode(await bucket.get("block/meta.json"));
       if (!failed) {
         expect(content).toBe("new");
-        expect(paths()).toEqual(["block%/meta.json"]);
+        expect(paths()).toEqual(["block/meta.json"]);
         expect(failAt).toBeGreaterThan(5);
         return;
       }
@@ -104,19 +172,10 @@ describe("file bucket", () => {
 
   it("clears away what a crash left a day ago", async () => {
     const { bucket, files, paths } = openBucket();
-    await files.makeDirectory("/data/bucket/%staging");
-    await files.writeFileAtomic("/data/bucket/%staging/1600000000000-0", bytes("half"));
+    await files.makeDirectory("/data/bucket/%pleiad/staging");
+    await files.writeFileAtomic("/data/bucket/%pleiad/staging/1600000000000-0", bytes("half"));
     await bucket.put("a", bytes("x"));
     expect(paths()).toEqual(["a"]);
-  });
-
-  it("takes over the claim of a process that died", async () => {
-    const { bucket, files, paths } = openBucket();
-    await files.makeDirectory("/data/bucket");
-    await files.writeFileAtomic("/data/bucket/lease%claim", bytes(""));
-    expect(await keysOf(bucket, "")).toEqual([]);
-    await bucket.put("lease", bytes("x"), { ifAbsent: true });
-    expect(paths()).toEqual(["lease"]);
   });
 
   it("can be shared by several processes", async () => {

@@ -1,11 +1,11 @@
 /**
- * Object storage in a directory. A key's segments are directories and a file, under names that keep the two apart, so
- * that `a` and `a/b` can both be there:
+ * Object storage in a directory: every object is a plain file with the object's bytes and nothing else, at the path that
+ * its key is (object-path.ts). So the directory can be handed to Thanos as its FILESYSTEM bucket, and filled by it.
  *
- *     a/b/c  →  <directory>/a%/b%/c       (`%` and `\` in a segment become %25 and %5C)
- *
- * Several processes may share the directory. What a crash leaves is in `%staging`, out of sight.
+ * A put is staged and synced under `%pleiad/staging`, then renamed into place (linked, where only one may win). Several
+ * processes may share the directory.
  */
+import { crc32 } from "node:zlib";
 import {
   BucketError,
   FileError,
@@ -14,24 +14,22 @@ import {
   type Clock,
   type File,
   type FileErrorCode,
+  type FileStatus,
   type FileSystem,
-  type ListOptions,
   type ObjectAttributes,
 } from "@pleiad/ports";
-import { compareText } from "@pleiad/model";
-import { readAttributes, readObject, writeObject } from "./object-file.ts";
-import { checkKey } from "./object-key.ts";
+import { createDigestBuilder, createDigestCache, digestFile, type ObjectDigest } from "./digest-cache.ts";
+import { listKeys } from "./object-listing.ts";
+import { displacedPathOf, ownName, parentOf, pathOf } from "./object-path.ts";
 
-const stagingName = "%staging";
-const claimSuffix = "%claim";
-const fileNameBytesMax = 255 - claimSuffix.length;
 const stagedMsMax = 24 * 3_600_000; // an upload that old has died
-const claimPollMs = 50;
-const claimPolls = 40; // a claim is held for two file operations: one this old is of a process that died
+const lockPollMs = 20;
+const lockPolls = 500; // the lock is held for a few file operations, and is let go when its process dies
 const raceAttempts = 10;
 
 export function createFileBucket(directory: string, files: FileSystem, clock: Clock): Bucket {
-  const staging = `${directory}/${stagingName}`;
+  const own = `${directory}/${ownName}`;
+  const staging = `${own}/staging`;
   let stagedCount = 0;
   let stagingReady: Promise<void> | undefined;
 
@@ -44,6 +42,13 @@ export function createFileBucket(directory: string, files: FileSystem, clock: Cl
   };
 
   const openStaged = async (): Promise<{ readonly path: string; readonly file: File }> => {
+    stagingReady ??= prepareStaging();
+    try {
+      await stagingReady;
+    } catch (error) {
+      stagingReady = undefined;
+      throw error;
+    }
     for (;;) {
       const path = `${staging}/${clock.wallMs()}-${stagedCount++}`;
       try {
@@ -54,21 +59,21 @@ export function createFileBucket(directory: string, files: FileSystem, clock: Cl
       }
     }
   };
+  const digests = createDigestCache(`${own}/digests`, files, openStaged);
 
-  const stage = async (
-    body: Uint8Array | AsyncIterable<Uint8Array>,
-    signal: AbortSignal | undefined,
-  ): Promise<{ readonly path: string; readonly attributes: ObjectAttributes }> => {
-    stagingReady ??= prepareStaging();
-    try {
-      await stagingReady;
-    } catch (error) {
-      stagingReady = undefined;
-      throw error;
-    }
+  const stage = async (body: Uint8Array | AsyncIterable<Uint8Array>, signal: AbortSignal | undefined) => {
     const { path, file } = await openStaged();
     try {
-      return { path, attributes: await writeObject(file, body, () => clock.wallMs(), signal) };
+      const builder = createDigestBuilder();
+      const append = async (part: Uint8Array) => {
+        signal?.throwIfAborted();
+        builder.add(part);
+        await file.append(part);
+      };
+      if (body instanceof Uint8Array) await append(body);
+      else for await (const part of body) await append(part);
+      await file.datasync();
+      return { path, status: await file.status(), digest: builder.digest() };
     } catch (error) {
       await files.unlink(path).catch(ignoreAll);
       throw error;
@@ -77,52 +82,139 @@ export function createFileBucket(directory: string, files: FileSystem, clock: Cl
     }
   };
 
-  /** Repeats the act while a delete elsewhere takes away the directory that it has just made. */
-  const inDirectoryOf = async (path: string, act: () => Promise<void>): Promise<void> => {
+  /** Runs the act until it finds the folder of the path, which it makes, and which a delete elsewhere may take away. */
+  const inFolderOf = async <T>(path: string, act: () => Promise<T>): Promise<T> => {
     for (let attempt = 1; ; attempt++) {
       try {
         return await act();
       } catch (error) {
-        if (!isFileError(error, "ENOENT") || attempt === raceAttempts) throw error;
-        await makeDurableDirectory(parentOf(path));
+        const isFolderMissing = isFileError(error, "ENOENT") || isFileError(error, "ENOTDIR");
+        if (!isFolderMissing || attempt === raceAttempts) throw error;
+        await makeFolder(parentOf(path));
       }
     }
   };
 
-  const makeDurableDirectory = async (path: string) => {
-    await files.makeDirectory(path);
+  const makeFolder = async (path: string) => {
+    try {
+      await files.makeDirectory(path);
+    } catch (error) {
+      if (!isFileError(error, "ENOTDIR") && !isFileError(error, "EEXIST")) throw error;
+      await displaceObjects(path);
+      await files.makeDirectory(path);
+    }
     for (let at = path; at.length > directory.length; at = parentOf(at)) {
       await files.syncDirectory(parentOf(at)).catch(ignoreMissing);
     }
   };
 
+  /** Moves objects aside that stand where folders of the path must be; one process at a time, as it looks, then moves. */
+  const displaceObjects = async (path: string) => {
+    const lock = await takeLock(`${own}/displacing`);
+    try {
+      const names = path.slice(directory.length + 1).split("/");
+      let folder = directory;
+      for (const name of names) {
+        const entry = (await files.entries(folder).catch(() => [])).find((one) => one.name === name);
+        const at = `${folder}/${name}`;
+        if (entry?.kind === "file") {
+          await files.rename(at, displacedPathOf(at));
+          await files.syncDirectory(folder);
+        }
+        folder = at;
+      }
+    } finally {
+      await lock.release();
+    }
+  };
+
+  const takeLock = async (path: string) => {
+    for (let poll = 0; ; poll++) {
+      try {
+        return await files.lock(path);
+      } catch (error) {
+        if (!isFileError(error, "EEXIST") || poll === lockPolls) throw error;
+      }
+      await clock.sleep(lockPollMs);
+    }
+  };
+
   const publish = (staged: string, path: string) =>
-    inDirectoryOf(path, async () => {
-      await files.rename(staged, path);
+    inFolderOf(path, async () => {
+      try {
+        await files.rename(staged, path);
+        // The object may have stood beside a folder that is gone. A file at the path counts before one that was displaced.
+        await files.unlink(displacedPathOf(path)).catch(ignoreMissing);
+      } catch (error) {
+        if (!isFileError(error, "EISDIR")) throw error;
+        await files.rename(staged, displacedPathOf(path));
+      }
       await files.syncDirectory(parentOf(path)).catch(ignoreMissing);
     });
 
-  /** Publishes if nothing is there; false if something is. One claim file a key keeps the look and the rename together. */
-  const publishIfAbsent = async (staged: string, path: string): Promise<boolean> => {
-    const claim = path + claimSuffix;
-    for (let poll = 0; ; poll++) {
-      if (await files.exists(path)) return false;
-      try {
-        await inDirectoryOf(claim, async () => (await files.open(claim, "create-new")).close());
-        break;
-      } catch (error) {
-        if (!isFileError(error, "EEXIST")) throw error;
+  /** Publishes if nothing is there; false if something is. Of several links to one name the file system lets one win. */
+  const publishIfAbsent = (staged: string, path: string): Promise<boolean> =>
+    inFolderOf(path, async () => {
+      const displaced = displacedPathOf(path);
+      if (await files.exists(displaced)) return false;
+      if (!(await linked(staged, path))) {
+        const isFolder = await files.open(path, "read").then(
+          async (file) => (await file.close(), false),
+          (error: unknown) => isFileError(error, "EISDIR"),
+        );
+        if (!isFolder || !(await linked(staged, displaced))) return false;
       }
-      if (poll < claimPolls) await clock.sleep(claimPollMs);
-      else await files.unlink(claim).catch(ignoreMissing);
-    }
-    try {
-      if (await files.exists(path)) return false;
-      await publish(staged, path);
+      await files.syncDirectory(parentOf(path)).catch(ignoreMissing);
+      await files.unlink(staged).catch(ignoreMissing);
       return true;
-    } finally {
-      await files.unlink(claim).catch(ignoreMissing);
+    });
+
+  const linked = async (from: string, to: string): Promise<boolean> => {
+    try {
+      await files.link(from, to);
+      return true;
+    } catch (error) {
+      if (isFileError(error, "EEXIST")) return false;
+      throw error;
     }
+  };
+
+  const openObject = async (path: string): Promise<File> => {
+    // The path once more at the end: between the two looks the object may have come back to it.
+    for (const candidate of [path, displacedPathOf(path), path]) {
+      try {
+        return await files.open(candidate, "read");
+      } catch (error) {
+        if (!isFileError(error, "EISDIR") && !isFileError(error, "ENOTDIR")) ignoreMissing(error);
+      }
+    }
+    throw new FileError("ENOENT", "open", path);
+  };
+
+  const withObject = async <T>(
+    key: string,
+    signal: AbortSignal | undefined,
+    act: (file: File, status: FileStatus) => Promise<T>,
+  ) => {
+    const path = pathOf(directory, key);
+    signal?.throwIfAborted();
+    return translate(key, async () => {
+      const file = await openObject(path);
+      try {
+        return await act(file, await file.status());
+      } finally {
+        await file.close();
+      }
+    });
+  };
+
+  /** Also of a file that somebody else put there: then its bytes are read once. */
+  const digestOf = async (key: string, file: File, status: FileStatus, signal: AbortSignal | undefined) => {
+    const known = await digests.find(key, status);
+    if (known !== undefined) return known;
+    const digest = await digestFile(file, status.sizeBytes, signal);
+    await digests.keep(key, status, digest);
+    return digest;
   };
 
   const removeEmptyParents = async (path: string) => {
@@ -134,138 +226,66 @@ export function createFileBucket(directory: string, files: FileSystem, clock: Cl
     }
   };
 
-  const withObject = async <T>(key: string, signal: AbortSignal | undefined, act: (file: File) => Promise<T>) => {
-    const path = pathOf(directory, key);
-    signal?.throwIfAborted();
-    return translate(key, async () => {
-      const file = await files.open(path, "read");
-      try {
-        return await act(file);
-      } finally {
-        await file.close();
-      }
-    });
-  };
-
   return {
     name: `file:${directory}`,
     put: async (key, body, { ifAbsent = false, signal } = {}) => {
       const path = pathOf(directory, key);
       signal?.throwIfAborted();
       return translate(key, async () => {
-        const { path: staged, attributes } = await stage(body, signal);
+        const staged = await stage(body, signal);
         try {
-          if (!ifAbsent) await publish(staged, path);
-          else if (!(await publishIfAbsent(staged, path))) {
-            await files.unlink(staged);
+          if (!ifAbsent) await publish(staged.path, path);
+          else if (!(await publishIfAbsent(staged.path, path))) {
             throw new BucketError("precondition", key, "there is such an object");
           }
         } catch (error) {
-          if (error instanceof FileError) await files.unlink(staged).catch(ignoreAll);
+          await files.unlink(staged.path).catch(ignoreAll);
           throw error;
         }
-        return attributes;
+        await digests.keep(key, staged.status, staged.digest);
+        return attributesOf(staged.status, staged.digest);
       });
     },
     get: (key, range, signal) =>
-      withObject(key, signal, async (file) => {
-        if (range === undefined) return readObject(file, key);
-        const { sizeBytes } = await readAttributes(file, key);
-        return file.read(range.offset, Math.max(0, Math.min(range.length, sizeBytes - range.offset)));
+      withObject(key, signal, async (file, status) => {
+        if (range !== undefined) {
+          return file.read(range.offset, Math.max(0, Math.min(range.length, status.sizeBytes - range.offset)));
+        }
+        const bytes = await file.read(0, status.sizeBytes);
+        const expected = await digests.find(key, status);
+        if (expected !== undefined && crc32(bytes) !== expected.crc32) {
+          throw new BucketError("corrupt", key, "bytes do not match their checksum");
+        }
+        return bytes;
       }),
-    attributes: (key, signal) => withObject(key, signal, (file) => readAttributes(file, key)),
+    attributes: (key, signal) =>
+      withObject(key, signal, async (file, status) => attributesOf(status, await digestOf(key, file, status, signal))),
     list: (prefix, options = {}) => translateList(prefix, listKeys(directory, files, prefix, options)),
     delete: async (key, signal) => {
       const path = pathOf(directory, key);
       signal?.throwIfAborted();
       await translate(key, async () => {
-        try {
-          await files.unlink(path);
-        } catch (error) {
-          return ignoreMissing(error);
+        // In this order, as a file at the path counts before one that was displaced.
+        let found = false;
+        for (const candidate of [displacedPathOf(path), path]) {
+          try {
+            await files.unlink(candidate);
+            found = true;
+          } catch (error) {
+            if (!isFileError(error, "EISDIR") && !isFileError(error, "ENOTDIR")) ignoreMissing(error);
+          }
         }
+        if (!found) return;
         await files.syncDirectory(parentOf(path)).catch(ignoreMissing);
+        await digests.forget(key);
         await removeEmptyParents(path);
       });
     },
   };
 }
 
-/** Throws BucketError "invalid-key" also for a segment that no file name can hold. */
-function pathOf(directory: string, key: string): string {
-  checkKey(key);
-  const segments = key.split("/").map(encodeSegment);
-  for (const segment of segments) {
-    const byteCount = new TextEncoder().encode(segment).length;
-    if (byteCount > fileNameBytesMax) {
-      throw new BucketError("invalid-key", key, `segment of ${byteCount} bytes, a file name holds ${fileNameBytesMax}`);
-    }
-  }
-  return `${directory}/${segments.join("%/")}`;
-}
-
-function encodeSegment(segment: string): string {
-  return segment.replaceAll("%", "%25").replaceAll("\\", "%5C");
-}
-
-function decodeSegment(name: string): string {
-  return name.replaceAll("%5C", "\\").replaceAll("%25", "%");
-}
-
-/** What a name in a directory stands for: a segment of keys, with its slash if keys go on; undefined for our own files. */
-function entryOf(name: string): string | undefined {
-  const isDirectory = name.endsWith("%");
-  const encoded = isDirectory ? name.slice(0, -1) : name;
-  if (/%(?!25|5C)/.test(encoded)) return undefined;
-  return isDirectory ? `${decodeSegment(encoded)}/` : decodeSegment(encoded);
-}
-
-async function* listKeys(
-  directory: string,
-  files: FileSystem,
-  prefix: string,
-  { after = "", delimiter, signal }: ListOptions,
-): AsyncGenerator<string, void, undefined> {
-  /** Keys below `parent`, which ends in a slash or is empty, in byte order. */
-  async function* below(parent: string): AsyncGenerator<string, void, undefined> {
-    signal?.throwIfAborted();
-    const path = `${directory}/${parent.split("/").map(encodeSegment).join("%/")}`.slice(0, -1);
-    const entries: string[] = [];
-    for (const name of await listOrNone(files, path)) {
-      const entry = entryOf(name);
-      if (entry !== undefined) entries.push(parent + entry);
-    }
-    // A slash sorts behind "-" and ".", so that keys below a directory do not simply follow its name.
-    entries.sort(compareText);
-    for (const entry of entries) {
-      if (!overlaps(entry, prefix)) continue;
-      if (!entry.endsWith("/")) {
-        if (compareText(entry, after) > 0) yield entry;
-      } else if (!after.startsWith(entry) && compareText(entry, after) < 0) {
-        continue; // all of it lies before `after`
-      } else if (delimiter === undefined || entry.length <= prefix.length) {
-        yield* below(entry);
-      } else if (entry !== after && !(await below(entry).next()).done) {
-        yield entry;
-      }
-    }
-  }
-
-  yield* below(prefix.slice(0, prefix.lastIndexOf("/") + 1));
-}
-
-/** Whether keys that are or start with `entry` can have the prefix. */
-function overlaps(entry: string, prefix: string): boolean {
-  return entry.startsWith(prefix) || (entry.endsWith("/") && prefix.startsWith(entry));
-}
-
-async function listOrNone(files: FileSystem, path: string): Promise<readonly string[]> {
-  try {
-    return await files.list(path);
-  } catch (error) {
-    ignoreMissing(error);
-    return [];
-  }
+function attributesOf({ sizeBytes, modifiedMs }: FileStatus, { md5 }: ObjectDigest): ObjectAttributes {
+  return { sizeBytes, etag: md5, modifiedMs };
 }
 
 async function* translateList(prefix: string, keys: AsyncGenerator<string, void, undefined>) {
@@ -311,7 +331,3 @@ function ignoreMissing(error: unknown): void {
 
 /** For clearing up after a failure, which is the one to tell. */
 function ignoreAll(): void {}
-
-function parentOf(path: string): string {
-  return path.slice(0, path.lastIndexOf("/"));
-}

@@ -9,7 +9,8 @@ export function checkKey(key: string): void {
   if (reason !== undefined) throw new BucketError("invalid-key", JSON.stringify(key.slice(0, 100)), reason);
 }
 
-function keyFault(key: string): string | undefined {
+/** Why a text is no key; undefined if it is one. */
+export function keyFault(key: string): string | undefined {
   const byteCount = new TextEncoder().encode(key).length;
   if (byteCount === 0) return "empty";
   if (byteCount > keyBytesMax) return `${byteCount} bytes, limit ${keyBytesMax}`;
