@@ -7,3 +7,4 @@ export { nodeFiles } from "./node-files.ts";
 export { nodeNetwork, type NetworkLimits } from "./node-network.ts";
 export { createNodePorts, type NodePortsOptions } from "./node-ports.ts";
 export { nodeRandom } from "./node-random.ts";
+export { nodeThreads } from "./node-threads.ts";

@@ -4,6 +4,7 @@ import { nodeClock } from "./node-clock.ts";
 import { nodeFiles } from "./node-files.ts";
 import { nodeNetwork, type NetworkLimits } from "./node-network.ts";
 import { nodeRandom } from "./node-random.ts";
+import { nodeThreads } from "./node-threads.ts";
 
 export interface NodePortsOptions {
   readonly observations: Observations;
@@ -14,5 +15,5 @@ export function createNodePorts({ observations, limits }: NodePortsOptions): Por
   const clock = nodeClock();
   const random = nodeRandom();
   const network = nodeNetwork({ clock, random, observations }, limits);
-  return { clock, random, files: nodeFiles(), network, observations };
+  return { clock, random, files: nodeFiles(), network, observations, threads: nodeThreads() };
 }

@@ -3,3 +3,4 @@ export { runBucketAcceptance, type BucketUnderTest } from "./bucket-acceptance.t
 export { runClockAcceptance } from "./clock-acceptance.ts";
 export { runFileSystemAcceptance, type FileSystemUnderTest } from "./file-system-acceptance.ts";
 export { runNetworkAcceptance, type NetworkUnderTest } from "./network-acceptance.ts";
+export { runThreadsAcceptance } from "./threads-acceptance.ts";

@@ -36,3 +36,4 @@ export {
 export type { Counter, Gauge, HistogramMetric, LogLevel, Observations } from "./observations.ts";
 export type { Ports, Service } from "./ports.ts";
 export { seededRandom, type Random } from "./random.ts";
+export { ThreadError, type Thread, type ThreadModule, type Threads } from "./threads.ts";

@@ -3,6 +3,7 @@ import type { FileSystem } from "./file-system.ts";
 import type { Network } from "./network.ts";
 import type { Observations } from "./observations.ts";
 import type { Random } from "./random.ts";
+import type { Threads } from "./threads.ts";
 
 /**
  * The outside world, handed in. Below the worlds nothing reaches for time, chance, disk or network in any other way, so
@@ -14,6 +15,8 @@ export interface Ports {
   readonly files: FileSystem;
   readonly network: Network;
   readonly observations: Observations;
+  /** Absent where there is one thread only: whoever would use more does all the work itself then. */
+  readonly threads?: Threads;
 }
 
 /** A running role. */

@@ -4,9 +4,10 @@ import {
   runClockAcceptance,
   runFileSystemAcceptance,
   runNetworkAcceptance,
+  runThreadsAcceptance,
 } from "./acceptance.ts";
 import { FileError } from "./file-system.ts";
-import { manualClock, memoryBucket, memoryFiles, memoryNetwork } from "./testing.ts";
+import { manualClock, memoryBucket, memoryFiles, memoryNetwork, sameThreads, type TestThread } from "./testing.ts";
 
 runClockAcceptance("manual", () => {
   const clock = manualClock();
@@ -14,6 +15,16 @@ runClockAcceptance("manual", () => {
 });
 
 runBucketAcceptance("memory", async () => ({ bucket: memoryBucket(), close: async () => {} }));
+
+runThreadsAcceptance(
+  "none",
+  () => sameThreads(1),
+  (thread) => {
+    const call = thread.call({ add: 1 });
+    (thread as TestThread).crash();
+    return call;
+  },
+);
 
 runFileSystemAcceptance("memory", async () => {
   const files = memoryFiles();

@@ -16,6 +16,7 @@ import type { Clock } from "./clock.ts";
 import type { Observations } from "./observations.ts";
 import type { Ports } from "./ports.ts";
 import { seededRandom } from "./random.ts";
+import { ThreadError, type Thread, type ThreadModule, type Threads } from "./threads.ts";
 
 export { memoryBucket, type MemoryBucket } from "./memory-bucket.ts";
 
@@ -529,5 +530,64 @@ export function testPorts(options: { readonly seed?: number; readonly startMs?: 
     files: memoryFiles(clock),
     network: memoryNetwork(clock),
     observations: silentObservations(),
+  };
+}
+
+/** A thread that `crash` ends as if by a fault of its own. */
+export interface TestThread extends Thread {
+  crash(): void;
+}
+
+export interface TestThreads extends Threads {
+  start(moduleUrl: string, data: unknown): TestThread;
+  /** All that were started, in their order. */
+  readonly started: readonly TestThread[];
+}
+
+/** Threads that are none: calls are answered one by one between other work of this thread, always in the same order. */
+export function sameThreads(countUseful: number): TestThreads {
+  const started: TestThread[] = [];
+  return {
+    countUseful,
+    started,
+    start(moduleUrl, data) {
+      let ended = false;
+      const stop = Promise.withResolvers<never>();
+      stop.promise.catch(() => {});
+      const end = () => {
+        ended = true;
+        stop.reject(new ThreadError("ended", `thread of ${moduleUrl} has ended`));
+      };
+      const loaded = (import(moduleUrl) as Promise<ThreadModule>).then(({ onThread }) => onThread(data));
+      loaded.catch(end);
+      let last: Promise<unknown> = loaded;
+      const answer = async (message: unknown) => {
+        const work = await loaded;
+        if (ended) return await stop.promise;
+        try {
+          return await work(message);
+        } catch (error) {
+          throw new ThreadError("failed", error instanceof Error ? error.message : String(error));
+        }
+      };
+      const thread: TestThread = {
+        call(message) {
+          const answered = last.then(
+            () => answer(message),
+            () => answer(message),
+          );
+          answered.catch(() => {});
+          last = answered;
+          return Promise.race([stop.promise, answered]);
+        },
+        get ended() {
+          return ended;
+        },
+        crash: end,
+        close: async () => end(),
+      };
+      started.push(thread);
+      return thread;
+    },
   };
 }
