@@ -2,18 +2,35 @@
  * Writing chunks of native histograms as Prometheus does: a chunk has one layout, is written anew when buckets come up, and
  * ends where the histograms cannot share one. Byte layout: docs/format/histogram-chunk.md.
  */
-import { normalNaNHigh, normalNaNLow, staleHigh, staleLow, type BucketSpan, type FloatHistogram } from "@pleiad/model";
+import {
+  customBoundsSchema,
+  normalNaNHigh,
+  normalNaNLow,
+  staleHigh,
+  staleLow,
+  type BucketSpan,
+  type CounterResetHint,
+  type FloatHistogram,
+} from "@pleiad/model";
 import { BitWriter } from "./bit-writer.ts";
 import { anyBucketFell, compareSpans, spreadBuckets, uniteSpans } from "./histogram-buckets.ts";
 import { createHistogramColumns, isStaleHistogram } from "./histogram-columns.ts";
-import { decodeHistograms, histogramCountMax, histogramHeaderBytes, type CounterReset } from "./histogram-decoder.ts";
-import { bucketCount, customBoundsSchema, emptyLayout, writeLayout, type HistogramLayout } from "./histogram-layout.ts";
+import {
+  decodeHistograms,
+  histogramCountMax,
+  histogramHeaderBytes,
+  stampedCountMask,
+  type CounterReset,
+  type HistogramEncoding,
+} from "./histogram-decoder.ts";
+import { bucketCount, emptyLayout, writeLayout, type HistogramLayout } from "./histogram-layout.ts";
+import { StartTimestampWriter } from "./start-timestamps.ts";
 import { chunkSamplesMax } from "./xor-appender.ts";
 import { timestampMsMax } from "./xor-decoder.ts";
 import { XorFields } from "./xor-fields.ts";
 
-/** 2: counts are whole numbers; 3: counts are floats. */
-export type WrittenHistogramEncoding = 2 | 3;
+/** 2: counts are whole numbers; 3: counts are floats; 5 and 6: the same with start timestamps. */
+export type WrittenHistogramEncoding = HistogramEncoding;
 
 /** One open chunk of a series. */
 export interface HistogramAppender {
@@ -25,9 +42,10 @@ export interface HistogramAppender {
   readonly byteLength: number;
   /**
    * Adds a histogram; its time must be whole and above the last one. False, and nothing is added, where it cannot go on in
-   * this chunk: take the bytes, then `cut` and append it again. An empty chunk takes any histogram.
+   * this chunk: take the bytes, then `cut` and append it again. An empty chunk takes any histogram. `startMs` is since when
+   * it counts, 0 where that is not known; only encodings 5 and 6 keep it.
    */
-  append(timestampMs: number, histogram: FloatHistogram): boolean;
+  append(timestampMs: number, histogram: FloatHistogram, startMs?: number): boolean;
   /** The encoded chunk: a copy that belongs to the caller. */
   bytes(): Uint8Array;
   /** Begins the chunk that follows: its header will say how its first histogram relates to the last one of this chunk. */
@@ -47,7 +65,7 @@ export interface HistogramChunk {
 /** How a histogram relates to the last one of a chunk. */
 type Continuation = "goes-on" | "reset" | "differs" | "gauge";
 
-const headerBitsOf: Readonly<Record<CounterReset, number>> = { unknown: 0, "not-reset": 1, reset: 2, gauge: 3 };
+const headerBitsOf: Readonly<Record<CounterResetHint, number>> = { unknown: 0, "not-reset": 1, reset: 2, gauge: 3 };
 
 const scratchValue = new Float64Array(1);
 const scratchWords = new Uint32Array(scratchValue.buffer);
@@ -56,12 +74,16 @@ export function createHistogramAppender(encoding: WrittenHistogramEncoding): His
   return new Appender(encoding);
 }
 
-/** Histograms of ascending time as float histogram chunks (encoding 3): as many as their layouts and resets demand. */
+/**
+ * Histograms of ascending time as float histogram chunks (encoding 3; with start timestamps 6): as many as their layouts
+ * and resets demand.
+ */
 export function encodeFloatHistograms(
   timestampsMs: Float64Array,
   histograms: readonly FloatHistogram[],
+  startTimestampsMs?: Float64Array,
 ): HistogramChunk[] {
-  return encodeHistograms(3, timestampsMs, histograms);
+  return encodeHistograms(startTimestampsMs === undefined ? 3 : 6, timestampsMs, histograms, startTimestampsMs);
 }
 
 /** As `encodeFloatHistograms`, as integer histogram chunks (encoding 2). All counts must be whole. */
@@ -76,6 +98,7 @@ function encodeHistograms(
   encoding: WrittenHistogramEncoding,
   timestampsMs: Float64Array,
   histograms: readonly FloatHistogram[],
+  startTimestampsMs?: Float64Array,
 ): HistogramChunk[] {
   const appender = new Appender(encoding);
   const chunks: HistogramChunk[] = [];
@@ -84,10 +107,11 @@ function encodeHistograms(
     chunks.push({ minTimeMs, maxTimeMs, sampleCount, data: appender.bytes() });
   };
   for (let i = 0; i < histograms.length; i++) {
-    if (appender.append(timestampsMs[i], histograms[i])) continue;
+    const startMs = startTimestampsMs?.[i] ?? 0;
+    if (appender.append(timestampsMs[i], histograms[i], startMs)) continue;
     finish();
     appender.cut();
-    appender.append(timestampsMs[i], histograms[i]);
+    appender.append(timestampsMs[i], histograms[i], startMs);
   }
   if (appender.count > 0) finish();
   return chunks;
@@ -99,13 +123,14 @@ class Appender implements HistogramAppender {
   minTimeMs = NaN;
   maxTimeMs = NaN;
   readonly #writer = new BitWriter();
-  #header: CounterReset = "unknown";
+  #header: CounterResetHint = "unknown";
   #layout: HistogramLayout = emptyLayout;
   /** The last histogram in the chunk's layout; of the chunk before while this one is empty, undefined if there is none. */
   #last: FloatHistogram | undefined;
-  #lastHeader: CounterReset = "unknown";
+  #lastHeader: CounterResetHint = "unknown";
   #deltaMs = 0;
   #sample: FloatFields | IntegerFields;
+  #starts = new StartTimestampWriter();
 
   constructor(encoding: WrittenHistogramEncoding) {
     this.encoding = encoding;
@@ -116,7 +141,7 @@ class Appender implements HistogramAppender {
     return histogramHeaderBytes + this.#writer.byteLength;
   }
 
-  append(timestampMs: number, histogram: FloatHistogram): boolean {
+  append(timestampMs: number, histogram: FloatHistogram, startMs = 0): boolean {
     if (Math.floor(timestampMs) !== timestampMs || Math.abs(timestampMs) > timestampMsMax) {
       throw new RangeError(`a sample's time must be whole milliseconds within ±${timestampMsMax}: ${timestampMs}`);
     }
@@ -127,19 +152,21 @@ class Appender implements HistogramAppender {
     if (this.count === 0) {
       this.#header = this.#headerFor(histogram);
       this.#layout = isStaleHistogram(histogram) ? emptyLayout : histogram;
-      this.#write(timestampMs, histogram);
+      this.#write(timestampMs, histogram, startMs);
       return true;
     }
-    if (this.count === chunkSamplesMax || this.#continuation(this.#header, histogram) !== "goes-on") return false;
-    this.#write(timestampMs, isStaleHistogram(histogram) ? histogram : this.#fitted(histogram));
+    const countMax = this.#isStamped ? Math.min(chunkSamplesMax, stampedCountMask) : chunkSamplesMax;
+    if (this.count === countMax || this.#continuation(this.#header, histogram) !== "goes-on") return false;
+    this.#write(timestampMs, isStaleHistogram(histogram) ? histogram : this.#fitted(histogram), startMs);
     return true;
   }
 
   bytes(): Uint8Array {
     const data = new Uint8Array(this.byteLength);
-    data[0] = this.count >>> 8;
+    const headerBits = headerBitsOf[this.#header] << 6;
+    data[0] = this.#isStamped ? headerBits | (this.count >>> 8) : this.count >>> 8;
     data[1] = this.count;
-    data[2] = headerBitsOf[this.#header] << 6;
+    data[2] = this.#isStamped ? this.#starts.header : headerBits;
     data.set(this.#writer.bytes(), histogramHeaderBytes);
     return data;
   }
@@ -164,14 +191,19 @@ class Appender implements HistogramAppender {
     this.maxTimeMs = NaN;
     this.#writer.reset();
     this.#sample = this.#newSample();
+    this.#starts = new StartTimestampWriter();
     this.#deltaMs = 0;
   }
 
-  #newSample(): FloatFields | IntegerFields {
-    return this.encoding === 2 ? new IntegerFields() : new FloatFields();
+  get #isStamped(): boolean {
+    return this.encoding === 5 || this.encoding === 6;
   }
 
-  #headerFor(histogram: FloatHistogram): CounterReset {
+  #newSample(): FloatFields | IntegerFields {
+    return this.encoding === 2 || this.encoding === 5 ? new IntegerFields() : new FloatFields();
+  }
+
+  #headerFor(histogram: FloatHistogram): CounterResetHint {
     if (histogram.counterReset === "gauge") return "gauge";
     if (histogram.counterReset === "reset") return "reset";
     if (this.#last === undefined) return "unknown";
@@ -180,7 +212,7 @@ class Appender implements HistogramAppender {
   }
 
   /** How a histogram goes on after the last one; `header` is that of the last one's chunk. */
-  #continuation(header: CounterReset, histogram: FloatHistogram): Continuation {
+  #continuation(header: CounterResetHint, histogram: FloatHistogram): Continuation {
     const last = this.#last ?? histogram;
     const isGauge = histogram.counterReset === "gauge";
     if ((header === "gauge") !== isGauge) return "differs";
@@ -216,18 +248,19 @@ class Appender implements HistogramAppender {
   }
 
   #recode(positiveSpans: readonly BucketSpan[], negativeSpans: readonly BucketSpan[]): void {
-    const written = createHistogramColumns();
+    const written = createHistogramColumns(0, { startTimestamps: true });
     const failure = decodeHistograms(this.encoding, this.bytes(), written);
     if (failure !== undefined) throw new Error(`a chunk cannot be read that was just written: ${failure.kind}`);
     this.#layout = { ...this.#layout, positiveSpans, negativeSpans };
     this.#empty();
     for (let i = 0; i < written.count; i++) {
-      this.#write(written.timestampsMs[i], spread(written.histograms[i], positiveSpans, negativeSpans));
+      const histogram = spread(written.histograms[i], positiveSpans, negativeSpans);
+      this.#write(written.timestampsMs[i], histogram, written.startTimestampsMs?.[i] ?? 0);
     }
   }
 
   /** Writes a histogram that has the chunk's layout, or a staleness marker. */
-  #write(timestampMs: number, histogram: FloatHistogram): void {
+  #write(timestampMs: number, histogram: FloatHistogram, startMs: number): void {
     const writer = this.#writer;
     const isStaleSample = isStaleHistogram(histogram);
     if (this.count === 0) {
@@ -240,6 +273,9 @@ class Appender implements HistogramAppender {
       writer.writeVarbitInt(deltaMs - this.#deltaMs);
       this.#deltaMs = deltaMs;
       this.#sample.writeNext(writer, histogram, isStaleSample);
+    }
+    if (this.#isStamped) {
+      this.#starts.write(writer, this.count, timestampMs, this.count === 0 ? 0 : this.maxTimeMs, startMs);
     }
     this.maxTimeMs = timestampMs;
     this.#last = histogram;
@@ -388,7 +424,7 @@ function checkShape(encoding: WrittenHistogramEncoding, histogram: FloatHistogra
   ) {
     throw new RangeError("the spans of a histogram must cover just its buckets");
   }
-  if (encoding === 3 || isStaleHistogram(histogram)) return;
+  if (encoding === 3 || encoding === 6 || isStaleHistogram(histogram)) return;
   checkCount(histogram.count);
   checkCount(histogram.zeroCount);
   histogram.positiveBuckets.forEach(checkCount);

@@ -339,6 +339,40 @@ describe.each(encoders)("%s histogram chunks", (_, encoding, encode) => {
   });
 });
 
+describe("float histogram chunks with start timestamps", () => {
+  const shapesOfStarts = fc.array(
+    fc.record({ grows: fc.nat({ max: 3 }), startsAgo: fc.constantFrom(0, 1, 500, 60_000) }),
+    {
+      maxLength: 300,
+    },
+  );
+
+  it("give them back, with buckets that come up on the way", () => {
+    fc.assert(
+      fc.property(shapesOfStarts, (steps) => {
+        let width = 1;
+        const histograms = steps.map(({ grows }, i): FloatHistogram => {
+          width += grows > 2 ? 1 : 0;
+          const positiveBuckets = new Float64Array(width).fill(i + 1);
+          return { ...plain, count: width * (i + 1), positiveSpans: [{ offset: 0, length: width }], positiveBuckets };
+        });
+        const timestampsMs = Float64Array.from(steps, (_, i) => i * minute);
+        const startTimestampsMs = Float64Array.from(steps, ({ startsAgo }, i) =>
+          startsAgo === 0 ? 0 : i * minute - startsAgo,
+        );
+        const columns = createHistogramColumns(0, { startTimestamps: true });
+        for (const { data } of encodeFloatHistograms(timestampsMs, histograms, startTimestampsMs)) {
+          expect(decodeHistogramChunk(6, data, columns)).toBeUndefined();
+        }
+        expect(columns.timestampsMs.slice(0, columns.count)).toEqual(timestampsMs);
+        expect(columns.startTimestampsMs?.slice(0, columns.count)).toEqual(startTimestampsMs);
+        expect(columns.histograms.slice(0, columns.count).map(bucketsOf)).toEqual(histograms.map(bucketsOf));
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
 describe("integer histogram chunks alone", () => {
   it("refuse counts that are not whole, negative or beyond what is read exactly", () => {
     for (const count of [0.5, -1, 2 * histogramCountMax]) {

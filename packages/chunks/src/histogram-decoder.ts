@@ -2,7 +2,7 @@
  * Reading chunks of native histograms: integer counts (encodings 2 and 5) and float counts (3 and 6). Byte layout:
  * docs/format/histogram-chunk.md.
  */
-import { staleHigh, staleLow, type ChunkEncoding, type FloatHistogram } from "@pleiad/model";
+import { staleHigh, staleLow, type ChunkEncoding, type CounterResetHint, type FloatHistogram } from "@pleiad/model";
 import { BitReader } from "./bit-reader.ts";
 import type { ChunkFailure } from "./chunk-failure.ts";
 import { reserveHistograms, staleHistogram, type HistogramColumns } from "./histogram-columns.ts";
@@ -13,17 +13,14 @@ import { XorFields } from "./xor-fields.ts";
 
 export type HistogramEncoding = Extract<ChunkEncoding, 2 | 3 | 5 | 6>;
 
-/** What the first bytes of a chunk say of its first histogram, seen from the chunk that was written before it. */
-export type CounterReset = FloatHistogram["counterReset"];
-
 /** Counts of integer histograms are exact up to here: the changes of changes that are stored then fit 2^53. */
 export const histogramCountMax = 2 ** 51;
 
 export const histogramHeaderBytes = 3;
 /** In the encodings with start timestamps the sample count shares its bytes with the counter-reset bits. */
-const stampedCountMask = 0x3fff;
+export const stampedCountMask = 0x3fff;
 
-const resetsByBits: readonly CounterReset[] = ["unknown", "not-reset", "reset", "gauge"];
+const resetsByBits: readonly CounterResetHint[] = ["unknown", "not-reset", "reset", "gauge"];
 
 /** The position of count, zero count and sum among the fields of a float histogram; the buckets follow. */
 const countField = 0;
@@ -35,8 +32,11 @@ export function isHistogramEncoding(encoding: ChunkEncoding): encoding is Histog
   return encoding === 2 || encoding === 3 || encoding === 5 || encoding === 6;
 }
 
-/** What the header of a histogram chunk says; "unknown" where it is cut short. */
-export function chunkCounterReset(encoding: HistogramEncoding, data: Uint8Array): CounterReset {
+/**
+ * What the header says of a chunk's first histogram, seen from the chunk that was written before it; "unknown" where it is
+ * cut short.
+ */
+export function chunkCounterReset(encoding: HistogramEncoding, data: Uint8Array): CounterResetHint {
   const bits = encoding >= 5 ? data[0] : data[2];
   return resetsByBits[(bits ?? 0) >>> 6];
 }
@@ -99,7 +99,7 @@ interface HistogramSample {
   readFirst(reader: BitReader): string | undefined;
   readNext(reader: BitReader): string | undefined;
   /** The one that was read last. */
-  histogram(counterReset: CounterReset): FloatHistogram;
+  histogram(counterReset: CounterResetHint): FloatHistogram;
 }
 
 class FloatSample implements HistogramSample {
@@ -128,7 +128,7 @@ class FloatSample implements HistogramSample {
     return undefined;
   }
 
-  histogram(counterReset: CounterReset): FloatHistogram {
+  histogram(counterReset: CounterResetHint): FloatHistogram {
     const fields = this.#fields;
     if (isStaleSum(fields, sumField)) return staleHistogram;
     const { values } = fields;
@@ -183,7 +183,7 @@ class IntegerSample implements HistogramSample {
     return this.#damage();
   }
 
-  histogram(counterReset: CounterReset): FloatHistogram {
+  histogram(counterReset: CounterResetHint): FloatHistogram {
     if (isStaleSum(this.#sum, 0)) return staleHistogram;
     const numbers = this.#numbers;
     const firstNegative = 2 + this.#positiveCount;
