@@ -1,5 +1,17 @@
-export type { BlockBytes } from "./block-bytes.ts";
-export type { BlockFailure } from "./block-failure.ts";
-export type { BlockCompaction, BlockFile, BlockMeta, BlockParent, BlockStats, ThanosMeta } from "./block-meta.ts";
+export { bucketBlockBytes, directoryBlockBytes, type BlockBytes } from "./block-bytes.ts";
+export { BlockReadError, formatBlockFailure, sourceFailureOf, type BlockFailure } from "./block-failure.ts";
+export {
+  formatBlockMeta,
+  parseBlockMeta,
+  type BlockCompaction,
+  type BlockFile,
+  type BlockMeta,
+  type BlockParent,
+  type BlockStats,
+  type ThanosMeta,
+} from "./block-meta.ts";
 export type { BlockChunk, BlockWriter, BlockWriterOptions } from "./block-writer.ts";
-export { BlockReadError, type Block, type BlockOptions, type BlockSeries } from "./block.ts";
+export { openBlock, type Block, type BlockOptions } from "./block.ts";
+export type { BlockSeries } from "./series-scan.ts";
+export type { TimeSpan, Tombstones } from "./tombstones.ts";
+export { isUlid, newUlid, ulidTimeMs } from "./ulid.ts";

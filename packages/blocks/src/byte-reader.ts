@@ -1,0 +1,103 @@
+/**
+ * Bytes of Prometheus's files, read. A read past the end, or of a number that no double holds, sets `failed` and gives 0
+ * or ""; it never throws and never reserves more than there are bytes.
+ */
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const textBytesShort = 48;
+
+export class ByteReader {
+  readonly bytes: Uint8Array;
+  readonly end: number;
+  at: number;
+  failed = false;
+
+  constructor(bytes: Uint8Array, from: number, end: number) {
+    this.bytes = bytes;
+    this.at = from;
+    this.end = end;
+  }
+
+  get done(): boolean {
+    return this.at >= this.end || this.failed;
+  }
+
+  u8(): number {
+    if (this.at >= this.end) return this.#fail();
+    return this.bytes[this.at++] ?? 0;
+  }
+
+  i32(): number {
+    if (this.at + 4 > this.end) return this.#fail();
+    const { bytes, at } = this;
+    this.at = at + 4;
+    return ((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0);
+  }
+
+  u32(): number {
+    return this.i32() >>> 0;
+  }
+
+  /** 64 bits of two's complement, as far as a double holds them. */
+  i64(): number {
+    const high = this.i32();
+    const value = high * 0x1_0000_0000 + this.u32();
+    return Number.isSafeInteger(value) ? value : this.#fail();
+  }
+
+  uvarint(): number {
+    let value = 0;
+    let scale = 1;
+    for (let i = 0; i < 10; i++) {
+      const byte = this.u8();
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) return value <= Number.MAX_SAFE_INTEGER ? value : this.#fail();
+      scale *= 0x80;
+    }
+    return this.#fail();
+  }
+
+  varint(): number {
+    const byte = this.u8();
+    if (byte < 0x80) return (byte & 1) === 1 ? -(byte >> 1) - 1 : byte >> 1;
+    const second = this.u8();
+    let magnitude = ((byte & 0x7e) >> 1) + 64 * (second & 0x7f);
+    if (second >= 0x80) magnitude += 8192 * this.uvarint();
+    if (magnitude > Number.MAX_SAFE_INTEGER) return this.#fail();
+    return (byte & 1) === 1 ? -magnitude - 1 : magnitude;
+  }
+
+  text(): string {
+    const length = this.uvarint();
+    const from = this.at;
+    if (this.failed || from + length > this.end) {
+      this.#fail();
+      return "";
+    }
+    this.at = from + length;
+    const { bytes } = this;
+    // Most labels are short and ASCII, where a decoder's call costs more than its work.
+    if (length <= textBytesShort) {
+      let text = "";
+      let i = from;
+      for (; i < this.at; i++) {
+        const byte = bytes[i] ?? 0;
+        if (byte > 0x7f) break;
+        text += String.fromCharCode(byte);
+      }
+      if (i === this.at) return text;
+    }
+    try {
+      return utf8.decode(bytes.subarray(from, this.at));
+    } catch {
+      this.#fail();
+      return "";
+    }
+  }
+
+  #fail(): number {
+    this.failed = true;
+    this.at = this.end;
+    return 0;
+  }
+}
