@@ -26,6 +26,15 @@ describe("CRC-32C", () => {
       }),
     );
   });
+
+  it("of a run is summed piece by piece", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 60 }), fc.nat(60), (bytes, cut) => {
+        const first = crc32c(bytes, 0, Math.min(cut, bytes.length));
+        expect(crc32c(bytes, Math.min(cut, bytes.length), bytes.length, first)).toBe(crc32c(bytes));
+      }),
+    );
+  });
 });
 
 function bitwise(bytes: Uint8Array): number {

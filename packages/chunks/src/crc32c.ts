@@ -3,10 +3,13 @@
 const polynomial = 0x82f63b78;
 const tables = buildTables();
 
-/** The checksum of bytes [from, to), as an unsigned number. Of no bytes it is 0. */
-export function crc32c(bytes: Uint8Array, from = 0, to = bytes.length): number {
+/**
+ * The checksum of bytes [from, to), as an unsigned number. Of no bytes it is 0. `before` is the checksum of bytes that
+ * precede these: a long run may be summed piece by piece.
+ */
+export function crc32c(bytes: Uint8Array, from = 0, to = bytes.length, before = 0): number {
   const [t0, t1, t2, t3, t4, t5, t6, t7] = tables;
-  let crc = -1;
+  let crc = before ^ -1;
   let at = from;
   for (const last = to - 7; at < last; at += 8) {
     crc ^= bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24);
