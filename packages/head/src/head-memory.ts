@@ -107,9 +107,10 @@ export class HeadMemory {
    */
   cuttableRange(): TimeRange | undefined {
     const { chunkRangeMs } = this.#options;
-    const { minTimeMs, maxTimeMs } = this;
-    if (!(maxTimeMs - minTimeMs > 1.5 * chunkRangeMs)) return undefined;
-    const startMs = Math.floor(minTimeMs / chunkRangeMs) * chunkRangeMs;
+    // What a truncation that failed has left is in a block already.
+    const fromMs = Math.max(this.minTimeMs, this.truncatedBeforeMs);
+    if (!(this.maxTimeMs - fromMs > 1.5 * chunkRangeMs)) return undefined;
+    const startMs = Math.floor(fromMs / chunkRangeMs) * chunkRangeMs;
     return { minTimeMs: startMs, maxTimeMs: startMs + chunkRangeMs };
   }
 

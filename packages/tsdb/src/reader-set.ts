@@ -1,0 +1,49 @@
+/** Who reads now: what they read is not taken from under them. */
+import type { Clock } from "@pleiad/ports";
+
+export interface Reader {
+  /** True once the reader was told that its data goes: what it gives then is not whole. */
+  readonly isExpired: boolean;
+  end(): void;
+}
+
+export class ReaderSet {
+  readonly #clock: Clock;
+  readonly #open = new Map<{ isExpired: boolean }, { readonly ended: Promise<void> }>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  begin(): Reader {
+    const state = { isExpired: false };
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#open.set(state, { ended: promise });
+    return {
+      get isExpired() {
+        return state.isExpired;
+      },
+      end: () => {
+        if (this.#open.delete(state)) resolve();
+      },
+    };
+  }
+
+  /** Resolves when all who read now have ended; who has not by `graceMs` is expired. Those who begin later do not matter. */
+  async drain(graceMs: number): Promise<void> {
+    const open = [...this.#open];
+    if (open.length === 0) return;
+    const waiting = new AbortController();
+    const ended = Promise.all(open.map(([, { ended: one }]) => one));
+    await Promise.race([ended, this.#clock.sleep(graceMs, waiting.signal).catch(() => {})]);
+    waiting.abort();
+    for (const [state] of open) {
+      if (!this.#open.delete(state)) continue;
+      state.isExpired = true;
+    }
+  }
+}
