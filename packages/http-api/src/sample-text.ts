@@ -1,0 +1,95 @@
+/** JSON of long series as bytes: text and runs of samples, the latter by a WebAssembly kernel that makes no strings. */
+import { createSharedMemory, instantiateWasm } from "@pleiad/chunks";
+import { sampleTextWasm } from "./sample-text.wasm.ts";
+
+type Piece = Uint8Array<ArrayBuffer>;
+
+/** Pieces are cut at about this length, so that a long answer leaves before it is whole. */
+export const pieceBytes = 256 * 1024;
+
+/**
+ * Collects bytes until a piece is full. There is one buffer a thread: what `take` or `rest` did not fetch must be fetched
+ * before anybody else writes, so a generator that yields in between fetches all.
+ */
+export interface SampleTextWriter {
+  text(text: string): void;
+  /** `[t,"v"]` of every sample from `first` that has room, comma between; gives the number of the next. Times are whole ms. */
+  samples(timestampsMs: Float64Array, values: Float64Array, first: number): number;
+  readonly isFull: boolean;
+  /** What was written, in order; belongs to the receiver. */
+  take(): readonly Piece[];
+}
+
+const samplesPerCall = 4_096;
+const digitsAt = 64; // "00" to "99"
+const powersAt = 320;
+const powerCount = 617;
+const timestampsAt = powersAt + 16 * powerCount + 48;
+const valuesAt = timestampsAt + 8 * samplesPerCall;
+const outAt = valuesAt + 8 * samplesPerCall;
+/** Room for the label text of a series after a piece is nearly full. */
+const slackBytes = 64 * 1024;
+const outEnd = outAt + pieceBytes + slackBytes;
+const memoryPages = Math.ceil(outEnd / 65_536);
+
+export function createSampleTextWriter(): SampleTextWriter {
+  const memory = createSharedMemory(memoryPages, memoryPages);
+  const bytes = new Uint8Array(memory.buffer);
+  const progress = new Uint32Array(memory.buffer, 0, 1);
+  const timestampColumn = new Float64Array(memory.buffer, timestampsAt, samplesPerCall);
+  const valueColumn = new Float64Array(memory.buffer, valuesAt, samplesPerCall);
+  for (let i = 0; i < 100; i++) bytes.set([0x30 + Math.floor(i / 10), 0x30 + (i % 10)], digitsAt + 2 * i);
+  writePowers(new BigUint64Array(memory.buffer, powersAt, 2 * powerCount));
+  const { writeSamples } = instantiateWasm(sampleTextWasm, memory);
+  if (writeSamples === undefined) throw new Error("the module has no writeSamples");
+  const encoder = new TextEncoder();
+  let full: Piece[] = [];
+  let at = outAt;
+  const cut = () => {
+    if (at > outAt) full.push(bytes.slice(outAt, at));
+    at = outAt;
+  };
+  return {
+    text(text) {
+      // A UTF-16 unit takes three bytes at most.
+      if (at + 3 * text.length > outEnd) cut();
+      if (at + 3 * text.length > outEnd) full.push(encoder.encode(text));
+      else at += encoder.encodeInto(text, bytes.subarray(at)).written;
+    },
+    samples(timestampsMs, values, first) {
+      const count = Math.min(samplesPerCall, values.length - first);
+      timestampColumn.set(timestampsMs.subarray(first, first + count));
+      valueColumn.set(values.subarray(first, first + count));
+      if (first > 0) bytes[at++] = 0x2c;
+      at = writeSamples(timestampsAt, valuesAt, count, at, outEnd - 1, 0, digitsAt, powersAt);
+      return first + (progress[0] ?? 0);
+    },
+    get isFull() {
+      return full.length > 0 || at >= outAt + pieceBytes;
+    },
+    take() {
+      cut();
+      const taken = full;
+      full = [];
+      return taken;
+    },
+  };
+}
+
+/** g(k) of the paper for k = -324 … 292: 10^-k scaled to 126 bits and rounded up, in halves of 63 bits. */
+function writePowers(halves: BigUint64Array): void {
+  const mask = (1n << 63n) - 1n;
+  for (let i = 0; i < powerCount; i++) {
+    const k = i - 324;
+    const scale = floorLog2OfPowerOf10(-k) - 125;
+    const numerator = (k < 0 ? 10n ** BigInt(-k) : 1n) << BigInt(Math.max(0, -scale));
+    const denominator = (k > 0 ? 10n ** BigInt(k) : 1n) << BigInt(Math.max(0, scale));
+    const g = numerator / denominator + 1n;
+    halves[2 * i] = g >> 63n;
+    halves[2 * i + 1] = g & mask;
+  }
+}
+
+function floorLog2OfPowerOf10(exponent: number): number {
+  return Number((BigInt(exponent) * 913_124_641_741n) >> 38n);
+}
