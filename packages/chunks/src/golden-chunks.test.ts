@@ -173,6 +173,10 @@ describe("chunks as Prometheus writes them", () => {
         const encode = isFloat ? encodeFloatHistograms : encodeIntegerHistograms;
         expect(encode(timestampsMs, wanted).map(({ data }) => hex(data))).toEqual(chunks);
       }
+      if (encoding === 6) {
+        const written = encodeFloatHistograms(timestampsMs, wanted, Float64Array.from(historyStartsMs));
+        expect(written.map(({ data }) => hex(data))).toEqual(chunks);
+      }
       const read = createHistogramColumns(0, { startTimestamps: true });
       for (const chunk of chunks) {
         expect(decodeHistogramChunk(encoding as ChunkEncoding, unhex(chunk), read)).toBeUndefined();

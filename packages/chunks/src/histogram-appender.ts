@@ -20,7 +20,6 @@ import {
   histogramCountMax,
   histogramHeaderBytes,
   stampedCountMask,
-  type CounterReset,
   type HistogramEncoding,
 } from "./histogram-decoder.ts";
 import { bucketCount, emptyLayout, writeLayout, type HistogramLayout } from "./histogram-layout.ts";

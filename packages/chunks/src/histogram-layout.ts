@@ -1,5 +1,5 @@
 /** The buckets that all histograms of a chunk have: written once, at its start. Byte layout: docs/format/histogram-chunk.md. */
-import type { BucketSpan, FloatHistogram } from "@pleiad/model";
+import { customBoundsSchema, type BucketSpan, type FloatHistogram } from "@pleiad/model";
 import type { BitReader } from "./bit-reader.ts";
 import type { BitWriter } from "./bit-writer.ts";
 
@@ -8,7 +8,6 @@ export type HistogramLayout = Pick<
   "schema" | "zeroThreshold" | "positiveSpans" | "negativeSpans" | "customBounds"
 >;
 
-export const customBoundsSchema = -53;
 const exponentialSchemaMin = -4;
 const exponentialSchemaMax = 8;
 

@@ -1,5 +1,7 @@
+export { aggregateEncoding, aggregates, encodeAggregateChunk, parseAggregateChunk } from "./aggregate-chunk.ts";
 export { formatChunkFailure, type ChunkFailure } from "./chunk-failure.ts";
 export { chunkSampleCount, decodeChunk, decodeHistogramChunk } from "./chunk.ts";
+export { CounterJoin } from "./counter-join.ts";
 export { crc32c } from "./crc32c.ts";
 export {
   createHistogramAppender,
@@ -21,10 +23,9 @@ export {
   decodeHistograms,
   histogramCountMax,
   isHistogramEncoding,
-  type CounterReset,
   type HistogramEncoding,
 } from "./histogram-decoder.ts";
-export { customBoundsSchema, isKnownSchema } from "./histogram-layout.ts";
+export { isKnownSchema } from "./histogram-layout.ts";
 export {
   createReplicaPicks,
   mergeFloatReplicas,

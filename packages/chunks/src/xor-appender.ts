@@ -26,6 +26,8 @@ export interface XorAppender {
   appendBits(timestampMs: number, high: number, low: number): void;
   /** Adds Prometheus's staleness marker. */
   appendStale(timestampMs: number): void;
+  /** Adds a value at the time of the last sample: only the counters of downsampled chunks end like that. */
+  appendAgain(value: number): void;
   /** The encoded chunk: a copy that belongs to the caller. */
   bytes(): Uint8Array;
   /** Writes the encoded chunk into `target` at `offset`; there must be `byteLength` bytes of room. */
@@ -55,6 +57,14 @@ export function encodeXor(timestampsMs: Float64Array, values: Float64Array, from
   return bulk.bytes();
 }
 
+function setScratch(value: number): void {
+  if (value === value) scratchValue[0] = value;
+  else {
+    scratchWords[1] = normalNaNHigh;
+    scratchWords[0] = normalNaNLow;
+  }
+}
+
 class Appender implements XorAppender {
   count = 0;
   minTimeMs = NaN;
@@ -76,8 +86,7 @@ class Appender implements XorAppender {
   }
 
   append(timestampMs: number, value: number): void {
-    if (value !== value) return this.appendBits(timestampMs, normalNaNHigh, normalNaNLow);
-    scratchValue[0] = value;
+    setScratch(value);
     this.appendBits(timestampMs, scratchWords[1], scratchWords[0]);
   }
 
@@ -85,14 +94,24 @@ class Appender implements XorAppender {
     this.appendBits(timestampMs, staleHigh, staleLow);
   }
 
+  appendAgain(value: number): void {
+    if (this.count === 0) throw new RangeError("there is no sample whose time a value could have");
+    setScratch(value);
+    this.#append(this.maxTimeMs, scratchWords[1], scratchWords[0]);
+  }
+
   appendBits(timestampMs: number, high: number, low: number): void {
-    const count = this.count;
     if (Math.floor(timestampMs) !== timestampMs || Math.abs(timestampMs) > timestampMsMax) {
       throw new RangeError(`a sample's time must be whole milliseconds within ±${timestampMsMax}: ${timestampMs}`);
     }
-    if (count > 0 && timestampMs <= this.maxTimeMs) {
+    if (this.count > 0 && timestampMs <= this.maxTimeMs) {
       throw new RangeError(`samples must ascend in time: ${timestampMs} after ${this.maxTimeMs}`);
     }
+    this.#append(timestampMs, high, low);
+  }
+
+  #append(timestampMs: number, high: number, low: number): void {
+    const count = this.count;
     if (count === chunkSamplesMax) throw new RangeError(`a chunk holds at most ${chunkSamplesMax} samples`);
     if (this.#at + sampleBytesMax > this.#buffer.length) this.#grow();
 
