@@ -161,6 +161,7 @@ function buildAggregate(node: AggregateNode, grid: StepGrid, context: QueryConte
   const { operator, without, grouping } = node;
   const input = buildVector(node.input, grid, context);
   const { parameter } = node;
+  const inputRange = node.input.range;
   switch (operator) {
     case "sum":
     case "avg":
@@ -170,20 +171,24 @@ function buildAggregate(node: AggregateNode, grid: StepGrid, context: QueryConte
     case "group":
     case "stddev":
     case "stdvar":
-      return createAggregation(input, { operator, without, grouping, parameter: undefined }, grid, context);
+      return createAggregation(input, { operator, without, grouping, parameter: undefined, inputRange }, grid, context);
     case "quantile": {
       if (parameter === undefined) throw new Error("quantile without parameter");
       const column = checked(buildScalar(parameter, grid, context), (quantiles) =>
         warnOfQuantiles(quantiles, parameter.range, context),
       );
-      return createAggregation(input, { operator, without, grouping, parameter: column }, grid, context);
+      return createAggregation(input, { operator, without, grouping, parameter: column, inputRange }, grid, context);
     }
     case "topk":
     case "bottomk":
     case "limitk": {
       if (parameter === undefined) throw new Error(`${operator} without parameter`);
       const column = buildScalar(parameter, grid, context);
-      return createSelectingAggregation(input, { operator, without, grouping, parameter: column }, context);
+      return createSelectingAggregation(
+        input,
+        { operator, without, grouping, parameter: column, range: node.range },
+        context,
+      );
     }
     case "count_values": {
       if (parameter?.kind !== "string") throw new Error("count_values without label");

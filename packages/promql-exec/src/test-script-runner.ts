@@ -1,128 +1,11 @@
-/** Runs test scripts against an engine: loads samples into chunks in memory, asks, and compares as Prometheus does. */
-import { encodeXor } from "@pleiad/chunks";
-import {
-  compareLabels,
-  compileMatchers,
-  cursorOf,
-  fail,
-  formatLabels,
-  labelsFromPairs,
-  labelPairs,
-  labelsKey,
-  labelValue,
-  metricNameLabel,
-  ok,
-  setStale,
-  unreachable,
-  xorEncoding,
-  type ChunkEncoding,
-  type Labels,
-  type SeriesSource,
-  type SourceChunk,
-  type SourceSeries,
-} from "@pleiad/model";
+/** Runs test scripts against an engine: loads, asks, and asks again as the language demands. */
+import { unreachable, type FloatHistogram, type Labels, type SeriesSource } from "@pleiad/model";
 import { defaultParseOptions, formatExpression, parseExpression, type Expression } from "@pleiad/promql-syntax";
-import type { AnswerValue, QueryAnswer, QueryFailure, SourceSettings } from "./answer.ts";
+import type { AnswerSeries, AnswerValue, SourceSettings } from "./answer.ts";
 import type { Engine } from "./engine.ts";
-import type { AnnotationExpectation, EvalCommand, ScriptCommand, ScriptSeries } from "./test-script.ts";
-
-/** Series in memory, in chunks of at most 120 samples, as a head would cut them. */
-interface ScriptStorage {
-  readonly source: SeriesSource;
-  load(command: Extract<ScriptCommand, { kind: "load" }>): void;
-  clear(): void;
-}
-
-/** Stands for native histograms, which these scripts load and which no decoder here reads. */
-const histogramEncoding: ChunkEncoding = 3;
-const chunkSamples = 120;
-
-function createScriptStorage(): ScriptStorage {
-  let stored = new Map<string, SourceSeries>();
-  return {
-    source: {
-      select(request, signal) {
-        if (signal.aborted) return cursorOf([], { failure: { kind: "canceled", source: "script" } });
-        const matches = compileMatchers(request.matchers);
-        if (!matches.ok) {
-          return cursorOf([], { failure: { kind: "invalid", source: "script", reason: matches.failure.reason } });
-        }
-        const inRange = ({ minTimeMs, maxTimeMs }: SourceChunk) =>
-          maxTimeMs >= request.minTimeMs && minTimeMs <= request.maxTimeMs;
-        const series = [...stored.values()]
-          .filter((one) => matches.value(one.labels))
-          .map((one) => ({ ...one, chunks: one.chunks.filter(inRange) }))
-          .filter((one) => one.chunks.length > 0);
-        return cursorOf(series.sort((a, b) => compareLabels(a.labels, b.labels)));
-      },
-      labelNames: async () => ok({ values: [], warnings: [] }),
-      labelValues: async () => fail({ kind: "unavailable", source: "script", reason: "labels are not asked for here" }),
-    },
-    load({ series, stepMs, withNativeHistograms }) {
-      // Within one block, a repeated series takes the place of the one before.
-      const lastOf = new Map(series.map((one) => [labelsKey(one.labels), one]));
-      for (const one of lastOf.values()) {
-        const chunks = encodeSeries(one, stepMs);
-        addChunks(stored, one.labels, chunks);
-        if (!withNativeHistograms) continue;
-        const name = labelValue(one.labels, metricNameLabel);
-        if (!name.endsWith("_bucket")) continue;
-        const pairs = [...labelPairs(one.labels)].filter(([label]) => label !== "le" && label !== metricNameLabel);
-        const nativeLabels = labelsFromPairs([...pairs, [metricNameLabel, name.slice(0, -"_bucket".length)]]);
-        addChunks(
-          stored,
-          nativeLabels,
-          chunks.map((chunk) => ({ ...chunk, content: histogramContent })),
-        );
-      }
-    },
-    clear() {
-      stored = new Map();
-    },
-  };
-}
-
-const histogramContent: SourceChunk["content"] = {
-  kind: "raw",
-  encoding: histogramEncoding,
-  data: new Uint8Array([0, 0]),
-};
-
-function addChunks(stored: Map<string, SourceSeries>, labels: Labels, chunks: readonly SourceChunk[]): void {
-  const key = labelsKey(labels);
-  const before = stored.get(key)?.chunks ?? [];
-  const all = [...before, ...chunks].sort((a, b) => a.minTimeMs - b.minTimeMs || a.maxTimeMs - b.maxTimeMs);
-  stored.set(key, { labels, chunks: all });
-}
-
-function encodeSeries({ values }: ScriptSeries, stepMs: number): readonly SourceChunk[] {
-  const chunks: SourceChunk[] = [];
-  const timestampsMs = new Float64Array(values.length);
-  const samples = new Float64Array(values.length);
-  let count = 0;
-  let from = 0;
-  const cut = () => {
-    if (count === from) return;
-    const data = encodeXor(timestampsMs, samples, from, count);
-    const content = { kind: "raw", encoding: xorEncoding, data } as const;
-    chunks.push({ minTimeMs: timestampsMs[from], maxTimeMs: timestampsMs[count - 1], content });
-    from = count;
-  };
-  values.forEach((value, i) => {
-    if (value === undefined) return;
-    if (value === "histogram") {
-      chunks.push({ minTimeMs: i * stepMs, maxTimeMs: i * stepMs, content: histogramContent });
-      return;
-    }
-    timestampsMs[count] = i * stepMs;
-    if (value === "stale") setStale(samples, count);
-    else samples[count] = value;
-    count++;
-    if (count - from === chunkSamples) cut();
-  });
-  cut();
-  return chunks;
-}
+import { judgeAnswer, judgeFailure, judgeOrder, judgeValue } from "./test-script-judgement.ts";
+import { createScriptStorage } from "./test-script-storage.ts";
+import type { EvalCommand, ScriptCommand } from "./test-script.ts";
 
 /** What became of one eval; no fault where it passed. */
 export interface EvalOutcome {
@@ -185,20 +68,30 @@ async function runEvalAsRange(command: EvalCommand, engine: Engine, source: Seri
   if (!answer.ok) return `as a range query: ${answer.failure.kind}: ${answer.failure.message}`;
   const { value } = answer.value;
   if (value.kind !== "matrix") return `as a range query: a ${value.kind}`;
+  const disorder = judgeOrder(value.series);
+  if (disorder !== undefined) return `as a range query: ${disorder}`;
+  const middle = stepOf(value.series, timeMs);
+  const fault = judgeValue(
+    command,
+    result.kind === "scalar" ? { kind: "scalar", timestampMs: timeMs, value: middle.values[0] ?? NaN } : middle,
+  );
+  return fault === undefined ? undefined : `as a range query: ${fault}`;
+}
+
+/** What the series of a range query have at one step. */
+function stepOf(series: readonly AnswerSeries[], timestampMs: number): Extract<AnswerValue, { kind: "vector" }> {
   const labels: Labels[] = [];
   const values: number[] = [];
-  for (const series of value.series) {
-    const at = series.timestampsMs.indexOf(timeMs);
-    if (at === -1) continue;
-    labels.push(series.labels);
-    values.push(series.values[at]);
+  const histograms: (FloatHistogram | undefined)[] = [];
+  for (const one of series) {
+    const at = one.timestampsMs.indexOf(timestampMs);
+    const histogramAt = one.histogramTimestampsMs.indexOf(timestampMs);
+    if (at === -1 && histogramAt === -1) continue;
+    labels.push(one.labels);
+    values.push(at === -1 ? 0 : one.values[at]);
+    histograms.push(histogramAt === -1 ? undefined : one.histograms[histogramAt]);
   }
-  const middle: AnswerValue =
-    result.kind === "scalar"
-      ? { kind: "scalar", timestampMs: timeMs, value: values[0] ?? NaN }
-      : { kind: "vector", timestampMs: timeMs, labels, values: Float64Array.from(values), histograms: [] };
-  const fault = judgeValue(command, middle);
-  return fault === undefined ? undefined : `as a range query: ${fault}`;
+  return { kind: "vector", timestampMs, labels, values: Float64Array.from(values), histograms };
 }
 
 /** Functions that tell the evaluation time, which pinning cannot keep. */
@@ -256,130 +149,3 @@ function pinExpression(expression: Expression, timestampMs: number): Expression 
 }
 
 const plainSettings: SourceSettings = { withoutLabels: [], maxResolutionMs: 0, onFailure: "abort" };
-
-function judgeFailure({ annotations }: EvalCommand, failure: QueryFailure): string | undefined {
-  const told = `${failure.kind}: ${failure.message}`;
-  const expected = annotations.filter(({ level }) => level === "fail");
-  if (expected.length === 0 || failure.kind === "not-evaluated") return told;
-  return expected.every(({ matches }) => matches(failure.message)) ? undefined : `another failure, ${told}`;
-}
-
-function judgeAnswer(command: EvalCommand, answer: QueryAnswer): string | undefined {
-  if (command.annotations.some(({ level }) => level === "fail")) return "an answer instead of a failure";
-  return (
-    judgeAnnotations(command.annotations, "warn", answer.warnings) ??
-    judgeAnnotations(command.annotations, "info", answer.infos) ??
-    judgeValue(command, answer.value)
-  );
-}
-
-function judgeAnnotations(
-  expectations: readonly AnnotationExpectation[],
-  level: "warn" | "info",
-  found: readonly string[],
-): string | undefined {
-  // The scripts give the texts as they are before positions and details of the query are added.
-  const texts = found.map((text) => text.replace(/ \(\d+:\d+\)$/, "").replace(/, from buckets .*$/, ""));
-  if (expectations.some((one) => one.level === `no_${level}`) && texts.length > 0) return `unexpected ${texts.join()}`;
-  const wanted = expectations.filter((one) => one.level === level);
-  if (wanted.length === 0) return undefined;
-  if (!wanted.every(({ matches }) => texts.some(matches))) return `no such ${level} among [${texts.join("; ")}]`;
-  const stray = texts.find((text) => !wanted.some(({ matches }) => matches(text)));
-  return stray === undefined ? undefined : `unexpected ${level} ${stray}`;
-}
-
-function judgeValue(command: EvalCommand, value: AnswerValue): string | undefined {
-  const { result } = command;
-  switch (result.kind) {
-    case "scalar":
-      if (value.kind !== "scalar") return `a ${value.kind} instead of a scalar`;
-      return areClose(value.value, result.value) ? undefined : `${value.value} instead of ${result.value}`;
-    case "string":
-      if (value.kind !== "string") return `a ${value.kind} instead of a string`;
-      return value.value === result.value ? undefined : `${value.value} instead of ${result.value}`;
-    case "range-vector":
-      if (value.kind !== "matrix") return `a ${value.kind} instead of a range vector`;
-      return judgeMatrix(value, result.series, result.startMs, result.stepMs);
-    case "series":
-      if (value.kind === "vector") return judgeVector(value, result.series, command.ordered);
-      if (value.kind === "matrix" && command.stepMs > 0) {
-        return judgeMatrix(value, result.series, command.startMs, command.stepMs);
-      }
-      return value.kind === "matrix" && value.series.length === 0 && result.series.length === 0
-        ? undefined
-        : `a ${value.kind} instead of series`;
-    default:
-      return unreachable(result);
-  }
-}
-
-function judgeVector(
-  value: Extract<AnswerValue, { kind: "vector" }>,
-  expected: readonly ScriptSeries[],
-  ordered: boolean,
-): string | undefined {
-  if (value.labels.length !== expected.length) {
-    return `${value.labels.length} series instead of ${expected.length}: ${value.labels.map(formatLabels).join(" ")}`;
-  }
-  const positions = new Map(value.labels.map((labels, i) => [labelsKey(labels), i]));
-  for (const [i, one] of expected.entries()) {
-    const at = positions.get(labelsKey(one.labels));
-    if (at === undefined) return `no ${formatLabels(one.labels)} in ${value.labels.map(formatLabels).join(" ")}`;
-    if (ordered && at !== i) return `${formatLabels(one.labels)} at place ${at} instead of ${i}`;
-    const [wanted] = one.values;
-    if (typeof wanted !== "number") return "a native histogram is expected";
-    if (!areClose(value.values[at], wanted)) {
-      return `${formatLabels(one.labels)} ${value.values[at]} instead of ${wanted}`;
-    }
-  }
-  return undefined;
-}
-
-function judgeMatrix(
-  value: Extract<AnswerValue, { kind: "matrix" }>,
-  expected: readonly ScriptSeries[],
-  startMs: number,
-  stepMs: number,
-): string | undefined {
-  const wanted = expected.filter(({ values }) => values.some((one) => one !== undefined));
-  if (value.series.length !== wanted.length) {
-    const found = value.series.map(({ labels }) => formatLabels(labels)).join(" ");
-    return `${value.series.length} series instead of ${wanted.length}: ${found}`;
-  }
-  for (let i = 1; i < value.series.length; i++) {
-    if (compareLabels(value.series[i - 1].labels, value.series[i].labels) >= 0) return "not sorted by labels";
-  }
-  const byLabels = new Map(value.series.map((series) => [labelsKey(series.labels), series]));
-  for (const { labels, values } of wanted) {
-    const series = byLabels.get(labelsKey(labels));
-    if (series === undefined) return `no ${formatLabels(labels)}`;
-    const samples: (readonly [number, number])[] = [];
-    for (const [i, one] of values.entries()) {
-      if (one === undefined) continue;
-      if (typeof one !== "number") return "a native histogram is expected";
-      samples.push([startMs + i * stepMs, one]);
-    }
-    if (samples.length !== series.values.length) {
-      return `${formatLabels(labels)} has ${series.values.length} samples instead of ${samples.length}`;
-    }
-    for (const [i, [timestampMs, wantedValue]] of samples.entries()) {
-      if (series.timestampsMs[i] !== timestampMs || !areClose(series.values[i], wantedValue)) {
-        const found = `${series.values[i]} @${series.timestampsMs[i]}`;
-        return `${formatLabels(labels)} ${found} instead of ${wantedValue} @${timestampMs}`;
-      }
-    }
-  }
-  return undefined;
-}
-
-const tolerance = 1e-6;
-const smallestNormal = 2.2250738585072014e-308;
-
-/** The language's idea of equal floats. */
-function areClose(a: number, b: number): boolean {
-  if (a === b || (a !== a && b !== b)) return true;
-  const sum = Math.abs(a) + Math.abs(b);
-  const difference = Math.abs(a - b);
-  if (a === 0 || b === 0 || sum < smallestNormal) return difference < tolerance * smallestNormal;
-  return difference / Math.min(sum, Number.MAX_VALUE) < tolerance;
-}

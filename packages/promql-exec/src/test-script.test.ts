@@ -31,10 +31,70 @@ describe("the items of a series", () => {
     ["steps down, to below zero", "1-2x2", [1, -1, -3]],
     ["steps by repeated addition, roundings and all", "0+0.1x3", [0, 0.1, 0.2, 0.1 + 0.1 + 0.1]],
     ["exponents are no steps", "1e-1x1", [0.1, 0.1]],
-    ["native histograms", "{{sum:1 buckets:[1 2]}} {{count:1}}x1", ["histogram", "histogram", "histogram"]],
   ] as const) {
     it(rule, () => expect(loaded(`x ${items}`).values).toEqual(values));
   }
+});
+
+describe("native histograms of a series", () => {
+  const bucketsOf = (items: string) =>
+    loaded(`x ${items}`).values.map((value) =>
+      typeof value === "object" ? [...value.histogram.positiveBuckets] : value,
+    );
+
+  for (const [rule, items, values] of [
+    ["buckets as they stand", "{{sum:1 buckets:[1 2]}}", [[1, 2]]],
+    ["one more copy than the count says", "{{buckets:[1]}}x2", [[1], [1], [1]]],
+    ["steps up", "{{buckets:[1]}}+{{buckets:[2]}}x2", [[1], [3], [5]]],
+    ["steps down", "{{buckets:[5]}}-{{buckets:[2]}}x1", [[5], [3]]],
+    ["among floats and gaps", "1 _ {{}} stale", [1, undefined, [], "stale"]],
+  ] as const) {
+    it(rule, () => expect(bucketsOf(items)).toEqual(values));
+  }
+
+  it("have what is written and zeros elsewhere", () => {
+    const [value] = loaded(
+      "x {{schema:-53 n_offset:2 n_buckets:[1] custom_values:[5 10] z_bucket_w:0.1 counter_reset_hint:not_reset}}",
+    ).values;
+    expect(value).toEqual({
+      isHintGiven: true,
+      histogram: {
+        schema: -53,
+        zeroThreshold: 0.1,
+        zeroCount: 0,
+        count: 0,
+        sum: 0,
+        positiveSpans: [],
+        positiveBuckets: new Float64Array(0),
+        negativeSpans: [{ offset: 2, length: 1 }],
+        negativeBuckets: Float64Array.of(1),
+        customBounds: Float64Array.of(5, 10),
+        counterReset: "not-reset",
+      },
+    });
+  });
+});
+
+describe("the start timestamps of a series", () => {
+  for (const [rule, items, startsMs] of [
+    ["times before the sample", "-30s -1m30s", [-30_000, -90_000]],
+    ["omitted positions", "_ _x2 0", [undefined, undefined, undefined, 0]],
+    ["one more copy than the count says", "1ms-1mx2", [1, -59_999, -119_999]],
+    ["steps up", "-1m+10sx1", [-60_000, -50_000]],
+    ["a time after the sample", "+1m", [60_000]],
+  ] as const) {
+    it(rule, () => {
+      const [command] = commandsOf(`load 1m\n  x{a="1"}@st ${items}\n  x{a="1"} ${startsMs.map(() => "1").join(" ")}`);
+      expect(command.kind === "load" && command.series.map((one) => one.startsMs)).toEqual([startsMs]);
+    });
+  }
+
+  it("have a position for each sample", () => {
+    expect(parseTestScript("load 1m\n  x@st _ -1m\n  x 1 2 3")).toMatchObject({
+      ok: false,
+      failure: { line: 3, reason: "2 start timestamps for 3 samples" },
+    });
+  });
 });
 
 describe("the labels of a series", () => {

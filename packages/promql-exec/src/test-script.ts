@@ -3,22 +3,34 @@
  * `test-script-runner.ts` runs them.
  */
 import {
+  addHistograms,
   fail,
+  labelsEqual,
   labelsFromPairs,
   ok,
   parseDuration,
   parseFloatText,
   metricNameLabel,
+  subtractHistograms,
+  type FloatHistogram,
   type Labels,
   type Result,
 } from "@pleiad/model";
 
+export interface ScriptHistogram {
+  readonly histogram: FloatHistogram;
+  /** Whether the script spells out the counter-reset hint: only then is it compared. */
+  readonly isHintGiven: boolean;
+}
+
 /** One position of a series: a value, a staleness marker, a native histogram, or nothing. */
-export type ScriptValue = number | "stale" | "histogram" | undefined;
+export type ScriptValue = number | "stale" | ScriptHistogram | undefined;
 
 export interface ScriptSeries {
   readonly labels: Labels;
   readonly values: readonly ScriptValue[];
+  /** How long before its own time each sample began to count, as a time relative to it; undefined where not known. */
+  readonly startsMs: readonly (number | undefined)[] | undefined;
   readonly line: number;
 }
 
@@ -114,9 +126,7 @@ function parseCommand(head: NumberedLine, block: readonly NumberedLine[]): Scrip
   const load = /^load(_with_nhcb)?\s+(\S+)$/i.exec(text);
   if (load !== null) {
     const stepMs = durationMs(load[2], line);
-    // Start timestamps are not stored by float chunks: their lines are left out.
-    const series = block.filter((one) => !/@st\s/.test(one.text)).map(parseSeries);
-    return { kind: "load", line, stepMs, withNativeHistograms: load[1] !== undefined, series };
+    return { kind: "load", line, stepMs, withNativeHistograms: load[1] !== undefined, series: parseLoad(block) };
   }
   const instant = /^eval(?:_(fail|warn|ordered|info))?\s+instant\s+(?:at\s+(.+?))?\s+(.+)$/i.exec(text);
   if (instant !== null) {
@@ -187,12 +197,35 @@ function annotationExpectation(
   return { level, matches: (text) => pattern.test(text) };
 }
 
+/** Lines of series, each with a line of start timestamps before it or not: `metric{a="b"}@st duration duration …` */
+function parseLoad(block: readonly NumberedLine[]): readonly ScriptSeries[] {
+  const series: ScriptSeries[] = [];
+  let starts: { readonly labels: Labels; readonly startsMs: readonly (number | undefined)[] } | undefined;
+  for (const { text, line } of block) {
+    const { labels, rest } = parseMetric(text, line);
+    if (rest.startsWith("@st")) {
+      starts = { labels, startsMs: splitItems(rest.slice("@st".length)).flatMap((item) => parseStart(item, line)) };
+      continue;
+    }
+    const one = parseSeries({ text, line });
+    if (starts !== undefined && !labelsEqual(starts.labels, labels)) {
+      throw new ScriptError(line, "start timestamps of another series");
+    }
+    if (starts !== undefined && starts.startsMs.length !== one.values.length) {
+      throw new ScriptError(line, `${starts.startsMs.length} start timestamps for ${one.values.length} samples`);
+    }
+    series.push({ ...one, startsMs: starts?.startsMs });
+    starts = undefined;
+  }
+  return series;
+}
+
 /** `metric{a="b"} item item …` */
 function parseSeries({ text, line }: NumberedLine): ScriptSeries {
   const { labels, rest } = parseMetric(text, line);
   const values: ScriptValue[] = [];
   for (const item of splitItems(rest)) values.push(...parseItem(item, line));
-  return { labels, values, line };
+  return { labels, values, startsMs: undefined, line };
 }
 
 function parseMetric(text: string, line: number): { readonly labels: Labels; readonly rest: string } {
@@ -234,7 +267,7 @@ function parseItem(item: string, line: number): readonly ScriptValue[] {
   if (item === "stale") return ["stale"];
   const omitted = /^_(?:x(\d+))?$/.exec(item);
   if (omitted !== null) return repeated(undefined, Number(omitted[1] ?? 1));
-  if (item.startsWith("{{")) return repeated("histogram", 1 + Number(/x(\d+)$/.exec(item)?.[1] ?? 0));
+  if (item.startsWith("{{")) return parseHistograms(item, line);
   const [, first, sign, increment, count] = sequencePattern.exec(item) ?? [];
   const start = parseFloatText(first ?? "");
   const step = increment === undefined ? 0 : parseFloatText(increment);
@@ -248,13 +281,94 @@ function parseItem(item: string, line: number): readonly ScriptValue[] {
   return values;
 }
 
+const startPattern = /^([+-]?[\da-z]*?[\da-wyz])(?:([+-])([\da-z]*?[\da-wyz]))?(?:x(\d+))?$/;
+
+/** `_`, `_xN`, `dur`, `durxN`, `dur+durxN`, `dur-durxN`, the durations relative to each sample's own time. */
+function parseStart(item: string, line: number): readonly (number | undefined)[] {
+  const omitted = /^_(?:x(\d+))?$/.exec(item);
+  if (omitted !== null) return Array.from({ length: Number(omitted[1] ?? 1) }, () => undefined);
+  const [, first, sign, increment, count] = startPattern.exec(item) ?? [];
+  if (first === undefined) throw new ScriptError(line, `not a start timestamp: ${item}`);
+  const startMs = durationMs(first, line);
+  const stepMs = increment === undefined ? 0 : durationMs(sign + increment, line);
+  return Array.from({ length: 1 + Number(count ?? 0) }, (_, i) => startMs + i * stepMs);
+}
+
+/** `{{…}}`, `{{…}}xN`, `{{…}}+{{…}}xN`, `{{…}}-{{…}}xN`: one histogram, or one more than the count says. */
+function parseHistograms(item: string, line: number): readonly ScriptHistogram[] {
+  const [, first, sign, increment, count] = /^(\{\{.*?\}\})(?:([+-])(\{\{.*?\}\}))?(?:x(\d+))?$/.exec(item) ?? [];
+  if (first === undefined) throw new ScriptError(line, `not a native histogram: ${item}`);
+  const base = parseHistogram(first, line);
+  const times = Number(count ?? 0);
+  if (increment === undefined) return Array.from({ length: times + 1 }, () => base);
+  const added = parseHistogram(increment, line);
+  const { isHintGiven } = added;
+  const histograms: ScriptHistogram[] = [{ ...base, isHintGiven }];
+  let { histogram } = base;
+  for (let i = 0; i < times; i++) {
+    if (histogram.schema > added.histogram.schema) {
+      throw new ScriptError(line, "the first histogram has a finer schema than the one that is added to it");
+    }
+    const combine = sign === "-" ? subtractHistograms : addHistograms;
+    const combined = combine(histogram, added.histogram);
+    if (combined === undefined) throw new ScriptError(line, `histograms that do not add up: ${item}`);
+    ({ histogram } = combined);
+    histograms.push({ histogram, isHintGiven });
+  }
+  return histograms;
+}
+
+const hints: Readonly<Record<string, FloatHistogram["counterReset"]>> = {
+  unknown: "unknown",
+  reset: "reset",
+  not_reset: "not-reset",
+  gauge: "gauge",
+};
+
+/** `{{schema:1 sum:2 buckets:[1 2]}}`: what is not given is zero, and nothing is made up from the rest. */
+function parseHistogram(text: string, line: number): ScriptHistogram {
+  const fields = new Map<string, string>();
+  for (const [, name, value] of text.slice(2, -2).matchAll(/(\w+):(\[[^\]]*\]|\S+)/g)) fields.set(name, value);
+  const number = (name: string) => {
+    const value = parseFloatText(fields.get(name) ?? "0");
+    if (value === undefined) throw new ScriptError(line, `not a number: ${name} of ${text}`);
+    return value;
+  };
+  const numbers = (name: string) => {
+    const items = (fields.get(name) ?? "[]").slice(1, -1).trim();
+    const values = items === "" ? [] : items.split(/\s+/).map((item) => parseFloatText(item) ?? NaN);
+    return Float64Array.from(values);
+  };
+  const spansOf = (buckets: Float64Array, offset: number) =>
+    buckets.length === 0 ? [] : [{ offset, length: buckets.length }];
+  const hint = fields.get("counter_reset_hint");
+  const counterReset = hint === undefined ? "unknown" : hints[hint];
+  if (counterReset === undefined) throw new ScriptError(line, `not a counter-reset hint: ${hint}`);
+  const positiveBuckets = numbers("buckets");
+  const negativeBuckets = numbers("n_buckets");
+  const histogram: FloatHistogram = {
+    schema: number("schema"),
+    zeroThreshold: number("z_bucket_w"),
+    zeroCount: number("z_bucket"),
+    count: number("count"),
+    sum: number("sum"),
+    positiveSpans: spansOf(positiveBuckets, number("offset")),
+    positiveBuckets,
+    negativeSpans: spansOf(negativeBuckets, number("n_offset")),
+    negativeBuckets,
+    customBounds: numbers("custom_values"),
+    counterReset,
+  };
+  return { histogram, isHintGiven: hint !== undefined };
+}
+
 function repeated(value: ScriptValue, count: number): readonly ScriptValue[] {
   return Array.from({ length: count }, () => value);
 }
 
 function durationMs(text: string, line: number): number {
   const negative = text.startsWith("-");
-  const duration = parseDuration(negative ? text.slice(1) : text);
+  const duration = parseDuration(text.replace(/^[+-]/, ""));
   if (duration.ok) return negative ? -duration.value : duration.value;
   throw new ScriptError(line, duration.failure);
 }
