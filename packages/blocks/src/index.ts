@@ -10,7 +10,8 @@ export {
   type BlockStats,
   type ThanosMeta,
 } from "./block-meta.ts";
-export type { BlockChunk, BlockWriter, BlockWriterOptions } from "./block-writer.ts";
+export { deleteBlockFolder, listBlockFolders, removeLeftovers } from "./block-folder.ts";
+export { createBlockWriter, type BlockChunk, type BlockWriter, type BlockWriterOptions } from "./block-writer.ts";
 export { openBlock, type Block, type BlockOptions } from "./block.ts";
 export type { BlockSeries } from "./series-scan.ts";
 export type { TimeSpan, Tombstones } from "./tombstones.ts";

@@ -1,0 +1,69 @@
+/** Writes the chunk files of a block, a new one where the last is full. Byte layout: docs/format/block.md. */
+import { crc32c } from "@pleiad/chunks";
+import type { FileSystem } from "@pleiad/ports";
+import type { BlockChunk } from "./block-writer.ts";
+import { chunkRecordOverheadBytes, segmentHeaderBytes, segmentMagic, segmentVersion } from "./chunk-record.ts";
+import { chunkRef, segmentName } from "./chunk-segments.ts";
+import { FileSink } from "./file-sink.ts";
+
+export class SegmentWriter {
+  readonly #files: FileSystem;
+  readonly #directory: string;
+  readonly #fileBytesMax: number;
+  #sink: FileSink | undefined;
+  #segment = -1;
+  #chunkBytesMax = 0;
+
+  constructor(files: FileSystem, directory: string, fileBytesMax: number) {
+    this.#files = files;
+    this.#directory = directory;
+    // References have 32 bits for the place in a file.
+    this.#fileBytesMax = Math.min(fileBytesMax, 0xffff_ffff);
+  }
+
+  /** Of the largest chunk, with what surrounds it. */
+  get chunkBytesMax(): number {
+    return this.#chunkBytesMax;
+  }
+
+  /** Writes one chunk; gives its reference. */
+  async add(chunk: BlockChunk): Promise<number> {
+    const { data, encoding } = chunk;
+    const bytesMost = data.length + chunkRecordOverheadBytes;
+    let sink = this.#sink;
+    if (sink === undefined || (sink.offset + bytesMost > this.#fileBytesMax && sink.offset > segmentHeaderBytes)) {
+      sink = await this.#cut();
+    }
+    const { offset, writer } = sink;
+    writer.uvarint(data.length);
+    const sumFrom = writer.length;
+    writer.u8(encoding);
+    writer.raw(data, 0, data.length);
+    writer.u32(crc32c(writer.bytes, sumFrom, writer.length));
+    this.#chunkBytesMax = Math.max(this.#chunkBytesMax, sink.offset - offset);
+    if (sink.isFull) await sink.flush();
+    return chunkRef(this.#segment, offset);
+  }
+
+  /** Everything is on disk when it resolves. */
+  async finish(): Promise<void> {
+    await this.#sink?.finish();
+    this.#sink = undefined;
+  }
+
+  async close(): Promise<void> {
+    await this.#sink?.close();
+    this.#sink = undefined;
+  }
+
+  async #cut(): Promise<FileSink> {
+    await this.finish();
+    this.#segment++;
+    const sink = await FileSink.create(this.#files, `${this.#directory}/${segmentName(this.#segment)}`);
+    sink.writer.u32(segmentMagic);
+    sink.writer.u8(segmentVersion);
+    sink.writer.zeros(3);
+    this.#sink = sink;
+    return sink;
+  }
+}
