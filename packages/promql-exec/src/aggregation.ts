@@ -1,10 +1,20 @@
 /** Aggregations with one result a group and step. */
-import type { Labels } from "@pleiad/model";
+import { labelValue, metricNameLabel, type FloatHistogram, type Labels } from "@pleiad/model";
 import { stepCountOf, type StepGrid } from "@pleiad/promql-plan";
+import type { SourceRange } from "@pleiad/promql-syntax";
 import { createAccumulator, type Accumulator, type AccumulatorKind } from "./accumulators.ts";
 import { formatGrouping, groupSeries, type Grouping, type Groups } from "./grouping.ts";
 import { mergeNameDrops } from "./name-drops.ts";
-import { createStepBatch, reserveSamples, type Operator, type StepBatch } from "./operator.ts";
+import { informOfIgnoredInAggregation, warnOfMixedAggregation } from "./histogram-remarks.ts";
+import { createHistogramSlots, type HistogramSlots } from "./histogram-slots.ts";
+import {
+  createStepBatch,
+  floatSample,
+  histogramSample,
+  reserveSamples,
+  type Operator,
+  type StepBatch,
+} from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
 import type { ScalarColumn } from "./scalar-column.ts";
 
@@ -12,7 +22,21 @@ export interface Aggregation extends Grouping {
   readonly operator: AccumulatorKind;
   /** The φ of quantile; checked by whoever makes the column. */
   readonly parameter: ScalarColumn | undefined;
+  readonly inputRange: SourceRange; // where the input stands in the query
 }
+
+/** What an aggregation does with native histograms. */
+const histogramTreatments: Readonly<Record<AccumulatorKind, "added" | "counted" | "ignored">> = {
+  sum: "added",
+  avg: "added",
+  count: "counted",
+  group: "counted",
+  min: "ignored",
+  max: "ignored",
+  stddev: "ignored",
+  stdvar: "ignored",
+  quantile: "ignored",
+};
 
 /**
  * Over an input that gives rows, every sample goes straight into its group's row: what is held is groups × steps, however
@@ -28,8 +52,27 @@ export function createAggregation(
   let groups: Groups = { labels: [], groupOf: new Uint32Array(0) };
   let parameters: Float64Array | undefined;
   let accumulator: Accumulator | undefined;
+  let seriesLabels: readonly Labels[] = [];
   let batch: StepBatch | undefined;
   let step = 0;
+
+  const { operator, inputRange } = aggregation;
+  const isAdding = operator === "sum" || operator === "avg";
+  const histograms = isAdding ? createHistogramSlots(operator, inputRange, context) : undefined;
+  const addHistogram = (slot: number, histogram: FloatHistogram, seriesId: number) => {
+    switch (histogramTreatments[operator]) {
+      case "added":
+        histograms?.add(slot, histogram, () => labelValue(seriesLabels[seriesId], metricNameLabel));
+        return;
+      case "counted":
+        accumulator?.add(slot, 1);
+        return;
+      case "ignored":
+        informOfIgnoredInAggregation(operator, inputRange, context);
+    }
+  };
+
+  const warnOfMix = () => warnOfMixedAggregation(inputRange, context);
 
   const fromRows = async (rows: NonNullable<Operator["rows"]>, out: StepBatch, signal: AbortSignal) => {
     if (accumulator === undefined) {
@@ -37,11 +80,11 @@ export function createAggregation(
       accumulator = createAccumulator(aggregation.operator, groups.labels.length * stepCount);
       // A quantile keeps the samples themselves until the end.
       const keep = aggregation.operator === "quantile" ? (samples: number) => context.budget.take(samples) : undefined;
-      await addRows(rows, accumulator, groups.groupOf, stepCount, keep, signal);
+      await addRows(rows, accumulator, groups.groupOf, stepCount, keep, addHistogram, signal);
     }
     const steps = Math.min(out.stepCountMax, stepCount - step);
     if (steps <= 0) return 0;
-    writeGroups(out, accumulator, {
+    writeGroups(out, accumulator, histograms, warnOfMix, {
       groupCount: groups.labels.length,
       steps,
       slotStart: step,
@@ -59,8 +102,9 @@ export function createAggregation(
     const steps = await input.next(batch, signal);
     if (steps === 0) return 0;
     accumulator.clear();
-    addSteps(batch, steps, accumulator, groups.groupOf);
-    writeGroups(out, accumulator, {
+    histograms?.clear();
+    addSteps(batch, steps, accumulator, groups.groupOf, addHistogram);
+    writeGroups(out, accumulator, histograms, warnOfMix, {
       groupCount: groups.labels.length,
       steps,
       slotStart: 0,
@@ -81,13 +125,16 @@ export function createAggregation(
     },
     async series(signal): Promise<readonly Labels[]> {
       parameters = await aggregation.parameter?.(signal);
-      groups = await groupSeries(await input.series(signal), aggregation, context.pace);
+      seriesLabels = await input.series(signal);
+      groups = await groupSeries(seriesLabels, aggregation, context.pace);
       return groups.labels;
     },
     next: async (out, signal) =>
       input.rows === undefined ? await fromSteps(out, signal) : await fromRows(input.rows, out, signal),
   };
 }
+
+type AddHistogram = (slot: number, histogram: FloatHistogram, seriesId: number) => void;
 
 /** Slot of a group's step: group × stepCount + step. `keep` is told how many samples the accumulator holds on to. */
 async function addRows(
@@ -96,11 +143,24 @@ async function addRows(
   groupOf: Uint32Array,
   stepCount: number,
   keep: ((samples: number) => void) | undefined,
+  addHistogram: AddHistogram,
   signal: AbortSignal,
 ): Promise<void> {
-  await rows.each((seriesId, values, present) => {
+  await rows.each((seriesId, values, present, histograms) => {
     const slot = groupOf[seriesId] * stepCount;
     let count = 0;
+    if (histograms !== undefined) {
+      for (let step = 0; step < stepCount; step++) {
+        const histogram = histograms[step];
+        if (present[step] === histogramSample && histogram !== undefined)
+          addHistogram(slot + step, histogram, seriesId);
+        if (present[step] !== floatSample) continue;
+        accumulator.add(slot + step, values[step]);
+        count++;
+      }
+      keep?.(count);
+      return;
+    }
     for (let step = 0; step < stepCount; step++) {
       if (present[step] === 0) continue;
       accumulator.add(slot + step, values[step]);
@@ -111,12 +171,22 @@ async function addRows(
 }
 
 /** Slot of a group's step: group × stepCountMax + step. */
-function addSteps(batch: StepBatch, steps: number, accumulator: Accumulator, groupOf: Uint32Array): void {
-  const { seriesIds, values, sampleEnds, stepCountMax } = batch;
+function addSteps(
+  batch: StepBatch,
+  steps: number,
+  accumulator: Accumulator,
+  groupOf: Uint32Array,
+  addHistogram: AddHistogram,
+): void {
+  const { seriesIds, values, sampleEnds, stepCountMax, histograms } = batch;
+  const hasHistograms = histograms.length > 0;
   let sample = 0;
   for (let step = 0; step < steps; step++) {
     for (; sample < sampleEnds[step]; sample++) {
-      accumulator.add(groupOf[seriesIds[sample]] * stepCountMax + step, values[sample]);
+      const slot = groupOf[seriesIds[sample]] * stepCountMax + step;
+      const histogram = hasHistograms ? histograms[sample] : undefined;
+      if (histogram === undefined) accumulator.add(slot, values[sample]);
+      else addHistogram(slot, histogram, seriesIds[sample]);
     }
   }
 }
@@ -124,6 +194,8 @@ function addSteps(batch: StepBatch, steps: number, accumulator: Accumulator, gro
 function writeGroups(
   out: StepBatch,
   accumulator: Accumulator,
+  histograms: HistogramSlots | undefined,
+  warnOfMix: () => void,
   layout: {
     readonly groupCount: number;
     readonly steps: number;
@@ -135,15 +207,25 @@ function writeGroups(
   const { groupCount, steps, slotStart, slotStride, parameters } = layout;
   reserveSamples(out, groupCount * steps);
   const { seriesIds, values, sampleEnds } = out;
+  out.histograms.length = 0;
   let count = 0;
   for (let step = 0; step < steps; step++) {
     for (let group = 0; group < groupCount; group++) {
       const slot = group * slotStride + slotStart + step;
+      if (histograms?.has(slot) === true) {
+        if (accumulator.has(slot)) warnOfMix();
+        else {
+          const histogram = histograms.result(slot);
+          if (histogram === undefined) continue;
+          seriesIds[count] = group;
+          out.histograms[count++] = histogram;
+        }
+        continue;
+      }
       if (!accumulator.has(slot)) continue;
       seriesIds[count] = group;
       values[count++] = accumulator.result(slot, parameters === undefined ? 0 : parameters[step]);
     }
     sampleEnds[step] = count;
   }
-  out.histograms.length = 0;
 }

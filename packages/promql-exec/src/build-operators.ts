@@ -1,5 +1,5 @@
 /** From plan to operators: one switch over the kinds of node, one table for calls. Labels and samples come later. */
-import { emptyLabels, unreachable } from "@pleiad/model";
+import { emptyLabels, multiplyHistogram, unreachable } from "@pleiad/model";
 import {
   arithmetic,
   comparisons,
@@ -20,6 +20,7 @@ import { createRepeatedStep, createScalarVector } from "./constant-vector.ts";
 import { createCountValues } from "./count-values.ts";
 import { anchoredKernels, smoothedKernels } from "./extended-kernels.ts";
 import { createHistogramOperator, warnOfQuantiles, type HistogramFunction } from "./histogram-operator.ts";
+import { histogramRangeFunction } from "./histogram-range-functions.ts";
 import { createInstantSelector } from "./instant-selector.ts";
 import { labelJunction, labelReplacement } from "./label-functions.ts";
 import { createLimitRatio } from "./limit-ratio.ts";
@@ -51,7 +52,10 @@ export function buildVector(node: PlanNode, grid: StepGrid, context: QueryContex
     case "step-invariant":
       return createRepeatedStep(buildVector(node.input, { ...grid, endMs: grid.startMs }, context), grid, context);
     case "negate": {
-      const negated: SampleMapping = { map: (value) => -value };
+      const negated: SampleMapping = {
+        map: (value) => -value,
+        mapHistogram: (histogram) => multiplyHistogram(histogram, -1),
+      };
       return withoutName(
         context,
         createMappedSamples(buildVector(node.input, grid, context), [], () => negated, "negate"),
@@ -224,7 +228,10 @@ const otherCalls: Readonly<Record<string, CallBuilder>> = {
     if (argument.kind === "select")
       return withoutName(context, createInstantSelector(argument, grid, context, "timestamp"));
     const times = stepTimes(grid);
-    const mapping: SampleMapping = { map: (_, step) => times[step] / 1000 };
+    const mapping: SampleMapping = {
+      map: (_, step) => times[step] / 1000,
+      mapHistogram: (_, step) => times[step] / 1000,
+    };
     return withoutName(
       context,
       createMappedSamples(buildVector(argument, grid, context), [], () => mapping, "timestamp"),
@@ -289,6 +296,7 @@ function buildRangeCall(node: CallNode, grid: StepGrid, context: QueryContext): 
   const call = {
     function: node.function,
     kernel: kernelOf(node.function, windows),
+    ofHistograms: histogramRangeFunction(node.function, extensionOf(windows)),
     input: buildWindows(windows, context, { startTimestamps }),
     parameters: columns,
     inputRange: windows.range,
@@ -299,8 +307,12 @@ function buildRangeCall(node: CallNode, grid: StepGrid, context: QueryContext): 
 /** Functions that see by start timestamps where a counter began anew. */
 const startTimestampFunctions: ReadonlySet<string> = new Set(["rate", "increase", "irate", "resets"]);
 
+function extensionOf(windows: PlanNode) {
+  return windows.kind === "window" ? windows.select.extension : undefined;
+}
+
 function kernelOf(name: string, windows: PlanNode): RangeKernel {
-  const extension = windows.kind === "window" ? windows.select.extension : undefined;
+  const extension = extensionOf(windows);
   if (extension === undefined) return rangeKernels[name];
   const kernels = extension === "anchored" ? anchoredKernels : smoothedKernels;
   if (Object.hasOwn(kernels, name)) return kernels[name];

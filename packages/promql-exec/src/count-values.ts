@@ -1,11 +1,24 @@
 /** `count_values`: how many samples of a group have each value, a series a value. */
-import { formatPlainFloat, labelsFromPairs, labelPairs, labelsKey, type Labels } from "@pleiad/model";
+import {
+  formatHistogram,
+  formatPlainFloat,
+  labelsFromPairs,
+  labelPairs,
+  labelsKey,
+  type FloatHistogram,
+  type Labels,
+} from "@pleiad/model";
 import { stepCountOf, type StepGrid } from "@pleiad/promql-plan";
 import { groupSeries, type Grouping } from "./grouping.ts";
 import { batchStepsMax, createStepBatch, type Operator } from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
 import { QueryError } from "./query-error.ts";
 import { createRowOperator } from "./row-operator.ts";
+
+/** A map takes -0 for 0; they are two values. */
+function floatKey(value: number): number | "-0" {
+  return Object.is(value, -0) ? "-0" : value;
+}
 
 /** The values name the series, so all of the input is read before the labels are known. */
 export function createCountValues(
@@ -22,13 +35,14 @@ export function createCountValues(
     const labels: Labels[] = [];
     const counts: Float64Array[] = [];
     const numberOf = new Map<string, number>();
-    // By group and value, so that labels are made and compared once a series. A map takes -0 for 0; they are two values.
-    const seen = groups.labels.map(() => new Map<number | "-0", number>());
-    const numberFor = (group: number, value: number) => {
-      const valueKey = Object.is(value, -0) ? "-0" : value;
+    // By group and value, so that labels are made and compared once a series.
+    const seen = groups.labels.map(() => new Map<number | string, number>());
+    const numberFor = (group: number, value: number, histogram: FloatHistogram | undefined) => {
+      const valueKey = histogram === undefined ? floatKey(value) : formatHistogram(histogram);
       let number = seen[group].get(valueKey);
       if (number !== undefined) return number;
-      const own = labelsFromPairs([...labelPairs(groups.labels[group]), [label, formatPlainFloat(value)]]);
+      const text = histogram === undefined ? formatPlainFloat(value) : String(valueKey);
+      const own = labelsFromPairs([...labelPairs(groups.labels[group]), [label, text]]);
       const key = labelsKey(own);
       number = numberOf.get(key);
       if (number === undefined) {
@@ -47,7 +61,8 @@ export function createCountValues(
       let sample = 0;
       for (let step = 0; step < steps; step++) {
         for (; sample < batch.sampleEnds[step]; sample++) {
-          counts[numberFor(groups.groupOf[batch.seriesIds[sample]], batch.values[sample])][first + step]++;
+          const group = groups.groupOf[batch.seriesIds[sample]];
+          counts[numberFor(group, batch.values[sample], batch.histograms[sample])][first + step]++;
         }
       }
       first += steps;

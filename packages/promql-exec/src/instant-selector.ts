@@ -1,7 +1,8 @@
 /** Instant vector selectors: at each step, the latest sample of every series within the lookback. */
 import type { SampleColumns } from "@pleiad/chunks";
 import { formatPlan, type SelectNode, type StepGrid } from "@pleiad/promql-plan";
-import type { Operator } from "./operator.ts";
+import { fillLatestOfBoth, type SampleAspect } from "./latest-histograms.ts";
+import type { Operator, RowHistograms } from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
 import { createRowOperator, eachSeries } from "./row-operator.ts";
 import { isStaleAt, readSeries } from "./series-reader.ts";
@@ -12,7 +13,7 @@ export function createInstantSelector(
   select: SelectNode,
   grid: StepGrid,
   context: QueryContext,
-  value: "value" | "timestamp" | "start-timestamp" = "value",
+  value: SampleAspect = "value",
 ): Operator {
   const references = referenceTimes(grid, select);
   return createRowOperator(
@@ -23,8 +24,14 @@ export function createInstantSelector(
       return {
         labels: reader.labels,
         each: async (visit) => {
+          const histograms: RowHistograms = [];
           const fill = (seriesId: number, values: Float64Array, present: Uint8Array) => {
             const columns = reader.samplesOf(seriesId);
+            if (reader.histograms.count > 0) {
+              const row = { values, present, histograms };
+              const { rangeMs } = select;
+              return fillLatestOfBoth(columns, reader.histograms, value, references, rangeMs, row) && histograms;
+            }
             const found = fillLatest(columns, references, select.rangeMs, values, present);
             if (value === "timestamp" && found) fillTimes(columns, columns.timestampsMs, references, values);
             if (value === "start-timestamp" && found && columns.startTimestampsMs !== undefined) {

@@ -3,8 +3,11 @@ import type { SampleColumns } from "@pleiad/chunks";
 import { labelValue, metricNameLabel, unreachable, type Labels } from "@pleiad/model";
 import type { StepGrid } from "@pleiad/promql-plan";
 import type { SourceRange } from "@pleiad/promql-syntax";
-import type { Operator } from "./operator.ts";
-import { informAt, warnAt, type QueryContext } from "./query-context.ts";
+import type { HistogramRangeFunction } from "./histogram-range-functions.ts";
+import { informOfIgnoredInRange, warnOfStartOverlap } from "./histogram-remarks.ts";
+import { createHistogramWindowWalk, type HistogramWindow } from "./histogram-windows.ts";
+import { floatSample, histogramSample, noSample, type Operator, type RowHistograms } from "./operator.ts";
+import { informAt, type QueryContext } from "./query-context.ts";
 import type { RangeKernel, RangeOddity, SampleWindows } from "./range-kernels.ts";
 import { createRowOperator } from "./row-operator.ts";
 import type { ScalarColumn } from "./scalar-column.ts";
@@ -14,6 +17,8 @@ import type { WindowInput } from "./window-input.ts";
 export interface RangeCall {
   readonly function: string;
   readonly kernel: RangeKernel;
+  /** What it does with native histograms; undefined where it ignores them. */
+  readonly ofHistograms: HistogramRangeFunction | undefined;
   readonly input: WindowInput;
   readonly parameters: readonly ScalarColumn[];
   readonly inputRange: SourceRange; // where the range vector stands in the query
@@ -28,7 +33,9 @@ export function createRangeCall(call: RangeCall, grid: StepGrid, context: QueryC
     const parameters: Float64Array[] = [];
     for (const parameter of call.parameters) parameters.push(await parameter(signal));
     const fillWindows = createWindowFinder(input, grid, parameters);
+    const walkWindows = createHistogramWindowWalk(input, grid);
     const stepCount = stepTimes(grid).length;
+    const row: RowHistograms = Array.from({ length: stepCount }, () => undefined);
     const values = new Float64Array(stepCount);
     const present = new Uint8Array(stepCount);
     const isCounterFunction = call.function === "rate" || call.function === "increase";
@@ -36,8 +43,22 @@ export function createRangeCall(call: RangeCall, grid: StepGrid, context: QueryC
       labels,
       dropsName: input.dropsName,
       each: async (visit, signal) => {
-        await input.each((seriesId, columns) => {
+        await input.each((seriesId, columns, histograms) => {
           const remark = (oddity: RangeOddity) => warnOfOddity(oddity, labels[seriesId], call.inputRange, context);
+          if (histograms.count > 0) {
+            if (columns.count === 0) present.fill(noSample);
+            else call.kernel(fillWindows(columns, remark), values, present);
+            const metricName = labelValue(labels[seriesId], metricNameLabel);
+            const remarks = { metricName, range: call.inputRange, context };
+            row.fill(undefined);
+            walkWindows(columns, histograms, remarks, (window, step) => {
+              if (window.start < window.end) fillHistogramStep(call, window, step, values, present, row);
+            });
+            if (present.every((kind) => kind === noSample)) return;
+            if (isCounterFunction) informOfOddName(labels[seriesId], call.inputRange, context);
+            visit(seriesId, values, present, row);
+            return;
+          }
           if (columns.count === 0 || !call.kernel(fillWindows(columns, remark), values, present)) return;
           if (isCounterFunction) informOfOddName(labels[seriesId], call.inputRange, context);
           visit(seriesId, values, present);
@@ -45,6 +66,31 @@ export function createRangeCall(call: RangeCall, grid: StepGrid, context: QueryC
       },
     };
   });
+}
+
+/** Puts the result of a window with histograms in the place of that of its floats alone. */
+function fillHistogramStep(
+  { ofHistograms }: RangeCall,
+  window: HistogramWindow,
+  step: number,
+  values: Float64Array,
+  present: Uint8Array,
+  row: RowHistograms,
+): void {
+  if (ofHistograms === undefined) {
+    const { metricName, range, context } = window.remarks;
+    if (window.floatStart < window.floatEnd) informOfIgnoredInRange(metricName, range, context);
+    return;
+  }
+  const result = ofHistograms(window);
+  if (result === undefined) present[step] = noSample;
+  else if (typeof result === "number") {
+    values[step] = result;
+    present[step] = floatSample;
+  } else {
+    row[step] = result;
+    present[step] = histogramSample;
+  }
 }
 
 /** For any number of series, one after the other: where in its samples the window of each step lies. */
@@ -85,13 +131,10 @@ export function createWindowFinder(
 }
 
 function warnOfOddity(oddity: RangeOddity, labels: Labels, range: SourceRange, context: QueryContext): void {
-  const name = JSON.stringify(labelValue(labels, metricNameLabel));
   switch (oddity) {
-    case "start-overlap": {
-      const text = `sample has start time that overlaps with previous sample timestamp for metric ${name}`;
-      warnAt(context, range, text, { kind: "occurrences", count: 1 });
+    case "start-overlap":
+      warnOfStartOverlap(labelValue(labels, metricNameLabel), range, context);
       return;
-    }
     default:
       unreachable(oddity);
   }

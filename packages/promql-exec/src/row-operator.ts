@@ -3,7 +3,7 @@ import type { Labels } from "@pleiad/model";
 import type { StepGrid } from "@pleiad/promql-plan";
 import type { NameDrops } from "./name-drops.ts";
 import type { QueryContext } from "./query-context.ts";
-import type { Operator, RowStream, RowVisitor } from "./operator.ts";
+import type { Operator, RowHistograms, RowStream, RowVisitor } from "./operator.ts";
 import { createRowStore, type RowStore } from "./row-store.ts";
 
 /** What a row operator is made of: its labels, and a way to visit its rows, once. */
@@ -49,18 +49,23 @@ export function createRowOperator(
   };
 }
 
-/** Visits series 0 … count - 1 with `fill`, which writes a row and tells whether it has any sample, resting between. */
+/**
+ * Visits series 0 … count - 1 with `fill`, which writes a row and tells whether it has any sample, or gives the histograms
+ * of one that has them. Rests between.
+ */
 export async function eachSeries(
   count: number,
   stepCount: number,
   context: QueryContext,
-  fill: (seriesId: number, values: Float64Array, present: Uint8Array) => boolean,
+  fill: (seriesId: number, values: Float64Array, present: Uint8Array) => boolean | RowHistograms,
   visit: RowVisitor,
 ): Promise<void> {
   const values = new Float64Array(stepCount);
   const present = new Uint8Array(stepCount);
   for (let seriesId = 0; seriesId < count; seriesId++) {
-    if (fill(seriesId, values, present)) visit(seriesId, values, present);
+    const filled = fill(seriesId, values, present);
+    if (filled === true) visit(seriesId, values, present);
+    else if (filled !== false) visit(seriesId, values, present, filled);
     if (context.pace.due()) await context.pace.rest();
   }
 }

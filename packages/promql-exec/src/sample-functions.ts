@@ -1,4 +1,5 @@
 /** Functions of one sample: by name, the mapping that they are, given their scalar arguments. */
+import { histogramVariance, type FloatHistogram } from "@pleiad/model";
 import { greaterOf, lesserOf } from "./float-extremes.ts";
 import type { SampleMapping } from "./mapped-samples.ts";
 
@@ -70,13 +71,18 @@ export const dateFunctions: Readonly<Record<string, SampleFunction>> = {
   year: ofMoment((moment) => moment.getUTCFullYear()),
 };
 
-/** These read native histograms and leave floats out. Without native histograms nothing is left. */
-const nativeHistogramFunctions: Readonly<Record<string, SampleFunction>> = Object.fromEntries(
-  ["histogram_avg", "histogram_count", "histogram_sum", "histogram_stddev", "histogram_stdvar"].map((name) => [
-    name,
-    () => ({ keeps: () => false, map: (value: number) => value }),
-  ]),
-);
+/** A function of a native histogram. Floats are left out. */
+const ofHistogram = (read: (histogram: FloatHistogram) => number): SampleFunction => {
+  return () => ({ keeps: () => false, map: (value) => value, mapHistogram: read });
+};
+
+const nativeHistogramFunctions: Readonly<Record<string, SampleFunction>> = {
+  histogram_count: ofHistogram(({ count }) => count),
+  histogram_sum: ofHistogram(({ sum }) => sum),
+  histogram_avg: ofHistogram(({ count, sum }) => sum / count),
+  histogram_stdvar: ofHistogram(histogramVariance),
+  histogram_stddev: ofHistogram((histogram) => Math.sqrt(histogramVariance(histogram))),
+};
 
 export const sampleFunctions: Readonly<Record<string, SampleFunction>> = {
   ...mathFunctions,

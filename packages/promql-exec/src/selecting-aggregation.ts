@@ -1,7 +1,9 @@
 /** Aggregations that keep some of a group's samples as they are: topk, bottomk, limitk. */
 import type { Labels } from "@pleiad/model";
+import type { SourceRange } from "@pleiad/promql-syntax";
 import { formatGrouping, groupSeries, type Grouping } from "./grouping.ts";
-import { createStepBatch, reserveSamples, type Operator, type StepBatch } from "./operator.ts";
+import { informOfIgnoredInAggregation } from "./histogram-remarks.ts";
+import { createStepBatch, moveSample, reserveSamples, type Operator, type StepBatch } from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
 import { QueryError } from "./query-error.ts";
 import type { ScalarColumn } from "./scalar-column.ts";
@@ -9,11 +11,12 @@ import type { ScalarColumn } from "./scalar-column.ts";
 export interface SelectingAggregation extends Grouping {
   readonly operator: "topk" | "bottomk" | "limitk";
   readonly parameter: ScalarColumn;
+  readonly range: SourceRange; // where the aggregation stands in the query
 }
 
 /** What a group keeps of one step, best first. */
 interface Kept {
-  readonly seriesIds: number[];
+  readonly samples: number[]; // places in the batch
   readonly values: number[];
 }
 
@@ -46,21 +49,26 @@ export function createSelectingAggregation(
       if (steps === 0) return 0;
       reserveSamples(out, batch.sampleEnds[steps - 1]);
       out.timestampsMs.set(batch.timestampsMs.subarray(0, steps));
+      out.histograms.length = 0;
+      if (batch.histograms.length > 0 && aggregation.operator !== "limitk") {
+        const ignored = dropHistograms(batch, steps);
+        const isLimited = limits.subarray(step, step + steps).some((limit) => limit >= 1);
+        if (ignored && isLimited) informOfIgnoredInAggregation(aggregation.operator, aggregation.range, context);
+      }
       let from = 0;
       let count = 0;
       for (let i = 0; i < steps; i++) {
         const to = batch.sampleEnds[i];
         for (const kept of selectStep(batch, from, to, groupOf, limits[step + i], isBetter)) {
-          for (let k = 0; k < kept.values.length; k++) {
-            out.seriesIds[count] = kept.seriesIds[k];
-            out.values[count++] = kept.values[k];
+          for (const sample of kept.samples) {
+            out.seriesIds[count] = batch.seriesIds[sample];
+            moveSample(batch, sample, out, count++);
           }
         }
         out.sampleEnds[i] = count;
         from = to;
         if (context.pace.due()) await context.pace.rest();
       }
-      out.histograms.length = 0;
       step += steps;
       return steps;
     },
@@ -88,7 +96,7 @@ function selectStep(
   for (let i = from; i < to; i++) {
     const group = groupOf[seriesIds[i]];
     let kept = keptOf.get(group);
-    if (kept === undefined) keptOf.set(group, (kept = { seriesIds: [], values: [] }));
+    if (kept === undefined) keptOf.set(group, (kept = { samples: [], values: [] }));
     const held = kept.values;
     if (held.length === countMax && !isBetter(values[i], held[countMax - 1])) continue;
     let low = 0;
@@ -99,13 +107,30 @@ function selectStep(
       else low = middle + 1;
     }
     held.splice(low, 0, values[i]);
-    kept.seriesIds.splice(low, 0, seriesIds[i]);
+    kept.samples.splice(low, 0, i);
     if (held.length > countMax) {
       held.pop();
-      kept.seriesIds.pop();
+      kept.samples.pop();
     }
   }
   return keptOf.values();
+}
+
+/** Closes up a batch over its histograms, which have no order; tells whether there were any. */
+function dropHistograms(batch: StepBatch, steps: number): boolean {
+  const { seriesIds, values, sampleEnds, histograms } = batch;
+  let sample = 0;
+  let kept = 0;
+  for (let step = 0; step < steps; step++) {
+    for (; sample < sampleEnds[step]; sample++) {
+      if (histograms[sample] !== undefined) continue;
+      seriesIds[kept] = seriesIds[sample];
+      values[kept++] = values[sample];
+    }
+    sampleEnds[step] = kept;
+  }
+  histograms.length = 0;
+  return kept < sample;
 }
 
 function checkedLimits(limits: Float64Array): Float64Array<ArrayBuffer> {

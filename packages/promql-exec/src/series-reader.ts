@@ -1,14 +1,19 @@
 /** Series of a source as operators read them: labels at once, samples decoded one series at a time. */
 import {
+  createHistogramColumns,
   createSampleColumns,
   decodeChunk,
+  decodeHistogramChunk,
   formatChunkFailure,
+  isHistogramEncoding,
   reserveSamples,
+  type HistogramColumns,
   type SampleColumns,
 } from "@pleiad/chunks";
 import { formatSourceFailure, staleHigh, staleLow, type ChunkEncoding, type Labels } from "@pleiad/model";
 import type { SelectNode } from "@pleiad/promql-plan";
 import { createChunkStore } from "./chunk-store.ts";
+import { mergeHistograms } from "./histogram-samples.ts";
 import type { QueryContext } from "./query-context.ts";
 import { notEvaluated, QueryError } from "./query-error.ts";
 
@@ -19,6 +24,8 @@ export interface SeriesReader {
    * The columns are reused by the next call. To be called once a series: its chunks are let go.
    */
   samplesOf(seriesId: number): SampleColumns;
+  /** The native histograms of the series that `samplesOf` was called for last, in the same way. Nearly always none. */
+  readonly histograms: HistogramColumns;
 }
 
 /** What encoded chunks and labels take of the budget: the samples, of 16 bytes each, that would take as much memory. */
@@ -83,16 +90,21 @@ export async function readSeries(
 
   const columns = createSampleColumns(256, options);
   const later = createSampleColumns(256, options);
+  const histograms = createHistogramColumns(0, options);
   return {
     labels,
+    histograms,
     samplesOf(seriesId) {
       columns.count = 0;
+      histograms.count = 0;
       let bytes = 0;
       const end = store.firstChunk(seriesId + 1);
       for (let chunk = store.firstChunk(seriesId); chunk < end; chunk++) {
         const data = store.data(chunk);
         bytes += data.length;
-        if (columns.count === 0 || store.minTimeMs(chunk) > columns.timestampsMs[columns.count - 1]) {
+        if (isHistogramEncoding(store.encoding(chunk))) {
+          decodeHistogramsInto(histograms, store.encoding(chunk), data, options);
+        } else if (columns.count === 0 || store.minTimeMs(chunk) > columns.timestampsMs[columns.count - 1]) {
           decodeInto(columns, store.encoding(chunk), data);
         } else {
           // Replicas and late blocks overlap what came before: two sorted runs become one.
@@ -103,7 +115,7 @@ export async function readSeries(
       }
       store.release(seriesId);
       context.budget.give(samplesFor(bytes));
-      context.tally.samplesRead += columns.count;
+      context.tally.samplesRead += columns.count + histograms.count;
       return columns;
     },
   };
@@ -119,6 +131,18 @@ function decodeInto(columns: SampleColumns, encoding: ChunkEncoding, data: Uint8
   if (failure === undefined) return;
   if (failure.kind === "unsupported-encoding") throw notEvaluated(`samples of chunk encoding ${failure.name} are`);
   throw new QueryError("source", formatChunkFailure(failure));
+}
+
+function decodeHistogramsInto(
+  columns: HistogramColumns,
+  encoding: ChunkEncoding,
+  data: Uint8Array,
+  options: { readonly startTimestamps: boolean },
+): void {
+  const added = createHistogramColumns(0, options);
+  const failure = decodeHistogramChunk(encoding, data, columns.count === 0 ? columns : added);
+  if (failure !== undefined) throw new QueryError("source", formatChunkFailure(failure));
+  if (added.count > 0) mergeHistograms(columns, added);
 }
 
 /**

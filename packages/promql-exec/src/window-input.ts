@@ -1,14 +1,26 @@
 /** Range vectors: the samples of each series that windows are cut from, out of a source or out of a subquery. */
-import { createSampleColumns, reserveSamples, type SampleColumns } from "@pleiad/chunks";
-import { formatDuration, type Labels } from "@pleiad/model";
+import {
+  createHistogramColumns,
+  createSampleColumns,
+  reserveHistograms,
+  reserveSamples,
+  type HistogramColumns,
+  type SampleColumns,
+} from "@pleiad/chunks";
+import { formatDuration, type FloatHistogram, type Labels } from "@pleiad/model";
 import { formatPlan, stepCountOf, type SelectNode, type StepGrid, type SubqueryNode } from "@pleiad/promql-plan";
 import type { NameDrops } from "./name-drops.ts";
-import { batchStepsMax, createStepBatch, type Operator } from "./operator.ts";
+import { dropStaleHistograms, withoutResetHint } from "./histogram-samples.ts";
+import { histogramCost } from "./limits.ts";
+import { batchStepsMax, createStepBatch, histogramSample, noSample, type Operator } from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
 import { dropStale, readSeries } from "./series-reader.ts";
 
-/** Gives each series' samples, ascending, without staleness markers. The columns are reused for the next series. */
-export type SamplesVisitor = (seriesId: number, columns: SampleColumns) => void;
+/**
+ * Gives each series' samples, floats and native histograms, ascending, without staleness markers. The columns are reused
+ * for the next series.
+ */
+export type SamplesVisitor = (seriesId: number, columns: SampleColumns, histograms: HistogramColumns) => void;
 
 export interface WindowInput {
   /** What `explain` prints of it. */
@@ -50,7 +62,8 @@ export function createSelectedWindows(
       for (let seriesId = 0; seriesId < reader.labels.length; seriesId++) {
         const columns = reader.samplesOf(seriesId);
         dropStale(columns);
-        visit(seriesId, columns);
+        if (reader.histograms.count > 0) dropStaleHistograms(reader.histograms);
+        visit(seriesId, columns, reader.histograms);
         if (context.pace.due()) await context.pace.rest();
       }
     },
@@ -76,10 +89,10 @@ export function createSubqueryWindows(subquery: SubqueryNode, input: Operator, c
     },
     async each(visit, signal) {
       if (input.rows !== undefined) return await eachRow(input.rows, subquery.grid, visit, signal);
-      const columnsOf = labels.map(() => undefined as SampleColumns | undefined);
+      const columnsOf = labels.map(() => undefined as SeriesColumns | undefined);
       const held = await collectSteps(input, columnsOf, context, signal);
       columnsOf.forEach((columns, seriesId) => {
-        if (columns !== undefined) visit(seriesId, columns);
+        if (columns !== undefined) visit(seriesId, columns.floats, columns.histograms);
       });
       context.budget.give(held);
     },
@@ -94,21 +107,43 @@ async function eachRow(
 ): Promise<void> {
   const stepCount = stepCountOf(grid);
   const columns = createSampleColumns(stepCount);
-  await rows.each((seriesId, values, present) => {
+  const histogramColumns = createHistogramColumns();
+  await rows.each((seriesId, values, present, histograms) => {
     columns.count = 0;
+    histogramColumns.count = 0;
+    if (histograms !== undefined) {
+      for (let step = 0; step < stepCount; step++) {
+        const histogram = present[step] === histogramSample ? histograms[step] : undefined;
+        if (histogram === undefined) continue;
+        addHistogram(histogramColumns, grid.startMs + step * grid.stepMs, histogram);
+        present[step] = noSample;
+      }
+    }
     for (let step = 0; step < stepCount; step++) {
       if (present[step] === 0) continue;
       columns.timestampsMs[columns.count] = grid.startMs + step * grid.stepMs;
       columns.values[columns.count++] = values[step];
     }
-    visit(seriesId, columns);
+    visit(seriesId, columns, histogramColumns);
   }, signal);
+}
+
+/** The samples of a subquery are none of the source's own: what its hints tell of neighbours does not hold for them. */
+function addHistogram(columns: HistogramColumns, timestampMs: number, histogram: FloatHistogram): void {
+  reserveHistograms(columns, 1);
+  columns.timestampsMs[columns.count] = timestampMs;
+  columns.histograms[columns.count++] = withoutResetHint(histogram);
+}
+
+interface SeriesColumns {
+  readonly floats: SampleColumns;
+  readonly histograms: HistogramColumns;
 }
 
 /** Turns steps into columns of series; gives the number of samples now held. */
 async function collectSteps(
   input: Operator,
-  columnsOf: (SampleColumns | undefined)[],
+  columnsOf: (SeriesColumns | undefined)[],
   context: QueryContext,
   signal: AbortSignal,
 ): Promise<number> {
@@ -121,7 +156,18 @@ async function collectSteps(
     let sample = 0;
     for (let step = 0; step < stepCount; step++) {
       for (; sample < batch.sampleEnds[step]; sample++) {
-        const columns = (columnsOf[batch.seriesIds[sample]] ??= createSampleColumns(16));
+        const { floats: columns, histograms } = (columnsOf[batch.seriesIds[sample]] ??= {
+          floats: createSampleColumns(16),
+          histograms: createHistogramColumns(),
+        });
+        const histogram = batch.histograms[sample];
+        if (histogram !== undefined) {
+          const cost = histogramCost(histogram);
+          context.budget.take(cost);
+          held += cost;
+          addHistogram(histograms, batch.timestampsMs[step], histogram);
+          continue;
+        }
         reserveSamples(columns, 1);
         columns.timestampsMs[columns.count] = batch.timestampsMs[step];
         columns.values[columns.count++] = batch.values[sample];
