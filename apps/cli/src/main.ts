@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { planCommand } from "./commands/plan.ts";
 import { queryCommand, type QueryCommandOptions } from "./commands/query.ts";
+import { tsdbServeCommand, type TsdbServeOptions } from "./commands/tsdb-serve.ts";
 import { upCommand, type UpCommandOptions } from "./commands/up.ts";
 import { CommandFailure, exitCodes } from "./exit-codes.ts";
 
@@ -50,6 +51,19 @@ program
   .option("--step <seconds>", "range query: resolution; default: 60")
   .option("--json", "print the answer as it came", false)
   .action(async (expression: string, options: QueryCommandOptions) => await queryCommand(expression, options));
+
+const tsdb = program.command("tsdb").description("look into data folders of Prometheus and Pleiad");
+
+tsdb
+  .command("serve")
+  .description("answer queries over a data folder, which is read and never written")
+  .argument("<folder>", "holds blocks, and maybe wal and chunks_head")
+  .option("--listen <address>", "host and port", "127.0.0.1:19390")
+  .option("--cache-mib <number>", "of memory a block may keep", "256")
+  .action(
+    async (folder: string, options: Omit<TsdbServeOptions, "version">) =>
+      await tsdbServeCommand(folder, { ...options, version }),
+  );
 
 // `pleiad plan | head` has read enough: no reason for a stack trace.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {

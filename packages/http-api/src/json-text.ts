@@ -39,7 +39,7 @@ export function labelsJson(labels: Labels): string {
   return `${text}}`;
 }
 
-/** Nearly every label needs no escape, and finding that out takes a third of the time of `JSON.stringify`. */
+/** Nearly every label needs no escape, and finding that out is quicker than `JSON.stringify`. */
 function quoteText(text: string): string {
   return plainText.test(text) ? `"${text}"` : JSON.stringify(text);
 }

@@ -1,0 +1,71 @@
+/** `pleiad tsdb serve <folder>`: the HTTP API over a data folder of Prometheus or Pleiad, read and never written. */
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { createMetricRegistry, observationsOf } from "@pleiad/exposition";
+import { createHttpApi, defaultHttpApiLimits, loopbackAccess } from "@pleiad/http-api";
+import { createNodePorts } from "@pleiad/node-ports";
+import { createEngine, defaultEngineOptions } from "@pleiad/promql-exec";
+import { defaultTsdbView, formatTsdbFailure, viewTsdb } from "@pleiad/tsdb";
+import { CommandFailure, exitCodes } from "../exit-codes.ts";
+
+export interface TsdbServeOptions {
+  readonly listen: string;
+  readonly cacheMib: string;
+  readonly version: string;
+}
+
+const mebibyte = 1024 * 1024;
+const stopGraceMs = 2000;
+
+export async function tsdbServeCommand(folder: string, options: TsdbServeOptions): Promise<void> {
+  const directory = resolve(folder);
+  if (!existsSync(directory)) throw new CommandFailure(exitCodes.badInput, `there is no folder ${directory}`);
+  const registry = createMetricRegistry();
+  const observations = observationsOf(registry, (level, message, fields) => {
+    if (level === "warn" || level === "error") process.stderr.write(`${message} ${JSON.stringify(fields ?? {})}\n`);
+  });
+  const ports = createNodePorts({ observations });
+  const texts = new Map<string, string>();
+  const intern = (text: string) => {
+    const held = texts.get(text);
+    if (held === undefined) texts.set(text, text);
+    return held ?? text;
+  };
+  const cacheBytesMaxPerBlock = Number(options.cacheMib) * mebibyte;
+  const view = await viewTsdb(directory, { ...defaultTsdbView, intern, cacheBytesMaxPerBlock }, ports);
+  if (!view.ok) throw new CommandFailure(exitCodes.failed, formatTsdbFailure(view.failure));
+  const handle = createHttpApi(
+    {
+      engine: createEngine(defaultEngineOptions, ports),
+      source: view.value,
+      stores: () => ({ stores: [], missingClusters: [] }),
+      buildInfo: { version: options.version, revision: "", branch: "", buildUser: "", buildDate: "", goVersion: "" },
+      replicaLabels: [],
+      partialResponseDefault: true,
+      renderMetrics: () => registry.render(),
+      ready: () => ({ ready: true }),
+      access: loopbackAccess,
+      limits: defaultHttpApiLimits,
+    },
+    ports,
+  );
+  const listener = await listen(() => ports.network.serveHttp(options.listen, handle));
+  process.stdout.write(
+    `${directory}: ${String(view.value.blocks().length)} blocks, served on http://${listener.address} until Ctrl-C\n`,
+  );
+  await new Promise<void>((stopped) => {
+    for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(name, () => stopped());
+  });
+  await listener.close(stopGraceMs);
+  await view.value.close();
+  // Threads and idle connections would keep the process for as long as they last.
+  process.exit(exitCodes.done);
+}
+
+async function listen<T>(start: () => Promise<T>): Promise<T> {
+  try {
+    return await start();
+  } catch (error) {
+    throw new CommandFailure(exitCodes.failed, error instanceof Error ? error.message : String(error));
+  }
+}
