@@ -75,6 +75,7 @@ export {
   withoutLabels,
   type Labels,
 } from "./labels.ts";
+export { createLoserTree, type LoserTree } from "./loser-tree.ts";
 export {
   compileMatcher,
   compileMatchers,
@@ -104,5 +105,6 @@ export {
   type SourceChunk,
   type SourceSeries,
 } from "./series-source.ts";
+export { areSortedChunks, compareChunks, uniteChunks, uniteNeighbours } from "./series-union.ts";
 export { compareText } from "./text-order.ts";
 export { xxHash64 } from "./xx-hash.ts";

@@ -1,8 +1,14 @@
 /** Many sorted streams of series as one: in label order, equal label sets made one. */
-import { labelsEqual, compareLabels, type SourceFailure, type SourceSeries } from "@pleiad/model";
-import { createLoserTree, type LoserTree } from "./loser-tree.ts";
+import {
+  compareLabels,
+  createLoserTree,
+  labelsEqual,
+  uniteChunks,
+  type LoserTree,
+  type SourceFailure,
+  type SourceSeries,
+} from "@pleiad/model";
 import type { ReplicaStream } from "./replica-stream.ts";
-import { uniteChunks } from "./series-union.ts";
 
 export interface SeriesMergeOptions {
   readonly source: string; // what failures call the merge

@@ -1,10 +1,14 @@
 /** One StoreAPI server, of Pleiad or of Thanos, as a SeriesSource. */
 import {
+  areSortedChunks,
+  compareChunks,
   compareLabels,
   compareText,
   fail,
   formatLabels,
   ok,
+  uniteChunks,
+  uniteNeighbours,
   withoutLabels,
   type LabelsAnswer,
   type Result,
@@ -29,7 +33,6 @@ import {
   type SeriesFrames,
   type WireFailure,
 } from "@pleiad/wire";
-import { areSortedChunks, compareChunks, uniteChunks, uniteNeighbours } from "./series-union.ts";
 import { failureOfCall } from "./rpc-failures.ts";
 import { infoMethod, labelNamesMethod, labelValuesMethod, seriesMethod } from "./store-methods.ts";
 import { anyTime, type StoreIdentity } from "./store-identity.ts";

@@ -10,6 +10,7 @@ import {
   labelPairs,
   labelValue,
   ok,
+  uniteNeighbours,
   withoutLabels,
   xorEncoding,
   type Labels,
@@ -21,7 +22,6 @@ import {
   type SourceFailure,
   type SourceSeries,
 } from "@pleiad/model";
-import { uniteNeighbours } from "./series-union.ts";
 
 const chunkSamplesMax = 120;
 

@@ -1,5 +1,6 @@
 /** What two sources have of the same series, as one. */
-import { labelsEqual, type EncodedChunk, type SourceChunk, type SourceSeries } from "@pleiad/model";
+import { labelsEqual } from "./labels.ts";
+import type { EncodedChunk, SourceChunk, SourceSeries } from "./series-source.ts";
 
 /** By start, then by end: the order that StoreAPI has within a series. */
 export function compareChunks(a: SourceChunk, b: SourceChunk): number {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { SourceChunk } from "@pleiad/model";
 import { createLoserTree } from "./loser-tree.ts";
+import type { SourceChunk } from "./series-source.ts";
 import { areSortedChunks, compareChunks, uniteChunks } from "./series-union.ts";
 
 const chunk = (minTimeMs: number, maxTimeMs: number, ...data: readonly number[]): SourceChunk => ({
