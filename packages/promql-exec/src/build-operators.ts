@@ -21,6 +21,7 @@ import { createCountValues } from "./count-values.ts";
 import { anchoredKernels, smoothedKernels } from "./extended-kernels.ts";
 import { createHistogramOperator, warnOfQuantiles, type HistogramFunction } from "./histogram-operator.ts";
 import { histogramRangeFunction } from "./histogram-range-functions.ts";
+import { createInfoJoin } from "./info-join.ts";
 import { createInstantSelector } from "./instant-selector.ts";
 import { labelJunction, labelReplacement } from "./label-functions.ts";
 import { createLimitRatio } from "./limit-ratio.ts";
@@ -236,6 +237,11 @@ const otherCalls: Readonly<Record<string, CallBuilder>> = {
       context,
       createMappedSamples(buildVector(argument, grid, context), [], () => mapping, "timestamp"),
     );
+  },
+  info: (node, grid, context) => {
+    const [input, select] = node.arguments;
+    if (select?.kind !== "select") throw new Error(`no selector of info series: ${formatPlan(node)}`);
+    return createInfoJoin(buildVector(input, grid, context), select, grid, context);
   },
   start_timestamp: (node, grid, context) => {
     const [argument] = node.arguments;

@@ -27,8 +27,14 @@ export function sameLabels(labels: Labels): Labels {
   return labels;
 }
 
+export interface LabelIds {
+  readonly labels: readonly Labels[]; // by id
+  /** The id of a label set, a new one if it has none yet. */
+  idOf(labels: Labels): number;
+}
+
 /** Label sets by number. A text for each as the key of a `Map` would take more memory than the labels themselves. */
-function createLabelIds(): { readonly labels: Labels[]; idOf(labels: Labels): number } {
+export function createLabelIds(): LabelIds {
   const labels: Labels[] = [];
   let slots = new Int32Array(64).fill(-1); // ids by hash, open addressing, at most half full
   let hashes = new Uint32Array(32); // by id

@@ -124,17 +124,89 @@ function lower(expression: Expression, scope: Scope): PlanNode {
       const constant = queryConstant(expression.function, scope.window);
       if (constant !== undefined) return { kind: "number", value: constant, range: expression.range };
       const hints = { ...scope.hints, function: expression.function };
+      const given = expression.function === "info" ? withInfoSelector(expression.arguments) : expression.arguments;
       return {
         kind: "call",
         function: expression.function,
         type: typeOf(expression),
-        arguments: expression.arguments.map((argument) => lower(argument, { ...scope, hints })),
+        arguments: given.map((argument) => lower(argument, { ...scope, hints })),
         range: expression.range,
       };
     }
     default:
       return unreachable(expression);
   }
+}
+
+/**
+ * The arguments of `info`, both there: the series to enrich, and which series enrich them. The latter are looked at when the
+ * first selector of the former looks.
+ */
+function withInfoSelector([input, given]: readonly Expression[]): readonly Expression[] {
+  if (input === undefined) return [];
+  const shift = shiftOfFirstSelector(input, noShift) ?? noShift;
+  const selector: VectorSelector =
+    given?.kind === "vector-selector"
+      ? given
+      : {
+          kind: "vector-selector",
+          matchers: [],
+          metricName: undefined,
+          extension: undefined,
+          ...noShift,
+          range: input.range,
+        };
+  return [input, { ...selector, ...shift }];
+}
+
+const noShift: TimeShift = { offset: undefined, at: undefined };
+
+/** Offsets of subqueries around a selector add up, as far out as the first `@`. */
+function shiftOfFirstSelector(expression: Expression, around: TimeShift): TimeShift | undefined {
+  const first = (inputs: readonly Expression[]) => {
+    for (const input of inputs) {
+      const shift = shiftOfFirstSelector(input, around);
+      if (shift !== undefined) return shift;
+    }
+    return undefined;
+  };
+  switch (expression.kind) {
+    case "number":
+    case "string":
+      return undefined;
+    case "vector-selector":
+      return combineShifts(expression, around);
+    case "matrix-selector":
+      return combineShifts(expression.selector, around);
+    case "subquery":
+      return shiftOfFirstSelector(expression.input, combineShifts(expression, around));
+    case "paren":
+    case "unary":
+      return first([expression.input]);
+    case "binary":
+      return first([expression.left, expression.right]);
+    case "aggregation":
+      return first(expression.parameter === undefined ? [expression.input] : [expression.input, expression.parameter]);
+    case "call":
+      return first(expression.arguments);
+    default:
+      return unreachable(expression);
+  }
+}
+
+function combineShifts(inner: TimeShift, around: TimeShift): TimeShift {
+  if (inner.at !== undefined || around.offset === undefined) {
+    return { offset: inner.offset, at: inner.at ?? around.at };
+  }
+  if (inner.offset === undefined) return around;
+  const offset: DurationExpression = {
+    kind: "binary",
+    operator: "+",
+    left: inner.offset,
+    right: around.offset,
+    range: inner.offset.range,
+  };
+  return { offset, at: around.at };
 }
 
 /** Functions that tell about the query: they are known before it runs, in seconds. */
