@@ -158,41 +158,45 @@ async function downloadFile(
   path: string,
   signal: AbortSignal,
 ): Promise<void> {
-  if (await files.exists(path)) {
-    await files.unlink(path);
-  }
+  if (await files.exists(path)) await files.unlink(path);
   const file = await files.open(path, "create-new");
   try {
     for (let at = 0; at < sizeBytes;) {
-      const piece = await bucket.get(`${ulid}/${name}`, { offset: at, length: pieceBytes }, signal);
-      if (piece.length === 0 || at + piece.length > sizeBytes) break;
+      const length = Math.min(pieceBytes, sizeBytes - at);
+      const piece = await bucket.get(`${ulid}/${name}`, { offset: at, length }, signal);
+      // A short answer may be a broken connection: only the end of the object gives nothing at all.
+      if (piece.length === 0) break;
       await file.append(piece);
       at += piece.length;
     }
     const { sizeBytes: inBucket } = await bucket.attributes(`${ulid}/${name}`, signal);
-    if ((await file.size()) !== sizeBytes || inBucket !== sizeBytes) {
+    if (inBucket !== sizeBytes) {
       const reason = `the file has ${inBucket} bytes, not ${sizeBytes} as meta.json says`;
       throw new BlockReadError({ kind: "corrupt", block: ulid, file: name, offset: 0, reason });
     }
+    if ((await file.size()) !== sizeBytes) throw new BucketError("unavailable", `${ulid}/${name}`, "cut short");
   } finally {
     await file.close();
   }
 }
 
 /**
- * Deletes a block: meta.json first, so that no reader sees a part of it, the deletion mark last. Ends only when nothing
- * but the mark is left, then deletes that. Can be repeated after any failure.
+ * Deletes a block: meta.json first, so that no reader sees a part of it, the deletion mark last, and only when nothing but
+ * the mark is left; else false: a file came back from an upload that was still going on. Can be repeated after any failure.
+ * Throws BucketError.
  */
-export async function deleteBlock(bucket: Bucket, ulid: string, signal: AbortSignal): Promise<void> {
+export async function deleteBlock(bucket: Bucket, ulid: string, signal: AbortSignal): Promise<boolean> {
   const mark = `${ulid}/${blockMarkFiles.deletion}`;
   await bucket.delete(`${ulid}/meta.json`, signal);
-  // Again until nothing is left: an upload that was still going on may have added a file.
-  for (let round = 0; round < 3; round++) {
-    const keys: string[] = [];
-    for await (const key of bucket.list(`${ulid}/`, { signal })) if (key !== mark) keys.push(key);
-    if (keys.length === 0) break;
-    keys.sort((a, b) => Number(b.endsWith("/meta.json")) - Number(a.endsWith("/meta.json")));
-    for (const key of keys) await bucket.delete(key, signal);
-  }
-  await bucket.delete(mark, signal);
+  for (const key of await keysBelow(bucket, ulid, signal)) if (key !== mark) await bucket.delete(key, signal);
+  const left = await keysBelow(bucket, ulid, signal);
+  if (left.some((key) => key !== mark)) return false;
+  if (left.length > 0) await bucket.delete(mark, signal);
+  return true;
+}
+
+async function keysBelow(bucket: Bucket, ulid: string, signal: AbortSignal): Promise<readonly string[]> {
+  const keys: string[] = [];
+  for await (const key of bucket.list(`${ulid}/`, { signal })) keys.push(key);
+  return keys;
 }

@@ -1,6 +1,23 @@
 export { bucketBlockBytes, directoryBlockBytes, type BlockBytes } from "./block-bytes.ts";
 export { BlockReadError, formatBlockFailure, sourceFailureOf, type BlockFailure } from "./block-failure.ts";
 export {
+  createBlockLister,
+  defaultBlockLister,
+  type BlockLister,
+  type BlockListerOptions,
+  type BlockListing,
+  type ListedBlock,
+  type PartialBlock,
+} from "./block-listing.ts";
+export {
+  blockMarkFiles,
+  blockMarkKinds,
+  formatBlockMark,
+  parseBlockMark,
+  type BlockMark,
+  type BlockMarkKind,
+} from "./block-mark.ts";
+export {
   formatBlockMeta,
   parseBlockMeta,
   type BlockCompaction,
@@ -11,8 +28,17 @@ export {
   type ThanosMeta,
 } from "./block-meta.ts";
 export { deleteBlockFolder, listBlockFolders, removeLeftovers } from "./block-folder.ts";
+export {
+  blockBytesInBucket,
+  deleteBlock,
+  downloadBlock,
+  uploadBlock,
+  type BlockDownload,
+  type BlockUpload,
+} from "./block-transfer.ts";
 export { createBlockWriter, type BlockChunk, type BlockWriter, type BlockWriterOptions } from "./block-writer.ts";
 export { openBlock, type Block, type BlockOptions } from "./block.ts";
+export { mergeSources } from "./merged-source.ts";
 export type { BlockSeries } from "./series-scan.ts";
 export type { TimeSpan, Tombstones } from "./tombstones.ts";
 export { isUlid, newUlid, ulidTimeMs } from "./ulid.ts";
