@@ -125,7 +125,11 @@ function extrapolated({ counter, perSecond }: { readonly counter: boolean; reado
     const { timestampsMs, starts, ends, referencesMs, rangeMs } = windows;
     const samples = windows.values;
     const startTimestampsMs = counter ? windows.startTimestampsMs : undefined;
-    const resets = counter ? indicesOfResets(windows, starts[0], ends[ends.length - 1]) : [];
+    const from = starts[0];
+    const to = ends[ends.length - 1];
+    const resets = counter ? indicesOfResets(windows, from, to) : [];
+    const overlaps =
+      startTimestampsMs === undefined ? [] : indicesOfOverlaps(timestampsMs, startTimestampsMs, from, to);
     let firstReset = 0;
     let found = false;
     for (let step = 0; step < starts.length; step++) {
@@ -142,6 +146,8 @@ function extrapolated({ counter, perSecond }: { readonly counter: boolean; reado
       let result = samples[last] - samples[start];
       while (firstReset < resets.length && resets[firstReset] <= start) firstReset++;
       for (let r = firstReset; r < resets.length && resets[r] <= last; r++) result += samples[resets[r] - 1];
+
+      if (overlaps.some((at) => at > start && at <= last)) windows.remark("start-overlap");
 
       let sampled = (timestampsMs[last] - timestampsMs[start]) / 1000;
       const between = last === start ? 0 : sampled / (last - start);
@@ -174,17 +180,26 @@ function extrapolated({ counter, perSecond }: { readonly counter: boolean; reado
 
 /** Where a counter began anew, in samples [from, to). */
 function indicesOfResets(windows: SampleWindows, from: number, to: number): readonly number[] {
-  const { timestampsMs, values, startTimestampsMs } = windows;
+  const { values, startTimestampsMs } = windows;
   const indices: number[] = [];
   if (startTimestampsMs === undefined) {
     for (let i = from + 1; i < to; i++) if (values[i] < values[i - 1]) indices.push(i);
-    return indices;
+  } else {
+    for (let i = from + 1; i < to; i++) if (isResetAt(windows, i)) indices.push(i);
   }
+  return indices;
+}
+
+/** Where a sample claims time that was counted already, in samples [from, to). */
+function indicesOfOverlaps(
+  timestampsMs: Float64Array,
+  startTimestampsMs: Float64Array,
+  from: number,
+  to: number,
+): readonly number[] {
+  const indices: number[] = [];
   for (let i = from + 1; i < to; i++) {
-    if (isResetAt(windows, i)) indices.push(i);
-    if (isStartOverlap(startTimestampsMs[i - 1], timestampsMs[i - 1], startTimestampsMs[i])) {
-      windows.remark("start-overlap");
-    }
+    if (isStartOverlap(startTimestampsMs[i - 1], timestampsMs[i - 1], startTimestampsMs[i])) indices.push(i);
   }
   return indices;
 }
