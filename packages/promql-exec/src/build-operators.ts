@@ -1,5 +1,5 @@
 /** From plan to operators: one switch over the kinds of node, one table for calls. Labels and samples come later. */
-import { emptyLabels, multiplyHistogram, unreachable } from "@pleiad/model";
+import { emptyLabels, multiplyHistogram, unreachable, type FloatHistogram } from "@pleiad/model";
 import {
   arithmetic,
   comparisons,
@@ -20,6 +20,7 @@ import { createRepeatedStep, createScalarVector } from "./constant-vector.ts";
 import { createCountValues } from "./count-values.ts";
 import { anchoredKernels, smoothedKernels } from "./extended-kernels.ts";
 import { createHistogramOperator, warnOfQuantiles, type HistogramFunction } from "./histogram-operator.ts";
+import { createHistogramOperation, isTrim } from "./histogram-operation.ts";
 import { histogramRangeFunction } from "./histogram-range-functions.ts";
 import { createInfoJoin } from "./info-join.ts";
 import { createInstantSelector } from "./instant-selector.ts";
@@ -119,11 +120,11 @@ function buildBinary(node: BinaryNode, grid: StepGrid, context: QueryContext): O
   if (operator === "and" || operator === "or" || operator === "unless") {
     return createSetOperation(...inputs, operator, matching, context);
   }
-  return createVectorOperation(...inputs, { operator, bool, matching }, context);
+  return createVectorOperation(...inputs, { operator, bool, matching }, node.range, context);
 }
 
 function buildWithScalar(
-  { operator, bool }: BinaryNode,
+  { operator, bool, range }: BinaryNode,
   vector: PlanNode,
   scalar: PlanNode,
   order: "vector-first" | "scalar-first",
@@ -133,8 +134,26 @@ function buildWithScalar(
   const input = buildVector(vector, grid, context);
   const column = buildScalar(scalar, grid, context);
   const description = order === "vector-first" ? `${operator} scalar` : `scalar ${operator}`;
+  const ofHistograms = createHistogramOperation({ operator, bool }, range, context);
+  const mapHistogramWith = (scalars: Float64Array) => (histogram: FloatHistogram, step: number) => {
+    const result =
+      order === "vector-first" ? ofHistograms(histogram, scalars[step]) : ofHistograms(scalars[step], histogram);
+    return result === "filtered" ? undefined : result;
+  };
   const mapped = (mappingOf: (scalars: Float64Array) => SampleMapping) =>
-    createMappedSamples(input, [column], ([scalars]) => mappingOf(scalars), description);
+    createMappedSamples(
+      input,
+      [column],
+      ([scalars]) => ({ ...mappingOf(scalars), mapHistogram: mapHistogramWith(scalars) }),
+      description,
+    );
+  if (isTrim(operator)) {
+    // A float cannot be trimmed, which is said as often as it is asked for.
+    return mapped((scalars) => ({
+      map: (value) => value,
+      keeps: (value, step) => ofHistograms(value, scalars[step]) !== undefined,
+    }));
+  }
   if (isArithmetic(operator)) {
     const compute = arithmetic[operator];
     return withoutName(
@@ -265,12 +284,18 @@ const otherCalls: Readonly<Record<string, CallBuilder>> = {
   histogram_quantile: (node, grid, context) => buildHistogram("histogram_quantile", node, grid, context),
   histogram_fraction: (node, grid, context) => buildHistogram("histogram_fraction", node, grid, context),
   histogram_quantiles: (node, grid, context) => buildHistogram("histogram_quantiles", node, grid, context),
-  sort: (node, grid, context) => buildSort(node, grid, context, () => valueOrder("ascending")),
-  sort_desc: (node, grid, context) => buildSort(node, grid, context, () => valueOrder("descending")),
+  sort: (node, grid, context) =>
+    buildSort(floatsOf(node, grid, context), node, grid, context, () => valueOrder("ascending")),
+  sort_desc: (node, grid, context) =>
+    buildSort(floatsOf(node, grid, context), node, grid, context, () => valueOrder("descending")),
   sort_by_label: (node, grid, context) =>
-    buildSort(node, grid, context, (labels) => labelOrder(labels, node.arguments.slice(1).map(textOf), "ascending")),
+    buildSort(buildVector(node.arguments[0], grid, context), node, grid, context, (labels) =>
+      labelOrder(labels, node.arguments.slice(1).map(textOf), "ascending"),
+    ),
   sort_by_label_desc: (node, grid, context) =>
-    buildSort(node, grid, context, (labels) => labelOrder(labels, node.arguments.slice(1).map(textOf), "descending")),
+    buildSort(buildVector(node.arguments[0], grid, context), node, grid, context, (labels) =>
+      labelOrder(labels, node.arguments.slice(1).map(textOf), "descending"),
+    ),
 };
 
 function buildCall(node: CallNode, grid: StepGrid, context: QueryContext): Operator {
@@ -371,13 +396,23 @@ function buildHistogram(
   return withoutName(context, createHistogramOperator(buildVector(input, grid, context), call, context));
 }
 
+/** The argument without its native histograms, which have no place in an order by value. */
+function floatsOf(node: CallNode, grid: StepGrid, context: QueryContext): Operator {
+  return createMappedSamples(
+    buildVector(node.arguments[0], grid, context),
+    [],
+    () => ({ map: (value) => value }),
+    "floats",
+  );
+}
+
 function buildSort(
+  input: Operator,
   node: CallNode,
   grid: StepGrid,
   context: QueryContext,
   orderOf: Parameters<typeof createSortedSamples>[1],
 ): Operator {
-  const input = buildVector(node.arguments[0], grid, context);
   if (grid.endMs === grid.startMs) return createSortedSamples(input, orderOf, node.function);
   const text = "sort is ineffective for range queries since results are always ordered by labels";
   warnAt(context, node.range, text);

@@ -1,15 +1,20 @@
-/** `histogram_quantile` and `histogram_fraction` over classic buckets, as operators. */
+/** `histogram_quantile` and `histogram_fraction` over classic buckets and native histograms, as operators. */
 import {
   formatFloat,
+  histogramFraction,
+  histogramQuantile,
   labelsFromPairs,
   labelValue,
+  metricNameLabel,
   parseFloatText,
   withLabels,
   withoutLabels,
+  type FloatHistogram,
   type Labels,
 } from "@pleiad/model";
 import type { SourceRange } from "@pleiad/promql-syntax";
 import { bucketFraction, bucketQuantile, type Bucket, type QuantileResult } from "./classic-histogram.ts";
+import { forMetric, informOfNan, warnOfClassicAndNative } from "./histogram-remarks.ts";
 import { createStepBatch, reserveSamples, type Operator, type StepBatch } from "./operator.ts";
 import { informAt, warnAt, type QueryContext } from "./query-context.ts";
 import { outputLabels } from "./output-labels.ts";
@@ -31,29 +36,56 @@ interface BucketTable {
   readonly bounds: Float64Array; // by series id; NaN where `le` is no number
   readonly boundTexts: readonly string[]; // by series id
   readonly histogramOf: Uint32Array; // by series id
-  readonly buckets: readonly Bucket[][]; // by histogram: those of the current step
+  readonly histogramLabels: readonly Labels[]; // by histogram
+  /** By histogram, of the current step: classic buckets, or what is there natively. */
+  readonly buckets: readonly Bucket[][];
+  readonly natives: (FloatHistogram | undefined)[];
 }
 
 const bucketLabels: ReadonlySet<string> = new Set(["le"]);
 
-/** One result, or one a quantile, for all buckets that differ in `le` alone. Names are still there. */
+/**
+ * One result, or one a quantile, for all buckets that differ in `le` alone, and for a native histogram of the same labels.
+ * Names are still there.
+ */
 export function createHistogramOperator(input: Operator, call: HistogramFunction, context: QueryContext): Operator {
   let table: BucketTable = {
     bounds: new Float64Array(0),
     boundTexts: [],
     histogramOf: new Uint32Array(0),
+    histogramLabels: [],
     buckets: [],
+    natives: [],
   };
   let scalars: Float64Array[] = [];
   let outputs: readonly OutputSeries[] = []; // by place of the scalar
   let batch: StepBatch | undefined;
   let step = 0;
 
-  const compute = (place: number, buckets: Bucket[], timestampMs: number): number => {
-    if (call.name === "histogram_fraction") return bucketFraction(scalars[0][step], scalars[1][step], buckets);
+  const isFraction = call.name === "histogram_fraction";
+  /** As remarks have it: names that are dropped at once are not there any more. */
+  const nameOf = (histogram: number) =>
+    context.delayedNameRemoval ? labelValue(table.histogramLabels[histogram], metricNameLabel) : "";
+
+  const compute = (place: number, histogram: number, timestampMs: number): number => {
+    const native = table.natives[histogram];
+    if (native !== undefined) return computeNative(place, native, histogram);
+    const buckets = table.buckets[histogram];
+    if (isFraction) return bucketFraction(scalars[0][step], scalars[1][step], buckets);
     const { quantile, repaired } = bucketQuantile(scalars[place][step], buckets);
-    if (repaired !== undefined) informOfRepair(repaired, timestampMs, call.inputRange, context);
+    if (repaired !== undefined) informOfRepair(repaired, timestampMs, nameOf(histogram), call.inputRange, context);
     return quantile;
+  };
+
+  const computeNative = (place: number, native: FloatHistogram, histogram: number): number => {
+    if (isFraction) {
+      const { value, hasNaN } = histogramFraction(scalars[0][step], scalars[1][step], native);
+      if (hasNaN) informOfNan("fraction", nameOf(histogram), call.inputRange, context);
+      return value;
+    }
+    const { value, nanEffect } = histogramQuantile(scalars[place][step], native);
+    if (nanEffect !== undefined) informOfNan(nanEffect, nameOf(histogram), call.inputRange, context);
+    return value;
   };
 
   return {
@@ -73,7 +105,9 @@ export function createHistogramOperator(input: Operator, call: HistogramFunction
         bounds: Float64Array.from(boundTexts, (text) => parseFloatText(text) ?? NaN),
         boundTexts,
         histogramOf: histograms.ids,
+        histogramLabels: histograms.labels,
         buckets: histograms.labels.map(() => []),
+        natives: [],
       };
       const output = outputsOf(histograms.labels, call.quantileLabel, scalars);
       outputs = output.series;
@@ -85,16 +119,20 @@ export function createHistogramOperator(input: Operator, call: HistogramFunction
       if (steps === 0) return 0;
       reserveSamples(out, batch.sampleEnds[steps - 1] * outputs.length);
       out.histograms.length = 0;
+      const gather = createBucketGatherer(table, nameOf, call.inputRange, context);
       let count = 0;
       for (let i = 0; i < steps; i++, step++) {
-        const found = gatherBuckets(batch, i, table, call.inputRange, context);
+        const found = gather(batch, i);
         for (const [place, outputOf] of outputs.entries()) {
           for (const histogram of found) {
             out.seriesIds[count] = outputOf(histogram, step);
-            out.values[count++] = compute(place, table.buckets[histogram], batch.timestampsMs[i]);
+            out.values[count++] = compute(place, histogram, batch.timestampsMs[i]);
           }
         }
-        for (const histogram of found) table.buckets[histogram].length = 0;
+        for (const histogram of found) {
+          table.buckets[histogram].length = 0;
+          table.natives[histogram] = undefined;
+        }
         out.timestampsMs[i] = batch.timestampsMs[i];
         out.sampleEnds[i] = count;
         if (context.pace.due()) await context.pace.rest();
@@ -136,27 +174,49 @@ function formatQuantile(phi: number): string {
   return /^-?\d+$/.test(text) ? `${text}.0` : text;
 }
 
-/** Puts the step's samples into the buckets of their histograms; gives the histograms that have any. */
-function gatherBuckets(
-  { seriesIds, values, sampleEnds }: StepBatch,
-  step: number,
-  { bounds, boundTexts, histogramOf, buckets }: BucketTable,
+/**
+ * Puts the samples of a step into the buckets of their histograms, and gives the histograms that have any. Of those that
+ * are there in both forms, neither counts.
+ */
+function createBucketGatherer(
+  { bounds, boundTexts, histogramOf, buckets, natives }: BucketTable,
+  nameOf: (histogram: number) => string,
   inputRange: SourceRange,
   context: QueryContext,
-): readonly number[] {
-  const found: number[] = [];
-  for (let sample = step === 0 ? 0 : sampleEnds[step - 1]; sample < sampleEnds[step]; sample++) {
-    const id = seriesIds[sample];
-    if (bounds[id] !== bounds[id]) {
-      const text = JSON.stringify(boundTexts[id]);
-      warnAt(context, inputRange, `bucket label "le" is missing or has a malformed value of ${text}`);
-      continue;
+): (batch: StepBatch, step: number) => readonly number[] {
+  return ({ seriesIds, values, sampleEnds, histograms }, step) => {
+    const found: number[] = [];
+    let hasNatives = false;
+    for (let sample = step === 0 ? 0 : sampleEnds[step - 1]; sample < sampleEnds[step]; sample++) {
+      const id = seriesIds[sample];
+      const histogram = histogramOf[id];
+      const native = histograms[sample];
+      if (native !== undefined) {
+        hasNatives = true;
+        if (buckets[histogram].length === 0) found.push(histogram);
+        natives[histogram] = native;
+        continue;
+      }
+      if (bounds[id] !== bounds[id]) {
+        const text = JSON.stringify(boundTexts[id]);
+        const remark = `bucket label "le" is missing or has a malformed value of ${text}`;
+        warnAt(context, inputRange, remark + forMetric(nameOf(histogram)));
+        continue;
+      }
+      const own = buckets[histogram];
+      if (own.length === 0 && natives[histogram] === undefined) found.push(histogram);
+      own.push({ upperBound: bounds[id], count: values[sample] });
     }
-    const own = buckets[histogramOf[id]];
-    if (own.length === 0) found.push(histogramOf[id]);
-    own.push({ upperBound: bounds[id], count: values[sample] });
+    return hasNatives ? found.filter(isInOneForm) : found;
+  };
+
+  function isInOneForm(histogram: number): boolean {
+    if (natives[histogram] === undefined || buckets[histogram].length === 0) return true;
+    warnOfClassicAndNative(nameOf(histogram), inputRange, context);
+    natives[histogram] = undefined;
+    buckets[histogram].length = 0;
+    return false;
   }
-  return found;
 }
 
 /** Warns where φ is outside of 0 … 1 at some step. */
@@ -171,13 +231,15 @@ export function warnOfQuantiles(quantiles: Float64Array, range: SourceRange, con
 function informOfRepair(
   repaired: NonNullable<QuantileResult["repaired"]>,
   timestampMs: number,
+  metricName: string,
   range: SourceRange,
   context: QueryContext,
 ): void {
   const { minBound, maxBound, maxDifference } = repaired;
   const text =
     "input to histogram_quantile needed to be fixed for monotonicity (see " +
-    "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)";
+    "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)" +
+    forMetric(metricName);
   const firstMs = timestampMs;
   informAt(context, range, text, {
     kind: "bucket-repairs",

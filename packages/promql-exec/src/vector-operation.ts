@@ -1,25 +1,27 @@
 /** Arithmetic and comparison between two vectors. */
 import { labelPairs, type Labels } from "@pleiad/model";
 import { arithmetic, comparisons, isArithmetic, isComparison } from "@pleiad/promql-plan";
-import type { VectorMatching } from "@pleiad/promql-syntax";
+import type { BinaryOperator, SourceRange, VectorMatching } from "@pleiad/promql-syntax";
+import { createHistogramOperation, isTrim, type HistogramOperation } from "./histogram-operation.ts";
 import { createJoinResults, type JoinResults, type ManySide, type VectorOperation } from "./join-results.ts";
 import { createJoinTable, signatureFunction } from "./join-table.ts";
 import { createStepBatch, reserveSamples, type Operator, type StepBatch } from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
 import { notEvaluated, QueryError, sameLabelsetText } from "./query-error.ts";
 
-/** Below, "one" is the side on which a match has one series, and "many" the other; one-to-one: the right is "one". */
+/** `range` is where the operation stands in the query. Below, "one" is the side on which a match has one series, and "many" the other; one-to-one: the right is "one". */
 export function createVectorOperation(
   left: Operator,
   right: Operator,
   operation: VectorOperation,
+  range: SourceRange,
   context: QueryContext,
 ): Operator {
   const { matching } = operation;
   const oneIsLeft = matching.cardinality === "one-to-many";
   const many = oneIsLeft ? right : left;
   const one = oneIsLeft ? left : right;
-  const combine = combinationOf(operation, oneIsLeft);
+  const combine = combinationOf(operation, oneIsLeft, createHistogramOperation(operation, range, context));
   let state: JoinState | undefined;
   let manyBatch: StepBatch | undefined;
   let oneBatch: StepBatch | undefined;
@@ -64,9 +66,26 @@ export function createVectorOperation(
 interface Combination {
   readonly value: (many: number, one: number) => number;
   readonly keeps: ((many: number, one: number) => boolean) | undefined;
+  /** For two samples of which one at least is a histogram. */
+  readonly ofHistograms: HistogramOperation;
+  readonly isTrim: boolean; // nothing of two floats
 }
 
-function combinationOf({ operator, bool }: VectorOperation, oneIsLeft: boolean): Combination {
+function combinationOf(
+  { operator, bool }: VectorOperation,
+  oneIsLeft: boolean,
+  operation: HistogramOperation,
+): Combination {
+  const ofHistograms: HistogramOperation = oneIsLeft ? (many, one) => operation(one, many) : operation;
+  if (isTrim(operator)) return { value: () => NaN, keeps: undefined, ofHistograms, isTrim: true };
+  return { ...floatCombination(operator, bool, oneIsLeft), ofHistograms, isTrim: false };
+}
+
+function floatCombination(
+  operator: BinaryOperator,
+  bool: boolean,
+  oneIsLeft: boolean,
+): Pick<Combination, "value" | "keeps"> {
   if (isArithmetic(operator)) {
     const compute = arithmetic[operator];
     return { value: oneIsLeft ? (many, one) => compute(one, many) : compute, keeps: undefined };
@@ -127,11 +146,13 @@ function joinStep(
   manyBatch: StepBatch,
   oneBatch: StepBatch,
   step: number,
-  { value, keeps }: Combination,
+  combination: Combination,
   out: StepBatch,
   count: number,
 ): number {
   const { manyMatches, oneMatches, oneSamples, oneStamps, usedStamps, results, matching } = state;
+  const { value, keeps, isTrim } = combination;
+  const hasHistograms = isTrim || manyBatch.histograms.length > 0 || oneBatch.histograms.length > 0;
   // Named by the sides as written, yet the left one is for the many side and the right one for the one side, also where
   // group_right turns them round. So it is in Prometheus.
   const { fillLeft: fillMany, fillRight: fillOne } = matching;
@@ -160,6 +181,14 @@ function joinStep(
     const result = hasOne ? results.ofPair(manyId, oneBatch.seriesIds[oneSample]) : results.ofMany[manyId];
     const oneValue = hasOne ? oneBatch.values[oneSample] : (fillOne ?? NaN);
     const manyValue = manyBatch.values[i];
+    if (hasHistograms) {
+      const many = manyBatch.histograms[i] ?? manyValue;
+      const one = (hasOne ? oneBatch.histograms[oneSample] : undefined) ?? oneValue;
+      if (isTrim || typeof many !== "number" || typeof one !== "number") {
+        count = writeEither(state, match, result, combination.ofHistograms(many, one), out, count);
+        continue;
+      }
+    }
     const isKept = keeps === undefined || keeps(manyValue, oneValue);
     claimResult(state, match, result, isKept);
     if (!isKept) continue;
@@ -171,6 +200,12 @@ function joinStep(
     const oneId = oneBatch.seriesIds[i];
     if (usedStamps[oneMatches[oneId]] === stamp) continue;
     const oneValue = oneBatch.values[i];
+    const histogram = oneBatch.histograms[i];
+    if (isTrim || histogram !== undefined) {
+      const computed = combination.ofHistograms(fillMany, histogram ?? oneValue);
+      count = writeEither(state, oneMatches[oneId], results.ofOne[oneId], computed, out, count);
+      continue;
+    }
     const isKept = keeps === undefined || keeps(fillMany, oneValue);
     claimResult(state, oneMatches[oneId], results.ofOne[oneId], isKept);
     if (!isKept) continue;
@@ -178,6 +213,24 @@ function joinStep(
     out.values[count++] = value(fillMany, oneValue);
   }
   return count;
+}
+
+/** Writes what histograms gave at `count`; gives the new count. */
+function writeEither(
+  state: JoinState,
+  match: number,
+  result: number,
+  computed: ReturnType<HistogramOperation>,
+  out: StepBatch,
+  count: number,
+): number {
+  if (computed === undefined) return count;
+  claimResult(state, match, result, computed !== "filtered");
+  if (computed === "filtered") return count;
+  out.seriesIds[count] = result;
+  if (typeof computed === "number") out.values[count] = computed;
+  else out.histograms[count] = computed;
+  return count + 1;
 }
 
 /** Makes sure that a result comes once a step. Matches are counted before a filter can leave one of them out. */
