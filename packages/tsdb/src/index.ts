@@ -1,3 +1,13 @@
 export type { LocalBlock } from "./local-blocks.ts";
+export type { LocalRetention } from "./local-retention.ts";
 export { formatTsdbFailure, type TsdbFailure } from "./tsdb-failure.ts";
 export { defaultTsdbView, viewTsdb, type TsdbView, type TsdbViewOptions } from "./tsdb-view.ts";
+export {
+  defaultTsdb,
+  openTsdb,
+  type Tsdb,
+  type TsdbMaintenance,
+  type TsdbOptions,
+  type TsdbPorts,
+  type TsdbStatistics,
+} from "./tsdb.ts";

@@ -1,5 +1,6 @@
 /** The blocks of a data folder, open for reading. One that cannot be read makes a gap, which answers tell of. */
 import {
+  deleteBlockFolder,
   directoryBlockBytes,
   formatBlockFailure,
   openBlock,
@@ -11,7 +12,7 @@ import {
 } from "@pleiad/blocks";
 import { fail, ok, type Result, type SourceFailure } from "@pleiad/model";
 import type { Ports } from "@pleiad/ports";
-import { quarantineName, readBlockMeta, removeBlock, treeBytes } from "./data-folder.ts";
+import { quarantineName, readBlockMeta, treeBytes } from "./data-folder.ts";
 
 export interface LocalBlock {
   readonly meta: BlockMeta;
@@ -145,7 +146,7 @@ export class LocalBlocks {
   /** Closes a block that is hidden, and removes it. Throws FileError. */
   async remove({ meta, block }: LocalBlock): Promise<void> {
     await block.close();
-    await removeBlock(this.#ports.files, this.#directory, meta.ulid);
+    await deleteBlockFolder(this.#ports.files, this.#directory, meta.ulid);
   }
 
   async close(): Promise<void> {

@@ -37,10 +37,12 @@ export class ReaderSet {
   async drain(graceMs: number): Promise<void> {
     const open = [...this.#open];
     if (open.length === 0) return;
-    const waiting = new AbortController();
-    const ended = Promise.all(open.map(([, { ended: one }]) => one));
-    await Promise.race([ended, this.#clock.sleep(graceMs, waiting.signal).catch(() => {})]);
-    waiting.abort();
+    if (graceMs > 0) {
+      const waiting = new AbortController();
+      const ended = Promise.all(open.map(([, { ended: one }]) => one));
+      await Promise.race([ended, this.#clock.sleep(graceMs, waiting.signal).catch(() => {})]);
+      waiting.abort();
+    }
     for (const [state] of open) {
       if (!this.#open.delete(state)) continue;
       state.isExpired = true;
