@@ -1,1 +1,6 @@
-export {};
+export {
+  startObjectStore,
+  type ObjectStore,
+  type ObjectStoreFailure,
+  type ObjectStoreOptions,
+} from "./object-store.ts";
