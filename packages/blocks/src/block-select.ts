@@ -24,11 +24,12 @@ import {
 import { blockFailureOf, BlockReadError, sourceFailureOf } from "./block-failure.ts";
 import type { BlockIndex } from "./block-index.ts";
 import type { BlockMeta } from "./block-meta.ts";
+import { sourceChunkOf } from "./chunk-record.ts";
 import type { ChunkSegments } from "./chunk-segments.ts";
 import type { DecodedCache, Selection } from "./decoded-cache.ts";
 import { withoutDeleted } from "./deleted-samples.ts";
 import { chunkFields, StoredSeries, uniteStored } from "./stored-series.ts";
-import { coversAll } from "./tombstones.ts";
+import { coversAll, touchesAny } from "./tombstones.ts";
 
 const batchSeriesMax = 512;
 const noChunks: readonly SourceChunk[] = [];
@@ -173,8 +174,8 @@ class BlockCursor implements SeriesCursor {
       // One that no window holds whole, or that was dropped again, comes with a read of its own, and is not kept.
       const chunk = segments.peek(minTimeMs, maxTimeMs, ref);
       if (chunk === undefined) {
-        const left = this.#withoutDeleted(series, k, await segments.read(minTimeMs, maxTimeMs, ref, this.#signal));
-        if (left !== undefined) chunks.push(left);
+        const read = await segments.read(minTimeMs, maxTimeMs, ref, this.#signal);
+        for (const left of this.#withoutDeleted(series, k, read)) chunks.push(left);
       } else this.#addChunk(series, k, chunk, chunks);
       // The missing ones were found later than others of their series.
       if (chunks.length > 1) chunks.sort((a, b) => a.minTimeMs - b.minTimeMs || a.maxTimeMs - b.maxTimeMs);
@@ -184,17 +185,25 @@ class BlockCursor implements SeriesCursor {
 
   #addChunk(series: StoredSeries, k: number, chunk: SourceChunk, chunks: SourceChunk[]): void {
     const left = this.#withoutDeleted(series, k, chunk);
-    if (left === undefined) return;
-    series.read[k] = left;
-    chunks.push(left);
+    if (left.length === 1) series.read[k] = left[0];
+    for (const one of left) chunks.push(one);
   }
 
-  #withoutDeleted(series: StoredSeries, k: number, chunk: SourceChunk): SourceChunk | undefined {
-    const spans = series.deleted?.[k];
-    if (spans === undefined || spans.length === 0) return chunk;
-    const left = withoutDeleted(chunk, spans);
-    if (left.ok) return left.value;
-    throw new BlockReadError({ kind: "unsupported", block: this.#reader.meta.ulid, reason: left.failure });
+  #withoutDeleted(series: StoredSeries, k: number, chunk: SourceChunk): readonly SourceChunk[] {
+    const spans = series.deleted?.[k] ?? [];
+    const { minTimeMs, maxTimeMs, content } = chunk;
+    if (!touchesAny(spans, minTimeMs, maxTimeMs)) return [chunk];
+    const left =
+      content.kind === "raw"
+        ? withoutDeleted({ minTimeMs, maxTimeMs, sampleCount: 0, ...content }, spans)
+        : fail("a tombstone covers part of a chunk of aggregates");
+    if (!left.ok)
+      throw new BlockReadError({ kind: "unsupported", block: this.#reader.meta.ulid, reason: left.failure });
+    return left.value.map(({ minTimeMs, maxTimeMs, encoding, data }) => {
+      const one = sourceChunkOf(minTimeMs, maxTimeMs, encoding, data);
+      if (one === undefined) throw new RangeError("aggregates are not encoded here");
+      return one;
+    });
   }
 }
 

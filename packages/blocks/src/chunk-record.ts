@@ -1,6 +1,6 @@
 /** One chunk as it lies in a segment file. Byte layout: docs/format/block.md. */
-import { chunkSampleCount, crc32c } from "@pleiad/chunks";
-import type { Aggregate, ChunkEncoding, EncodedChunk, SourceChunk } from "@pleiad/model";
+import { aggregateEncoding, chunkSampleCount, crc32c, parseAggregateChunk } from "@pleiad/chunks";
+import type { ChunkEncoding, SourceChunk } from "@pleiad/model";
 import { ByteReader } from "./byte-reader.ts";
 
 export const segmentMagic = 0x85bd40dd;
@@ -8,8 +8,6 @@ export const segmentVersion = 1;
 export const segmentHeaderBytes = 8;
 /** Length and encoding before the data, the checksum behind it. */
 export const chunkRecordOverheadBytes: number = 5 + 1 + 4;
-/** Thanos's chunk of aggregates. */
-export const aggregateEncoding = 255;
 
 /** No chunk of any encoding comes near: a damaged length must not reserve memory. */
 const chunkBytesMax = 64 * 1024 * 1024;
@@ -53,38 +51,16 @@ export function sourceChunkOf(
   data: Uint8Array,
 ): SourceChunk | undefined {
   if (encoding !== aggregateEncoding) return { minTimeMs, maxTimeMs, content: { kind: "raw", encoding, data } };
-  const of = parseAggregates(data);
-  return of === undefined ? undefined : { minTimeMs, maxTimeMs, content: { kind: "aggregates", of } };
+  const of = parseAggregateChunk(data);
+  return of.ok ? { minTimeMs, maxTimeMs, content: { kind: "aggregates", of: of.value } } : undefined;
 }
 
 /** How many samples the chunk says that it has; of aggregates, how many windows. */
 export function storedSampleCount(encoding: ChunkEncoding | 255, data: Uint8Array): number {
   if (encoding === aggregateEncoding) {
-    const [first] = parseAggregates(data)?.values() ?? [];
+    const of = parseAggregateChunk(data);
+    const [first] = of.ok ? of.value.values() : [];
     return first === undefined ? 0 : storedSampleCount(first.encoding, first.data);
   }
-  // Two bits of the histograms with start timestamps tell of counter resets.
-  return encoding >= 5 ? chunkSampleCount(data) & 0x3fff : chunkSampleCount(data);
-}
-
-/** In the order in which they lie in a chunk. */
-export const aggregates: readonly Aggregate[] = ["count", "sum", "min", "max", "counter"];
-
-/** The aggregates of a downsampled chunk; those that are absent are left out. Undefined where the bytes are no such chunk. */
-export function parseAggregates(data: Uint8Array): ReadonlyMap<Aggregate, EncodedChunk> | undefined {
-  const of = new Map<Aggregate, EncodedChunk>();
-  const reader = new ByteReader(data, 0, data.length);
-  for (const aggregate of aggregates) {
-    const length = reader.uvarint();
-    if (reader.failed) return undefined;
-    if (length === 0) continue;
-    const encoding = reader.u8();
-    const from = reader.at;
-    if (reader.failed || from + length > data.length || !isEncoding(encoding) || encoding === aggregateEncoding) {
-      return undefined;
-    }
-    of.set(aggregate, { encoding, data: data.subarray(from, from + length) });
-    reader.at = from + length;
-  }
-  return reader.done ? of : undefined;
+  return chunkSampleCount(data, encoding);
 }

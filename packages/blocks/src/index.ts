@@ -37,7 +37,9 @@ export {
   type BlockUpload,
 } from "./block-transfer.ts";
 export { createBlockWriter, type BlockChunk, type BlockWriter, type BlockWriterOptions } from "./block-writer.ts";
+export { withoutDeleted } from "./deleted-samples.ts";
 export { openBlock, type Block, type BlockOptions } from "./block.ts";
+export { mergeSources } from "./merged-source.ts";
 export type { BlockSeries } from "./series-scan.ts";
 export type { TimeSpan, Tombstones } from "./tombstones.ts";
 export { isUlid, newUlid, ulidTimeMs } from "./ulid.ts";
