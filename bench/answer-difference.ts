@@ -23,36 +23,60 @@ export function sizeOf(body: Buffer): string {
   return `${String(rows.length)} × ${String(rows.length === 0 ? 0 : Math.round(points / rows.length))}`;
 }
 
-/** Says how `ours` differs from `theirs`; undefined if it does not, numbers being equal to `relativeMax`. */
-export function differenceOf(ours: Buffer, theirs: Buffer, relativeMax: number): string | undefined {
+export interface AnswerDifference {
+  /** Series, points or items that only one of them has: none may be. */
+  readonly structure: string | undefined;
+  readonly points: number;
+  readonly differingPoints: number;
+  readonly example: string | undefined;
+}
+
+/** Sums are added in another order by each. */
+const relativeMax = 1e-9;
+
+/** How our answer differs from theirs. */
+export function differenceOf(ours: Buffer, theirs: Buffer): AnswerDifference {
   const [a, b] = [parse(ours), parse(theirs)];
-  if (a === undefined || b === undefined) return "too long to compare";
+  const different = (structure: string) => ({ structure, points: 0, differingPoints: 0, example: undefined });
+  if (a === undefined || b === undefined) return different("too long to compare");
   if (isList(a.data) || isList(b.data)) {
-    if (!isList(a.data) || !isList(b.data)) return "one is a list";
+    if (!isList(a.data) || !isList(b.data)) return different("one is a list");
     const keys = new Set(a.data.map(keyOf));
     const missing = b.data.filter((item) => !keys.has(keyOf(item)));
-    if (missing.length === 0 && a.data.length === b.data.length) return undefined;
-    return `${String(a.data.length)} items for ${String(b.data.length)}, without ${missing.slice(0, 2).map(keyOf).join(", ")}`;
+    if (missing.length > 0 || a.data.length !== b.data.length) {
+      return different(
+        `${String(a.data.length)} items for ${String(b.data.length)}: ${missing.slice(0, 2).map(keyOf).join(", ")}`,
+      );
+    }
+    return { structure: undefined, points: a.data.length, differingPoints: 0, example: undefined };
   }
   const rows = new Map(a.data.result.map((row) => [keyOf(row.metric), row]));
   if (rows.size !== b.data.result.length) {
-    return `${String(rows.size)} series for ${String(b.data.result.length)}`;
+    return different(`${String(rows.size)} series for ${String(b.data.result.length)}`);
   }
+  let points = 0;
+  let differingPoints = 0;
+  let example: string | undefined;
   for (const theirRow of b.data.result) {
     const ourRow = rows.get(keyOf(theirRow.metric));
-    if (ourRow === undefined) return `no series ${keyOf(theirRow.metric)}`;
+    if (ourRow === undefined) return different(`no series ${keyOf(theirRow.metric)}`);
     const [ourPoints, theirPoints] = [pointsOf(ourRow), pointsOf(theirRow)];
     if (ourPoints.length !== theirPoints.length) {
-      return `${String(ourPoints.length)} points for ${String(theirPoints.length)} of ${keyOf(theirRow.metric)}`;
+      return different(
+        `${String(ourPoints.length)} points for ${String(theirPoints.length)} of ${keyOf(theirRow.metric)}`,
+      );
     }
     for (let i = 0; i < theirPoints.length; i++) {
       const [ourTime, ourValue] = ourPoints[i] ?? [NaN, ""];
       const [theirTime, theirValue] = theirPoints[i] ?? [NaN, ""];
-      if (ourTime === theirTime && (ourValue === theirValue || isNear(ourValue, theirValue, relativeMax))) continue;
-      return `${ourValue} at ${String(ourTime)} for ${theirValue} at ${String(theirTime)} of ${keyOf(theirRow.metric)}`;
+      if (ourTime !== theirTime) return different(`a point at ${String(ourTime)} for ${String(theirTime)}`);
+      points++;
+      if (ourValue === theirValue || isNear(ourValue, theirValue)) continue;
+      differingPoints++;
+      example ??= `${ourValue} for ${theirValue} at ${String(theirTime)} of ${keyOf(theirRow.metric)}`;
     }
   }
-  return undefined;
+  return { structure: undefined, points, differingPoints, example };
 }
 
 function parse(body: Buffer): Answer | undefined {
@@ -68,7 +92,7 @@ function keyOf(item: unknown): string {
 
 const pointsOf = (row: Row) => row.values ?? (row.value === undefined ? [] : [row.value]);
 
-function isNear(ours: string, theirs: string, relativeMax: number): boolean {
+function isNear(ours: string, theirs: string): boolean {
   const [a, b] = [Number(ours), Number(theirs)];
   if (Number.isNaN(a) && Number.isNaN(b)) return true;
   return Math.abs(a - b) <= relativeMax * Math.max(Math.abs(a), Math.abs(b));

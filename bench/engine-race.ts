@@ -1,5 +1,5 @@
 /** Asks several engines the same questions in turn, so that a noisy machine is noisy for all of them. */
-import { differenceOf, sizeOf } from "./answer-difference.ts";
+import { differenceOf, sizeOf, type AnswerDifference } from "./answer-difference.ts";
 import type { EngineProcess } from "./engine-process.ts";
 import type { ReferenceData } from "./reference-data.ts";
 import { pathOf, type ReferenceQuery } from "./reference-queries.ts";
@@ -16,13 +16,11 @@ export interface RaceRow {
   readonly size: string;
   readonly bytes: number;
   readonly laps: ReadonlyMap<EngineProcess["name"], Lap>;
-  /** How our answer differs from Prometheus's; undefined if it does not. */
-  readonly difference: string | undefined;
+  /** Undefined where one of the two was not asked. */
+  readonly difference: AnswerDifference | undefined;
 }
 
-const warmUps = 3;
-/** Sums are added in another order by each. */
-const relativeMax = 1e-9;
+const warmUps = 4;
 
 /** One row a query: `runs` requests to each engine, one after the other. The first engine is ours. */
 export async function raceEngines(
@@ -34,16 +32,25 @@ export async function raceEngines(
   const path = pathOf(query, data);
   const bodies = new Map<string, Buffer>();
   for (const engine of engines) {
-    for (let i = 0; i < warmUps; i++) bodies.set(engine.name, (await engine.ask(path)).body);
+    for (let i = 0; i < warmUps; i++) await engine.time(path);
+    if (engine.name !== "victoria-metrics") bodies.set(engine.name, await engine.ask(path));
     engine.resetPeak();
   }
+  const ours = bodies.get("pleiad");
+  const theirs = bodies.get("prometheus");
+  const first = ours ?? theirs ?? Buffer.alloc(0);
+  const compared = {
+    size: sizeOf(first),
+    bytes: first.length,
+    difference: ours === undefined || theirs === undefined ? undefined : differenceOf(ours, theirs),
+  };
+  bodies.clear();
   const times = new Map(engines.map((engine) => [engine.name, [] as number[]]));
   const cpu = new Map(engines.map((engine) => [engine.name, 0]));
   for (let i = 0; i < runs; i++) {
     for (const engine of engines) {
       const before = engine.cpuMs();
-      const { ms } = await engine.ask(path);
-      times.get(engine.name)?.push(ms);
+      times.get(engine.name)?.push(await engine.time(path));
       cpu.set(engine.name, (cpu.get(engine.name) ?? 0) + engine.cpuMs() - before);
     }
   }
@@ -59,14 +66,5 @@ export async function raceEngines(
       return [engine.name, lap];
     }),
   );
-  const ours = bodies.get("pleiad");
-  const theirs = bodies.get("prometheus");
-  const first = ours ?? theirs ?? Buffer.alloc(0);
-  return {
-    query,
-    size: sizeOf(first),
-    bytes: first.length,
-    laps,
-    difference: ours === undefined || theirs === undefined ? undefined : differenceOf(ours, theirs, relativeMax),
-  };
+  return { query, ...compared, laps };
 }

@@ -12,7 +12,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { startEngine, type EngineName, type EngineProcess } from "./engine-process.ts";
+import { engineNames, startEngine, type EngineName, type EngineProcess } from "./engine-process.ts";
 import { raceEngines, type RaceRow } from "./engine-race.ts";
 import { makeReferenceBlocks } from "./reference-data.ts";
 import { referenceQueries } from "./reference-queries.ts";
@@ -28,7 +28,11 @@ const { values: flags } = parseArgs({
   },
 });
 
-const names = flags.engines.split(",") as EngineName[];
+const names = flags.engines.split(",").map((name) => {
+  const known = engineNames.find((one) => one === name);
+  if (known === undefined) throw new Error(`there is no engine ${name}; there are ${engineNames.join(", ")}`);
+  return known;
+});
 const only = flags.only?.split(",");
 const clusters = Number(flags.clusters);
 mkdirSync(flags.data, { recursive: true });
@@ -45,7 +49,7 @@ try {
     if (only !== undefined && !only.includes(query.name)) continue;
     const row = await raceEngines(engines, query, data, Number(flags.runs));
     process.stdout.write(rowText(row, names));
-    isWrong ||= row.difference !== undefined;
+    isWrong ||= isDifferent(row);
   }
 } finally {
   await Promise.all(engines.map((engine) => engine.end()));
@@ -71,5 +75,16 @@ function rowText({ query, size, laps, difference }: RaceRow, names: readonly Eng
   const ours = laps.get(names[0] ?? "pleiad")?.medianMs ?? NaN;
   const ratios = names.slice(1).map((name) => (ours / (laps.get(name)?.medianMs ?? NaN)).toFixed(3));
   const text = `${query.name.padEnd(28)}${size.padStart(14)}${[...cells, ...ratios].map((cell) => cell.padStart(11)).join("")}\n`;
-  return difference === undefined ? text : `${text}    differs: ${difference}\n`;
+  if (difference?.structure !== undefined) return `${text}    differs: ${difference.structure}\n`;
+  if (difference?.example === undefined) return text;
+  return `${text}    ${String(difference.differingPoints)} of ${String(difference.points)} points differ: ${difference.example}\n`;
+}
+
+/**
+ * Prometheus 2.42 extends a window to where a counter would have been zero by another rule than 3.14 does; few counters
+ * here are so young.
+ */
+function isDifferent({ difference }: RaceRow): boolean {
+  if (difference === undefined) return false;
+  return difference.structure !== undefined || difference.differingPoints > difference.points / 500;
 }
