@@ -1,1 +1,2 @@
-export {};
+export { formatDownsampleFailure, type DownsampleFailure } from "./downsample-failure.ts";
+export { downsampleAggregates, downsampleRaw } from "./downsample.ts";
