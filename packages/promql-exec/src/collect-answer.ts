@@ -93,16 +93,36 @@ export async function collectWindows(
   const labels = await windows.series(signal);
   const [endMs] = referenceTimes(grid, windows.shift);
   const series: AnswerSeries[] = [];
-  await windows.each((seriesId, { timestampsMs, values, count }) => {
-    let from = 0;
-    while (from < count && timestampsMs[from] <= endMs - windows.rangeMs) from++;
-    let to = from;
-    while (to < count && timestampsMs[to] <= endMs) to++;
-    if (from === to) return;
-    context.budget.take(to - from);
-    series.push(floatSeries(labels[seriesId], timestampsMs.slice(from, to), values.slice(from, to)));
+  await windows.each((seriesId, floats, columns) => {
+    const startMs = endMs - windows.rangeMs;
+    const [from, to] = placesWithin(floats, startMs, endMs);
+    const [first, end] = placesWithin(columns, startMs, endMs);
+    if (from === to && first === end) return;
+    context.budget.take(to - from + end - first);
+    const histograms = columns.histograms.slice(first, end);
+    for (const histogram of histograms) context.budget.take(histogramCost(histogram));
+    series.push({
+      labels: labels[seriesId],
+      timestampsMs: floats.timestampsMs.slice(from, to),
+      values: floats.values.slice(from, to),
+      histogramTimestampsMs: columns.timestampsMs.slice(first, end),
+      histograms,
+    });
   }, signal);
   return matrixOf(series);
+}
+
+/** Which samples have startMs < t ≤ endMs: the first one, and the one after the last. */
+function placesWithin(
+  { timestampsMs, count }: { readonly timestampsMs: Float64Array; readonly count: number },
+  startMs: number,
+  endMs: number,
+): readonly [number, number] {
+  let from = 0;
+  while (from < count && timestampsMs[from] <= startMs) from++;
+  let to = from;
+  while (to < count && timestampsMs[to] <= endMs) to++;
+  return [from, to];
 }
 
 interface GrowingSeries {

@@ -1,6 +1,6 @@
 /** Native histograms of one series as a reader needs them: in order of time, each time once, with hints that hold. */
 import { isStaleHistogram, reserveHistograms, type HistogramColumns } from "@pleiad/chunks";
-import type { FloatHistogram } from "@pleiad/model";
+import { isHistogramReset, type FloatHistogram } from "@pleiad/model";
 
 /**
  * Merges `added` into `columns` by time. Of two histograms with one time, the one that was there stays. Where they are not
@@ -53,6 +53,41 @@ export function withoutResetHint(histogram: FloatHistogram): FloatHistogram {
   if (isStaleHistogram(histogram) || counterReset === "unknown" || counterReset === "gauge") return histogram;
   return { ...histogram, counterReset: "unknown" };
 }
+
+/**
+ * Leaves of each histogram its count, its sum and a hint. Hints of resets that were left open are settled first, beside
+ * the sample before, as long as there are buckets to compare; samples before `minTimeMs` are none to compare with.
+ */
+export function keepStatistics({ timestampsMs, histograms, count }: HistogramColumns, minTimeMs: number): void {
+  let before: FloatHistogram | undefined;
+  for (let i = 0; i < count; i++) {
+    const histogram = histograms[i];
+    if (isStaleHistogram(histogram)) continue;
+    let { counterReset } = histogram;
+    if (counterReset === "unknown" && before !== undefined && timestampsMs[i] >= minTimeMs) {
+      counterReset = isHistogramReset(histogram, before) ? "reset" : "not-reset";
+    }
+    before = timestampsMs[i] < minTimeMs ? undefined : histogram;
+    histograms[i] = {
+      ...withoutBuckets,
+      schema: histogram.schema,
+      count: histogram.count,
+      sum: histogram.sum,
+      counterReset,
+    };
+  }
+}
+
+const noNumbers = new Float64Array(0);
+const withoutBuckets = {
+  zeroThreshold: 0,
+  zeroCount: 0,
+  positiveSpans: [],
+  positiveBuckets: noNumbers,
+  negativeSpans: [],
+  negativeBuckets: noNumbers,
+  customBounds: noNumbers,
+} as const;
 
 /** Removes the staleness markers, which no range function sees. */
 export function dropStaleHistograms(columns: HistogramColumns): void {

@@ -10,10 +10,18 @@ import {
   type HistogramColumns,
   type SampleColumns,
 } from "@pleiad/chunks";
-import { formatSourceFailure, staleHigh, staleLow, type ChunkEncoding, type Labels } from "@pleiad/model";
+import {
+  formatSourceFailure,
+  staleHigh,
+  staleLow,
+  xorEncoding,
+  type ChunkEncoding,
+  type Labels,
+  type SeriesCursor,
+} from "@pleiad/model";
 import type { SelectNode } from "@pleiad/promql-plan";
 import { createChunkStore } from "./chunk-store.ts";
-import { mergeHistograms } from "./histogram-samples.ts";
+import { keepStatistics, mergeHistograms } from "./histogram-samples.ts";
 import type { QueryContext } from "./query-context.ts";
 import { notEvaluated, QueryError } from "./query-error.ts";
 
@@ -26,6 +34,10 @@ export interface SeriesReader {
   samplesOf(seriesId: number): SampleColumns;
   /** The native histograms of the series that `samplesOf` was called for last, in the same way. Nearly always none. */
   readonly histograms: HistogramColumns;
+  /** The chunks of a series as they are, by first time, where all of them are of XOR encoding; else undefined. */
+  xorChunksOf(seriesId: number): readonly Uint8Array[] | undefined;
+  /** Instead of `samplesOf`, for who has decoded the chunks: lets them go. */
+  release(seriesId: number, sampleCount: number): void;
 }
 
 /** What encoded chunks and labels take of the budget: the samples, of 16 bytes each, that would take as much memory. */
@@ -44,20 +56,7 @@ export async function readSeries(
 ): Promise<SeriesReader> {
   const labels: Labels[] = [];
   const store = createChunkStore();
-  const cursor = context.source.select(
-    {
-      minTimeMs: select.minTimeMs,
-      maxTimeMs: select.maxTimeMs,
-      matchers: select.matchers,
-      skipChunks: false,
-      withoutLabels: context.settings.withoutLabels,
-      maxResolutionMs: context.settings.maxResolutionMs,
-      onFailure: context.settings.onFailure,
-      seriesMax: 0,
-      hints: select.hints,
-    },
-    signal,
-  );
+  const cursor = openSelect(select, context, signal);
   try {
     for (let batch = await cursor.next(); batch !== undefined; batch = await cursor.next()) {
       for (const series of batch) {
@@ -79,13 +78,7 @@ export async function readSeries(
   } finally {
     cursor.close();
   }
-  context.pace.check();
-  for (const warning of cursor.warnings) context.sourceWarnings.add(warning);
-  if (cursor.failure !== undefined) {
-    const { failure } = cursor;
-    const kind = failure.kind === "canceled" ? "canceled" : failure.kind === "limit" ? "execution" : "source";
-    throw new QueryError(kind, formatSourceFailure(failure));
-  }
+  endSelect(cursor, context);
   context.tally.seriesSelected += labels.length;
 
   const columns = createSampleColumns(256, options);
@@ -94,6 +87,23 @@ export async function readSeries(
   return {
     labels,
     histograms,
+    xorChunksOf(seriesId) {
+      const chunks: Uint8Array[] = [];
+      const end = store.firstChunk(seriesId + 1);
+      for (let chunk = store.firstChunk(seriesId); chunk < end; chunk++) {
+        if (store.encoding(chunk) !== xorEncoding) return undefined;
+        chunks.push(store.data(chunk));
+      }
+      return chunks;
+    },
+    release(seriesId, sampleCount) {
+      let bytes = 0;
+      const end = store.firstChunk(seriesId + 1);
+      for (let chunk = store.firstChunk(seriesId); chunk < end; chunk++) bytes += store.data(chunk).length;
+      store.release(seriesId);
+      context.budget.give(samplesFor(bytes));
+      context.tally.samplesRead += sampleCount;
+    },
     samplesOf(seriesId) {
       columns.count = 0;
       histograms.count = 0;
@@ -113,12 +123,31 @@ export async function readSeries(
           mergeInto(columns, later);
         }
       }
+      if (select.onlyStatistics === true) keepStatistics(histograms, select.minTimeMs);
       store.release(seriesId);
       context.budget.give(samplesFor(bytes));
       context.tally.samplesRead += columns.count + histograms.count;
       return columns;
     },
   };
+}
+
+/** Asks the source of the query for the series of a selector. */
+export function openSelect(select: SelectNode, context: QueryContext, signal: AbortSignal): SeriesCursor {
+  const { minTimeMs, maxTimeMs, matchers, hints } = select;
+  const { withoutLabels, maxResolutionMs, onFailure } = context.settings;
+  const request = { minTimeMs, maxTimeMs, matchers, skipChunks: false, seriesMax: 0, hints };
+  return context.source.select({ ...request, withoutLabels, maxResolutionMs, onFailure }, signal);
+}
+
+/** To be called when the cursor has given all: takes over its warnings, and throws a QueryError where it failed. */
+export function endSelect(cursor: SeriesCursor, context: QueryContext): void {
+  context.pace.check();
+  for (const warning of cursor.warnings) context.sourceWarnings.add(warning);
+  if (cursor.failure === undefined) return;
+  const { failure } = cursor;
+  const kind = failure.kind === "canceled" ? "canceled" : failure.kind === "limit" ? "execution" : "source";
+  throw new QueryError(kind, formatSourceFailure(failure));
 }
 
 /** What the labels of a series and its encoded chunks take of the budget. */
@@ -149,7 +178,7 @@ function decodeHistogramsInto(
  * Merges `added` into `columns` by time, moving only what is later than its first sample. Of two samples with one time,
  * the one that was there stays. Changes both.
  */
-function mergeInto(columns: SampleColumns, added: SampleColumns): void {
+export function mergeInto(columns: SampleColumns, added: SampleColumns): void {
   let from = columns.count;
   while (from > 0 && columns.timestampsMs[from - 1] >= added.timestampsMs[0]) from--;
   const news = dropKnownTimes(added, columns, from);

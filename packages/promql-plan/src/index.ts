@@ -7,6 +7,7 @@ export {
   type ComparisonOperator,
 } from "./float-arithmetic.ts";
 export { formatPlan } from "./format-plan.ts";
+export { markHistogramStatistics } from "./histogram-statistics.ts";
 export {
   planType,
   stepCountOf,

@@ -28,6 +28,8 @@ export interface SelectNode {
   readonly minTimeMs: number;
   readonly maxTimeMs: number;
   readonly hints: SelectHints;
+  /** Of native histograms, nothing but count and sum is looked at. */
+  readonly onlyStatistics?: true;
   readonly extension: "anchored" | "smoothed" | undefined;
   /** How far an extension looks beyond the window, before and after: the lookback, or not at all. */
   readonly beforeMs: number;

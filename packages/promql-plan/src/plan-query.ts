@@ -9,6 +9,7 @@ import {
   type TimeShift,
   type VectorSelector,
 } from "@pleiad/promql-syntax";
+import { markHistogramStatistics } from "./histogram-statistics.ts";
 import { foldConstants, simplifyMatchers } from "./rewrites.ts";
 import type { PlanNode, SelectNode, StepGrid } from "./plan-node.ts";
 
@@ -30,7 +31,7 @@ export interface PlanFailure {
 export function planQuery(expression: Expression, window: QueryWindow): Result<PlanNode, PlanFailure> {
   try {
     const node = lower(expression, { window, grid: gridOf(window), invariant: false, hints: {} });
-    return ok(simplifyMatchers(foldConstants(node)));
+    return ok(markHistogramStatistics(simplifyMatchers(foldConstants(node))));
   } catch (error) {
     if (error instanceof DurationError) return fail({ kind: "duration", message: error.message, range: error.range });
     throw error;
