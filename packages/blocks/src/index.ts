@@ -43,3 +43,4 @@ export { mergeSources } from "./merged-source.ts";
 export type { BlockSeries } from "./series-scan.ts";
 export type { TimeSpan, Tombstones } from "./tombstones.ts";
 export { isUlid, newUlid, ulidTimeMs } from "./ulid.ts";
+export { defaultVerify, verifyBlock, type BlockReport, type VerifyOptions } from "./verify-block.ts";
