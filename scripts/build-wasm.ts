@@ -21,6 +21,11 @@ export const wasmModules: readonly WasmModule[] = [
     constant: "xorBulkWasm",
   },
   {
+    source: "packages/promql-exec/assembly/leaf-kernels.ts",
+    target: "packages/promql-exec/src/leaf-kernels.wasm.ts",
+    constant: "leafKernelsWasm",
+  },
+  {
     source: "packages/http-api/assembly/sample-text.ts",
     target: "packages/http-api/src/sample-text.wasm.ts",
     constant: "sampleTextWasm",

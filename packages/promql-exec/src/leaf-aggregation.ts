@@ -1,0 +1,260 @@
+/**
+ * An aggregation right over a leaf. While the source is read, other threads decode what has come and add it up by group:
+ * neither the samples, nor rows of series, nor even the labels of all series are ever held.
+ *
+ * Sums are compensated in each task, in the order of the series, and the tasks' sums, compensations included, are added up
+ * in the same way in the order of the tasks. Which series are in which task depends on the series alone, so the result is
+ * the same bits however many threads there are. It is what one sum over all series gives where these fit one task, and
+ * else may differ from it in the last bit.
+ */
+import { labelValue, metricNameLabel, xorEncoding, type Labels, type SourceSeries } from "@pleiad/model";
+import { stepCountOf, type SelectNode, type StepGrid } from "@pleiad/promql-plan";
+import type { SourceRange } from "@pleiad/promql-syntax";
+import type { Grouping } from "./grouping.ts";
+import { createGroupIds } from "./group-ids.ts";
+import { createGroupTotals, type GroupTotals } from "./group-totals.ts";
+import { createLeafFeed, LeafUnfit } from "./leaf-feed.ts";
+import { kernelNumber } from "./leaf-runner.ts";
+import { fitsTask, slabLayout, type LeafFold, type LeafKernel, type LeafShape, type LeafTask } from "./leaf-task.ts";
+import type { NameDrops } from "./name-drops.ts";
+import { reserveSamples, type Operator, type StepBatch } from "./operator.ts";
+import type { QueryContext } from "./query-context.ts";
+import { informOfOddName } from "./range-call.ts";
+import { metricSchemaLabels } from "./renamed-series.ts";
+import { endSelect, openSelect } from "./series-reader.ts";
+
+/** A selector alone, or below a function over ranges that takes nothing else. */
+export interface Leaf {
+  readonly kernel: LeafKernel;
+  readonly select: SelectNode;
+  /** Whether its results are another metric than its series. */
+  readonly dropsName: boolean;
+  readonly range: SourceRange; // where the selector stands in the query
+}
+
+export interface LeafAggregation extends Grouping {
+  readonly operator: "sum" | "avg" | "count" | "min" | "max" | "group";
+}
+
+/** Whether a leaf may be aggregated in tasks; what its series are made of decides in the end. */
+export function isFitLeaf({ kernel, select, dropsName }: Leaf, grid: StepGrid, context: QueryContext): boolean {
+  if (select.extension !== undefined || kernelNumber(kernel) === undefined || stepCountOf(grid) === 0) return false;
+  // Samples are not counted by step in tasks.
+  if (context.queryable !== undefined) return false;
+  if (!dropsName || context.delayedNameRemoval) return true;
+  // Series of one name stay apart without it. Others may become one, and then the query may have to fail.
+  return select.matchers.some(({ name, type, value }) => name === metricNameLabel && type === "=" && value !== "");
+}
+
+export function shapeOfLeaf({ kernel, select }: Leaf, fold: LeafFold, grid: StepGrid): LeafShape {
+  const { offsetMs, atMs, rangeMs } = select;
+  const { startMs, stepMs } = grid;
+  return { kernel, fold, startMs, stepMs, stepCount: stepCountOf(grid), offsetMs, atMs, rangeMs };
+}
+
+/** `general` is the same aggregation over any series: it takes over where the leaf's are not all of plain floats. */
+export function createLeafAggregation(
+  leaf: Leaf,
+  aggregation: LeafAggregation,
+  grid: StepGrid,
+  context: QueryContext,
+  general: Operator,
+): Operator {
+  const fold = aggregation.operator === "group" ? "count" : aggregation.operator;
+  const shape = shapeOfLeaf(leaf, fold, grid);
+  let result: { readonly labels: readonly Labels[]; readonly totals: GroupTotals } | undefined;
+  let isGeneral = false;
+  let step = 0;
+
+  return {
+    description: general.description,
+    inputs: general.inputs,
+    get dropsName(): NameDrops {
+      if (isGeneral) return general.dropsName;
+      const isMarked = leaf.dropsName && context.delayedNameRemoval && result !== undefined;
+      return isMarked ? new Uint8Array(result?.labels.length ?? 0).fill(1) : undefined;
+    },
+    async series(signal) {
+      const totals = createGroupTotals(aggregation.operator, shape.stepCount, context.budget);
+      try {
+        const labels = await foldSeries(leaf, aggregation, shape, totals, context, signal);
+        result = { labels, totals };
+        return labels;
+      } catch (error) {
+        if (!(error instanceof LeafUnfit)) throw error;
+        totals.release();
+        isGeneral = true;
+        return await general.series(signal);
+      }
+    },
+    async next(out, signal) {
+      if (isGeneral) return await general.next(out, signal);
+      if (result === undefined) throw new Error("next before series");
+      const steps = writeSteps(out, result.totals, step, grid);
+      step += steps;
+      if (steps === 0) result.totals.release();
+      return steps;
+    },
+  };
+}
+
+/** Reads the source to its end and adds all of it to `totals`; gives the labels of the groups. */
+async function foldSeries(
+  leaf: Leaf,
+  aggregation: LeafAggregation,
+  shape: LeafShape,
+  totals: GroupTotals,
+  context: QueryContext,
+  signal: AbortSignal,
+): Promise<readonly Labels[]> {
+  const { select, kernel } = leaf;
+  const { pace, tally } = context;
+  const pool = context.leafPool();
+  const dropsNow = leaf.dropsName && !context.delayedNameRemoval;
+  const groups = createGroupIds(aggregation, { dropsName: dropsNow });
+  const locals = createLocalGroups();
+  const isOfCounters = kernel.kind === "range" && (kernel.function === "rate" || kernel.function === "increase");
+  const names = isOfCounters ? createOddNames(leaf.range, context) : undefined;
+
+  const consume = (task: LeafTask, sampleCount: number) => {
+    tally.samplesRead += sampleCount;
+    totals.addTask(pool.views, task.slab, locals.globalsOf(task.slab));
+    names?.informOf(pool.views.words, task.slab);
+  };
+  const cursor = openSelect(select, context, signal);
+  let feed;
+  try {
+    feed = await createLeafFeed(pool, shape, select.maxTimeMs, pace, signal, consume);
+    locals.begin(feed.task.slab);
+    const chunks: Uint8Array[] = [];
+    for (let batch = await cursor.next(); batch !== undefined; batch = await cursor.next()) {
+      for (const series of batch) {
+        if (series.chunks.length === 0) continue;
+        if (dropsNow && hasMetadataLabels(series.labels)) throw new LeafUnfit();
+        tally.seriesSelected++;
+        collectXorChunks(series, select, chunks);
+        const group = groups.groupOf(series.labels);
+        if (!feed.task.add(chunks, locals.localOf(group))) {
+          if (!fitsTask(chunks, shape)) throw new LeafUnfit();
+          await feed.turn();
+          locals.begin(feed.task.slab);
+          if (!feed.task.add(chunks, locals.localOf(group))) throw new Error("a series fits no empty task");
+        }
+        names?.see(series.labels, feed.task);
+      }
+      totals.reserve(groups.labels.length);
+      pace.check();
+      if (pace.due()) await pace.rest();
+    }
+    endSelect(cursor, context);
+    await feed.finish();
+    totals.reserve(groups.labels.length);
+    return groups.labels;
+  } finally {
+    cursor.close();
+    feed?.close();
+  }
+}
+
+/** Puts the chunks of a series that the selector may need into `chunks`; throws where there are others than of floats. */
+function collectXorChunks(series: SourceSeries, select: SelectNode, chunks: Uint8Array[]): void {
+  chunks.length = 0;
+  for (const { minTimeMs, maxTimeMs, content } of series.chunks) {
+    if (maxTimeMs < select.minTimeMs || minTimeMs > select.maxTimeMs) continue;
+    if (content.kind !== "raw" || content.encoding !== xorEncoding) throw new LeafUnfit();
+    chunks.push(content.data);
+  }
+}
+
+/** Labels that are dropped with the name, and by which series of one name may differ. */
+function hasMetadataLabels(labels: Labels): boolean {
+  for (let i = 0; i < labels.length && labels[i] <= "__unit__"; i += 2) {
+    if (labels[i] !== metricNameLabel && metricSchemaLabels.has(labels[i])) return true;
+  }
+  return false;
+}
+
+/** Numbers of the groups of one task at a time, which begin at 0 in each. */
+function createLocalGroups() {
+  const globalsBySlab = new Map<number, number[]>();
+  let globals: number[] = [];
+  let taskNumber = 0;
+  let localOf = new Uint32Array(64); // by group
+  let seenIn = new Uint32Array(64); // by group: the last task that had it
+  return {
+    begin(slab: number) {
+      taskNumber++;
+      globals = [];
+      globalsBySlab.set(slab, globals);
+    },
+    localOf(group: number): number {
+      if (group >= seenIn.length) {
+        const larger = Math.max(2 * seenIn.length, group + 1);
+        localOf = grown(localOf, larger);
+        seenIn = grown(seenIn, larger);
+      }
+      if (seenIn[group] !== taskNumber) {
+        seenIn[group] = taskNumber;
+        localOf[group] = globals.length;
+        globals.push(group);
+      }
+      return localOf[group];
+    },
+    globalsOf: (slab: number): readonly number[] => globalsBySlab.get(slab) ?? [],
+  };
+}
+
+function grown(old: Uint32Array, length: number): Uint32Array<ArrayBuffer> {
+  const larger = new Uint32Array(length);
+  larger.set(old);
+  return larger;
+}
+
+/** Names that are not those of counters, told of once a series of them has a result. */
+function createOddNames(range: SourceRange, context: QueryContext) {
+  const seen = new Map<string, boolean>(); // true once told
+  const bySlab = new Map<number, { readonly series: number; readonly labels: Labels }[]>();
+  let lastName = "";
+  return {
+    see(labels: Labels, task: LeafTask) {
+      const name = labelValue(labels, metricNameLabel);
+      if (name === lastName && seen.get(name) !== false) return;
+      lastName = name;
+      if (seen.get(name) === true) return;
+      if (task.seriesCount === 1) bySlab.set(task.slab, []);
+      const isOdd = name !== "" && !/_(?:total|sum|count|bucket)$/.test(name);
+      seen.set(name, !isOdd);
+      if (isOdd) bySlab.get(task.slab)?.push({ series: task.seriesCount - 1, labels });
+    },
+    informOf(words: Uint32Array, slab: number) {
+      for (const { series, labels } of bySlab.get(slab) ?? []) {
+        const name = labelValue(labels, metricNameLabel);
+        if (seen.get(name) === true || words[(slab + slabLayout.found) / 4 + series] === 0) continue;
+        informOfOddName(labels, range, context);
+        seen.set(name, true);
+      }
+      bySlab.delete(slab);
+    },
+  };
+}
+
+/** Writes the next steps of the groups. */
+function writeSteps(out: StepBatch, totals: GroupTotals, firstStep: number, grid: StepGrid): number {
+  const stepCount = stepCountOf(grid);
+  const steps = Math.min(out.stepCountMax, stepCount - firstStep);
+  if (steps <= 0) return 0;
+  reserveSamples(out, totals.groupCount * steps);
+  out.histograms.length = 0;
+  let count = 0;
+  for (let i = 0; i < steps; i++) {
+    for (let group = 0; group < totals.groupCount; group++) {
+      const slot = group * stepCount + firstStep + i;
+      if (!totals.has(slot)) continue;
+      out.seriesIds[count] = group;
+      out.values[count++] = totals.result(slot);
+    }
+    out.sampleEnds[i] = count;
+    out.timestampsMs[i] = grid.startMs + (firstStep + i) * grid.stepMs;
+  }
+  return steps;
+}

@@ -1,0 +1,221 @@
+/**
+ * Tasks of a query's leaves, in memory that threads share: encoded chunks of many series go in, rows of steps or partial
+ * aggregates of groups come out. A task lies in one slab of the memory, numbers only, so that any thread can run it:
+ *
+ *     header | table of chunks | table of series | bytes of the chunks | output
+ *
+ * What a task holds depends on the series and nothing else, so neither do its results on who runs it, or when.
+ */
+import { xorBulkFailure, xorBulkRow, xorBulkRowBytes, xorBulkSlackBytes, type ChunkFailure } from "@pleiad/chunks";
+
+/** The latest sample at each step, or its time in seconds; or a function over the range before it. */
+export type LeafKernel =
+  | { readonly kind: "latest"; readonly as: "value" | "time" }
+  | { readonly kind: "range"; readonly function: string };
+
+/** What becomes of the rows: kept as they are, or aggregated by group. */
+export type LeafFold = "rows" | "sum" | "avg" | "count" | "min" | "max";
+
+/** What a leaf computes of each series. Step i looks at `(atMs ?? startMs + i * stepMs) - offsetMs`. */
+export interface LeafShape {
+  readonly kernel: LeafKernel;
+  readonly fold: LeafFold;
+  readonly startMs: number;
+  readonly stepMs: number;
+  readonly stepCount: number;
+  readonly offsetMs: number;
+  readonly atMs: number | undefined;
+  readonly rangeMs: number; // or lookback
+}
+
+export const slabBytes = 2 << 20;
+/** Bounds of one task: some two milliseconds of work. */
+export const taskSamplesMax = 1 << 18;
+export const taskChunksMax = 8192;
+export const taskSeriesMax = 4096;
+export const chunkBytesMax = 256 << 10;
+/** A row of more steps is not worth a task: few series have room in it. */
+export const leafStepsMax = 1 << 15;
+
+/** Where the parts of a slab begin, in bytes. */
+export const slabLayout = {
+  header: 0,
+  chunkTable: 128,
+  firstChunks: 128 + taskChunksMax * xorBulkRowBytes, // one u32 a series, and one more
+  groups: 128 + taskChunksMax * xorBulkRowBytes + (taskSeriesMax + 1) * 4, // of fold, one u32 a series
+  found: 128 + taskChunksMax * xorBulkRowBytes + (2 * taskSeriesMax + 1) * 4, // out: 1 where a row has any sample
+  data: 128 + taskChunksMax * xorBulkRowBytes + (3 * taskSeriesMax + 2) * 4,
+} as const;
+
+/** Words of the header, as indices of a Uint32Array. */
+export const headerWord = {
+  state: 0, // who has the slab: see `slabState`
+  ticket: 1, // tasks are begun in the order of their tickets
+  stop: 2, // set where nobody waits for the task any more
+  kernel: 3,
+  fold: 4,
+  seriesCount: 5,
+  stepCount: 6,
+  groupCount: 7,
+  output: 8, // address
+  outcome: 9, // out: see `taskOutcome`
+  failedChunk: 10, // out
+  sampleCount: 11, // out: samples decoded
+} as const;
+
+/** Numbers of the header, as indices of a Float64Array. */
+export const headerNumber = { startMs: 8, stepMs: 9, offsetMs: 10, atMs: 11, rangeMs: 12, untilMs: 13 } as const;
+
+/** From `claimed` on: claimed by thread state - claimed; 0 is the one that asks. */
+export const slabState = { idle: 0, queued: 1, done: 2, lost: 3, claimed: 16 } as const;
+
+export const taskOutcome = { whole: 0, damagedChunk: 1, overflow: 2, stopped: 3 } as const;
+
+export const leafFolds: readonly LeafFold[] = ["rows", "sum", "avg", "count", "min", "max"];
+
+/** How far apart rows lie: the values, then whether each is there, to a multiple of 8. */
+export function rowBytes(stepCount: number): number {
+  return 8 * stepCount + 8 * Math.ceil(stepCount / 8);
+}
+
+/** Partial aggregates of one group: sums, compensations and counts of its steps, to a multiple of 8. */
+export function groupBytes(stepCount: number): number {
+  return 16 * stepCount + 8 * Math.ceil(stepCount / 2);
+}
+
+/** Views of a whole memory. */
+export interface MemoryViews {
+  readonly bytes: Uint8Array;
+  readonly words: Uint32Array;
+  readonly states: Int32Array; // the same as words, for Atomics
+  readonly numbers: Float64Array;
+}
+
+export function viewsOf(buffer: SharedArrayBuffer): MemoryViews {
+  return {
+    bytes: new Uint8Array(buffer),
+    words: new Uint32Array(buffer),
+    states: new Int32Array(buffer),
+    numbers: new Float64Array(buffer),
+  };
+}
+
+/** A task while it is filled. */
+export interface LeafTask {
+  readonly slab: number; // address
+  readonly seriesCount: number;
+  readonly groupCount: number;
+  /**
+   * Adds a series by its chunks, each of XOR encoding, ordered by first time. `group` counts among the groups of this task, each
+   * new one being the next number; 0 without a fold. False, and nothing is added, where the slab has no room.
+   */
+  add(chunks: readonly Uint8Array[], group: number): boolean;
+  /** Writes what is left to write. Nothing may be added after it. */
+  seal(): void;
+}
+
+/** Whether a task of its own has room for a series. */
+export function fitsTask(chunks: readonly Uint8Array[], { stepCount }: LeafShape): boolean {
+  let bytes = slabLayout.data + xorBulkSlackBytes + Math.max(rowBytes(stepCount), groupBytes(stepCount)) + 16;
+  let samples = 0;
+  for (const chunk of chunks) {
+    if (chunk.length > chunkBytesMax) return false;
+    bytes += chunk.length;
+    samples += samplesIn(chunk);
+  }
+  return bytes <= slabBytes && samples <= taskSamplesMax && chunks.length <= taskChunksMax && stepCount <= leafStepsMax;
+}
+
+export function createLeafTask(
+  { bytes, words, numbers }: MemoryViews,
+  slab: number,
+  shape: LeafShape,
+  kernel: number,
+  untilMs: number,
+): LeafTask {
+  const header = slab / 4;
+  const headerNumbers = slab / 8;
+  const chunkTable = (slab + slabLayout.chunkTable) / 4;
+  const firstChunks = (slab + slabLayout.firstChunks) / 4;
+  const groups = (slab + slabLayout.groups) / 4;
+  const isFolding = shape.fold !== "rows";
+  const outputBytes = isFolding ? groupBytes(shape.stepCount) : rowBytes(shape.stepCount);
+  const end = slab + slabBytes - xorBulkSlackBytes - 8;
+  let seriesCount = 0;
+  let groupCount = 0;
+  let chunkCount = 0;
+  let sampleCount = 0;
+  let dataEnd = slab + slabLayout.data;
+
+  return {
+    slab,
+    get seriesCount() {
+      return seriesCount;
+    },
+    get groupCount() {
+      return groupCount;
+    },
+    add(chunks, group) {
+      let length = 0;
+      let samples = 0;
+      for (const chunk of chunks) {
+        length += chunk.length;
+        samples += samplesIn(chunk);
+      }
+      const outputs = isFolding ? Math.max(groupCount, group + 1) : seriesCount + 1;
+      if (
+        seriesCount === taskSeriesMax ||
+        chunkCount + chunks.length > taskChunksMax ||
+        sampleCount + samples > taskSamplesMax ||
+        dataEnd + length + outputs * outputBytes > end
+      ) {
+        return false;
+      }
+      words[firstChunks + seriesCount] = chunkCount;
+      words[groups + seriesCount] = group;
+      for (const chunk of chunks) {
+        const row = chunkTable + chunkCount * 4;
+        words[row + xorBulkRow.offset] = dataEnd;
+        words[row + xorBulkRow.length] = chunk.length;
+        bytes.set(chunk, dataEnd);
+        dataEnd += chunk.length;
+        chunkCount++;
+      }
+      sampleCount += samples;
+      if (isFolding) groupCount = outputs;
+      seriesCount++;
+      return true;
+    },
+    seal() {
+      words[firstChunks + seriesCount] = chunkCount;
+      words[header + headerWord.stop] = 0;
+      words[header + headerWord.kernel] = kernel;
+      words[header + headerWord.fold] = leafFolds.indexOf(shape.fold);
+      words[header + headerWord.seriesCount] = seriesCount;
+      words[header + headerWord.stepCount] = shape.stepCount;
+      words[header + headerWord.groupCount] = groupCount;
+      words[header + headerWord.output] = Math.ceil((dataEnd + xorBulkSlackBytes) / 8) * 8;
+      words[header + headerWord.outcome] = taskOutcome.whole;
+      words[header + headerWord.sampleCount] = 0;
+      numbers[headerNumbers + headerNumber.startMs] = shape.startMs;
+      numbers[headerNumbers + headerNumber.stepMs] = shape.stepMs;
+      numbers[headerNumbers + headerNumber.offsetMs] = shape.offsetMs;
+      numbers[headerNumbers + headerNumber.atMs] = shape.atMs ?? NaN;
+      numbers[headerNumbers + headerNumber.rangeMs] = shape.rangeMs;
+      numbers[headerNumbers + headerNumber.untilMs] = untilMs;
+    },
+  };
+}
+
+/** Why the chunk that a task failed at gave no samples. */
+export function damageOf({ bytes, words }: MemoryViews, slab: number): ChunkFailure | undefined {
+  const chunk = words[slab / 4 + headerWord.failedChunk];
+  const row = (slab + slabLayout.chunkTable) / 4 + chunk * 4;
+  const offset = words[row + xorBulkRow.offset];
+  const length = words[row + xorBulkRow.length];
+  return xorBulkFailure(words[row + xorBulkRow.failure], length, samplesIn(bytes.subarray(offset, offset + length)));
+}
+
+function samplesIn(chunk: Uint8Array): number {
+  return chunk.length < 2 ? 0 : (chunk[0] << 8) | chunk[1];
+}
