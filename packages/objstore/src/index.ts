@@ -8,3 +8,4 @@ export {
 } from "./faulty-bucket.ts";
 export { createFileBucket } from "./file-bucket.ts";
 export { withMetrics } from "./observed-bucket.ts";
+export { createS3Bucket, defaultS3Transfer, type S3BucketOptions, type S3Transfer } from "./s3-bucket.ts";

@@ -69,7 +69,7 @@ export async function startObjectStore(
 
   let listener: Listener;
   try {
-    listener = await network.serveHttpStreams(address, server.handle);
+    listener = await network.serveHttpStreams(address, (request) => server.handle(request));
   } catch (error) {
     return fail({ kind: "listen", message: `S3 on ${address}: ${messageOf(error)}` });
   }
@@ -78,7 +78,7 @@ export async function startObjectStore(
   return ok({
     name: options.name,
     address: listener.address,
-    setFaults: server.setFaults,
+    setFaults: (plan) => server.setFaults(plan),
     folderOf,
     ready: () => (stopping.signal.aborted ? { ready: false, reason: "stopping" } : { ready: true }),
     stop: async (graceMs) => {
