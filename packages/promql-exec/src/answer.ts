@@ -1,5 +1,6 @@
 /** What the engine is asked, and what it answers. */
 import type { FloatHistogram, Labels } from "@pleiad/model";
+import type { OperatorProfile } from "./operator-profile.ts";
 
 export interface QueryLimits {
   readonly samplesMax: number; // held in memory at once by one query
@@ -12,6 +13,10 @@ export interface InstantRequest {
   readonly timeMs: number;
   readonly lookbackMs?: number; // default: the engine's
   readonly timeoutMs?: number; // at most the engine's
+  /** Counts the samples that the steps look at, in all or for each step. */
+  readonly countSamples?: "total" | "per-step";
+  /** Measures what each operator does. */
+  readonly analyze?: boolean;
   /** Passed to the source with every select: replica labels to remove, resolution, and what a failed store means. */
   readonly select: SourceSettings;
 }
@@ -52,12 +57,22 @@ export type AnswerValue =
   | { readonly kind: "matrix"; readonly series: readonly AnswerSeries[] };
 
 export interface QueryStatistics {
+  readonly queueMs: number; // before it began
   readonly parseMs: number;
   readonly planMs: number;
   readonly evaluateMs: number;
   readonly seriesSelected: number;
   readonly samplesRead: number;
   readonly samplesPeak: number;
+  /** What was asked for with `countSamples`. */
+  readonly samplesQueryable: number | undefined;
+  readonly samplesQueryablePerStep: { readonly timestampsMs: Float64Array; readonly counts: Float64Array } | undefined;
+}
+
+/** The plan as one line, and what each operator did: the root last, operators of scalar arguments before it. */
+export interface QueryAnalysis {
+  readonly plan: string;
+  readonly operators: readonly OperatorProfile[];
 }
 
 export interface QueryAnswer {
@@ -67,6 +82,7 @@ export interface QueryAnswer {
   /** What the source said is missing. The answer is not whole where there is one. */
   readonly sourceWarnings: readonly string[];
   readonly statistics: QueryStatistics;
+  readonly analysis: QueryAnalysis | undefined; // there where it was asked for
 }
 
 /** Why there is no answer. `message` is what the API shows, in Prometheus's words where it has them. */

@@ -25,11 +25,12 @@ import { histogramRangeFunction } from "./histogram-range-functions.ts";
 import { createInfoJoin } from "./info-join.ts";
 import { createInstantSelector } from "./instant-selector.ts";
 import { labelJunction, labelReplacement } from "./label-functions.ts";
+import { createLeafAggregation, isFitLeaf, type Leaf } from "./leaf-aggregation.ts";
 import { createLimitRatio } from "./limit-ratio.ts";
 import { createMappedSamples, type SampleMapping } from "./mapped-samples.ts";
 import { createDelayedNameDrop } from "./delayed-names.ts";
 import type { Operator } from "./operator.ts";
-import { warnAt, type QueryContext } from "./query-context.ts";
+import { contextOfOnce, contextOfSubquery, warnAt, type QueryContext } from "./query-context.ts";
 import { notEvaluated, QueryError } from "./query-error.ts";
 import { createRangeCall } from "./range-call.ts";
 import { rangeKernels, type RangeKernel } from "./range-kernels.ts";
@@ -46,13 +47,19 @@ import { createSelectedWindows, createSubqueryWindows, type WindowInput } from "
 
 /** The operator of a node that gives a vector. Throws a QueryError for what is not evaluated. */
 export function buildVector(node: PlanNode, grid: StepGrid, context: QueryContext): Operator {
+  return context.watch(buildNode(node, grid, context));
+}
+
+function buildNode(node: PlanNode, grid: StepGrid, context: QueryContext): Operator {
   switch (node.kind) {
     case "select":
       return node.extension === "smoothed"
         ? createSmoothedSelector(node, grid, context)
         : createInstantSelector(node, grid, context);
-    case "step-invariant":
-      return createRepeatedStep(buildVector(node.input, { ...grid, endMs: grid.startMs }, context), grid, context);
+    case "step-invariant": {
+      const once = contextOfOnce(context, stepCountOf(grid));
+      return createRepeatedStep(buildVector(node.input, { ...grid, endMs: grid.startMs }, once), grid, context);
+    }
     case "negate": {
       const negated: SampleMapping = {
         map: (value) => -value,
@@ -81,7 +88,7 @@ export function buildVector(node: PlanNode, grid: StepGrid, context: QueryContex
 
 /** The numbers of a node that gives a scalar. */
 export function buildScalar(node: PlanNode, grid: StepGrid, context: QueryContext): ScalarColumn {
-  return createScalarColumn(node, grid, context, (input, at) => buildVector(input, at, context));
+  return createScalarColumn(node, grid, context, buildVector);
 }
 
 /** The ranges of a node that gives a range vector. */
@@ -94,7 +101,7 @@ export function buildWindows(
   if (node.kind === "subquery") {
     // Columns as long as the grid are kept whatever the input gives: nothing else bounds a subquery's steps.
     context.budget.take(stepCountOf(node.grid));
-    return createSubqueryWindows(node, buildInstant(node.input, node.grid, context), context);
+    return createSubqueryWindows(node, buildInstant(node.input, node.grid, contextOfSubquery(context)), context);
   }
   throw new Error(`not a range vector: ${formatPlan(node)}`);
 }
@@ -107,8 +114,9 @@ function buildInstant(node: PlanNode, grid: StepGrid, context: QueryContext): Op
 }
 
 function withoutName(context: QueryContext, input: Operator): Operator {
-  if (context.delayedNameRemoval) return createDelayedNameDrop(input);
-  return createRenamedSeries(input, droppedMetricName, "drop the metric name", context);
+  const watched = context.watch(input);
+  if (context.delayedNameRemoval) return createDelayedNameDrop(watched);
+  return createRenamedSeries(watched, droppedMetricName, "drop the metric name", context);
 }
 
 function buildBinary(node: BinaryNode, grid: StepGrid, context: QueryContext): Operator {
@@ -192,7 +200,13 @@ function buildAggregate(node: AggregateNode, grid: StepGrid, context: QueryConte
     case "count":
     case "min":
     case "max":
-    case "group":
+    case "group": {
+      const aggregation = { operator, without, grouping, parameter: undefined, inputRange } as const;
+      const general = createAggregation(input, aggregation, grid, context);
+      const leaf = leafOf(node.input, context);
+      if (leaf === undefined || !isFitLeaf(leaf, grid, context)) return general;
+      return createLeafAggregation(leaf, aggregation, grid, context, general);
+    }
     case "stddev":
     case "stdvar":
       return createAggregation(input, { operator, without, grouping, parameter: undefined, inputRange }, grid, context);
@@ -241,7 +255,7 @@ const otherCalls: Readonly<Record<string, CallBuilder>> = {
     const [argument] = node.arguments;
     const labels = argument.kind === "window" ? labelsOfAbsent(argument.select.matchers) : emptyLabels;
     const present = { ...node, function: "present_over_time" };
-    return createAbsent(buildRangeCall(present, grid, context), labels, grid, context);
+    return createAbsent(context.watch(buildRangeCall(present, grid, context)), labels, grid, context);
   },
   timestamp: (node, grid, context) => {
     const [argument] = node.arguments;
@@ -301,9 +315,7 @@ const otherCalls: Readonly<Record<string, CallBuilder>> = {
 function buildCall(node: CallNode, grid: StepGrid, context: QueryContext): Operator {
   if (Object.hasOwn(rangeKernels, node.function)) {
     const call = buildRangeCall(node, grid, context);
-    // These two give a sample as it was, so it still is that metric.
-    const keepsName = node.function === "last_over_time" || node.function === "first_over_time";
-    return keepsName ? call : withoutName(context, call);
+    return nameKeepingFunctions.has(node.function) ? call : withoutName(context, call);
   }
   if (Object.hasOwn(sampleFunctions, node.function)) return buildSampleCall(node, grid, context);
   if (Object.hasOwn(otherCalls, node.function)) return otherCalls[node.function](node, grid, context);
@@ -334,6 +346,27 @@ function buildRangeCall(node: CallNode, grid: StepGrid, context: QueryContext): 
   };
   return createRangeCall(call, grid, context);
 }
+
+/** The node as a leaf, if it is one. */
+function leafOf(node: PlanNode, context: QueryContext): Leaf | undefined {
+  if (node.kind === "select") {
+    return { kernel: { kind: "latest", as: "value" }, select: node, dropsName: false, range: node.range };
+  }
+  if (node.kind !== "call" || node.arguments.length !== 1) return undefined;
+  const [windows] = node.arguments;
+  if (windows.kind !== "window" || !Object.hasOwn(rangeKernels, node.function)) return undefined;
+  if (context.startTimestamps && startTimestampFunctions.has(node.function)) return undefined;
+  const { select, range } = windows;
+  return {
+    kernel: { kind: "range", function: node.function },
+    select,
+    dropsName: !nameKeepingFunctions.has(node.function),
+    range,
+  };
+}
+
+/** Functions over ranges that give a sample as it was, so that it still is that metric. */
+const nameKeepingFunctions: ReadonlySet<string> = new Set(["last_over_time", "first_over_time"]);
 
 /** Functions that see by start timestamps where a counter began anew. */
 const startTimestampFunctions: ReadonlySet<string> = new Set(["rate", "increase", "irate", "resets"]);

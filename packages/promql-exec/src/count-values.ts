@@ -9,8 +9,10 @@ import {
   type Labels,
 } from "@pleiad/model";
 import { stepCountOf, type StepGrid } from "@pleiad/promql-plan";
+import { quoteString } from "@pleiad/promql-syntax";
 import { groupSeries, type Grouping } from "./grouping.ts";
 import { batchStepsMax, createStepBatch, type Operator } from "./operator.ts";
+import { isLabelName } from "./label-functions.ts";
 import type { QueryContext } from "./query-context.ts";
 import { QueryError } from "./query-error.ts";
 import { createRowOperator } from "./row-operator.ts";
@@ -28,7 +30,7 @@ export function createCountValues(
   grid: StepGrid,
   context: QueryContext,
 ): Operator {
-  if (label === "") throw new QueryError("execution", `invalid label name ${JSON.stringify(label)}`);
+  if (!isLabelName(label)) throw new QueryError("execution", `invalid label name ${quoteString(label)}`);
   return createRowOperator({ description: `count_values ${label}`, inputs: [input], grid, context }, async (signal) => {
     const stepCount = stepCountOf(grid);
     const groups = await groupSeries(await input.series(signal), grouping, context.pace);

@@ -1,19 +1,31 @@
 /** The query engine: text in, answer out. */
 import { fail, ok, unreachable, type Result, type SeriesSource } from "@pleiad/model";
 import { withDeadline, type Ports } from "@pleiad/ports";
-import { formatPlan, gridOf, planQuery, planType, type PlanNode, type StepGrid } from "@pleiad/promql-plan";
+import {
+  formatPlan,
+  gridOf,
+  planQuery,
+  planType,
+  stepCountOf,
+  type PlanNode,
+  type StepGrid,
+} from "@pleiad/promql-plan";
 import { defaultParseOptions, parseExpression, typeOf, type Expression } from "@pleiad/promql-syntax";
 import type { AnswerValue, InstantRequest, QueryAnswer, QueryFailure, QueryLimits, RangeRequest } from "./answer.ts";
 import { buildScalar, buildVector, buildWindows } from "./build-operators.ts";
 import { collectMatrix, collectVector, collectWindows, matrixOfScalar } from "./collect-answer.ts";
+import { createLeafPool, type LeafPool } from "./leaf-pool.ts";
 import { createSampleBudget, defaultLimits } from "./limits.ts";
 import { createNameRemoval } from "./delayed-names.ts";
+import { createProfiler } from "./operator-profile.ts";
 import type { Operator } from "./operator.ts";
 import { createPace, type Pace } from "./pace.ts";
 import { createQueryAnnotations } from "./query-annotations.ts";
 import type { QueryContext } from "./query-context.ts";
 import { QueryError } from "./query-error.ts";
+import { createQueryableSamples } from "./queryable-samples.ts";
 import { createQueryQueue } from "./query-queue.ts";
+import { stepTimes } from "./step-grid.ts";
 
 export interface EngineOptions {
   readonly limits: QueryLimits;
@@ -55,11 +67,22 @@ export interface Engine {
   explain(request: InstantRequest | RangeRequest, source: SeriesSource): Result<Explanation, QueryFailure>;
 }
 
+/** An engine as who made it has it. */
+export interface OwnedEngine extends Engine {
+  /** Ends the threads of the engine; to be called when it has no queries any more. */
+  close(): Promise<void>;
+}
+
 /** Queries that wait for room, for each that may run. */
 const waitingPerRunning = 50;
 
-export function createEngine(options: EngineOptions, ports: Pick<Ports, "clock" | "observations">): Engine {
+export function createEngine(
+  options: EngineOptions,
+  ports: Pick<Ports, "clock" | "observations" | "threads">,
+): OwnedEngine {
   const { clock, observations } = ports;
+  let openedPool: LeafPool | undefined;
+  const leafPool = () => (openedPool ??= createLeafPool(ports.threads));
   const queue = createQueryQueue(options.concurrencyMax, options.concurrencyMax * waitingPerRunning);
   const durations = observations.histogram(
     "pleiad_query_duration_seconds",
@@ -75,7 +98,8 @@ export function createEngine(options: EngineOptions, ports: Pick<Ports, "clock" 
       clock,
       timeoutMs,
       caller,
-      async (deadline) => await queue.run(async () => await evaluate(query, source, deadline, caller), deadline),
+      async (deadline) =>
+        await queue.run(async () => await evaluate(query, source, deadline, caller, arrivalMs), deadline),
     );
     const result = queued.ok ? queued.value : queued;
     durations.observe((clock.monotonicMs() - arrivalMs) / 1000, result.ok ? "success" : result.failure.kind);
@@ -87,6 +111,7 @@ export function createEngine(options: EngineOptions, ports: Pick<Ports, "clock" 
     source: SeriesSource,
     deadline: AbortSignal,
     caller: AbortSignal,
+    arrivalMs: number,
   ): Promise<Result<QueryAnswer, QueryFailure>> => {
     const startMs = clock.monotonicMs();
     const expression = parseQuery(query, options);
@@ -95,7 +120,11 @@ export function createEngine(options: EngineOptions, ports: Pick<Ports, "clock" 
     const plan = planOf(expression.value, query, options);
     if (!plan.ok) return plan;
     const plannedMs = clock.monotonicMs();
-    const context = contextOf(query, source, options, createPace(clock, deadline, caller));
+    const grid = gridOf(query);
+    const queryable = query.countSamples === undefined ? undefined : createQueryableSamples(stepCountOf(grid));
+    const profiler = query.analyze ? createProfiler(clock) : undefined;
+    const observers = { queryable, watch: profiler?.watch ?? unwatched };
+    const context = contextOf(query, source, options, createPace(clock, deadline, caller), leafPool, observers);
     // Where one part fails, others may still be waiting for their stores.
     const ending = new AbortController();
     const signal = AbortSignal.any([deadline, ending.signal]);
@@ -110,12 +139,19 @@ export function createEngine(options: EngineOptions, ports: Pick<Ports, "clock" 
       infos: context.annotations.infos,
       sourceWarnings: [...context.sourceWarnings],
       statistics: {
+        queueMs: startMs - arrivalMs,
         parseMs: parsedMs - startMs,
         planMs: plannedMs - parsedMs,
         evaluateMs: clock.monotonicMs() - plannedMs,
         ...context.tally,
         samplesPeak: context.budget.peak,
+        samplesQueryable: queryable?.total,
+        samplesQueryablePerStep:
+          query.countSamples === "per-step" && queryable !== undefined
+            ? { timestampsMs: stepTimes(grid), counts: queryable.perStep }
+            : undefined,
       },
+      analysis: profiler && { plan: formatPlan(plan.value), operators: profiler.profiles() },
     });
   };
 
@@ -125,6 +161,7 @@ export function createEngine(options: EngineOptions, ports: Pick<Ports, "clock" 
       const refusal = refuseRange(request, options.limits);
       return refusal === undefined ? await answer(rangeQuery(request), source, signal) : fail(refusal);
     },
+    close: async () => await openedPool?.close(),
     explain(request, source) {
       const query = "stepMs" in request ? rangeQuery(request) : instantQuery(request);
       const expression = parseQuery(query, options);
@@ -132,7 +169,10 @@ export function createEngine(options: EngineOptions, ports: Pick<Ports, "clock" 
       const plan = planOf(expression.value, query, options);
       if (!plan.ok) return plan;
       const never = new AbortController().signal;
-      const context = contextOf(query, source, options, createPace(clock, never, never));
+      const context = contextOf(query, source, options, createPace(clock, never, never), leafPool, {
+        queryable: undefined,
+        watch: unwatched,
+      });
       try {
         const operators = describeOperators(operatorsOf(plan.value, gridOf(query), context), 0);
         return ok({ plan: formatPlan(plan.value), operators });
@@ -144,6 +184,13 @@ export function createEngine(options: EngineOptions, ports: Pick<Ports, "clock" 
   };
 }
 
+/** What is looked at from outside while a query runs. */
+type Observers = Pick<QueryContext, "queryable" | "watch">;
+
+function unwatched(operator: Operator): Operator {
+  return operator;
+}
+
 /** A request of either kind. */
 interface Query {
   readonly kind: "instant" | "range";
@@ -153,15 +200,24 @@ interface Query {
   readonly stepMs: number; // 0 for an instant query
   readonly lookbackMs: number | undefined;
   readonly timeoutMs: number | undefined;
+  readonly countSamples: InstantRequest["countSamples"];
+  readonly analyze: boolean;
   readonly select: InstantRequest["select"];
 }
 
-function instantQuery({ query, timeMs, lookbackMs, timeoutMs, select }: InstantRequest): Query {
-  return { kind: "instant", text: query, startMs: timeMs, endMs: timeMs, stepMs: 0, lookbackMs, timeoutMs, select };
+function instantQuery(request: InstantRequest): Query {
+  const { timeMs } = request;
+  return { kind: "instant", startMs: timeMs, endMs: timeMs, stepMs: 0, ...commonOf(request) };
 }
 
-function rangeQuery({ query, startMs, endMs, stepMs, lookbackMs, timeoutMs, select }: RangeRequest): Query {
-  return { kind: "range", text: query, startMs, endMs, stepMs, lookbackMs, timeoutMs, select };
+function rangeQuery(request: RangeRequest): Query {
+  const { startMs, endMs, stepMs } = request;
+  return { kind: "range", startMs, endMs, stepMs, ...commonOf(request) };
+}
+
+function commonOf(request: Omit<InstantRequest, "timeMs">): Omit<Query, "kind" | "startMs" | "endMs" | "stepMs"> {
+  const { query, lookbackMs, timeoutMs, countSamples, analyze = false, select } = request;
+  return { text: query, lookbackMs, timeoutMs, countSamples, analyze, select };
 }
 
 function refuseRange({ startMs, endMs, stepMs }: RangeRequest, { stepsMax }: QueryLimits): QueryFailure | undefined {
@@ -202,8 +258,16 @@ function planOf(expression: Expression, query: Query, options: EngineOptions): R
   return plan.ok ? plan : fail({ kind: "bad-request", message: plan.failure.message });
 }
 
-function contextOf(query: Query, source: SeriesSource, options: EngineOptions, pace: Pace): QueryContext {
+function contextOf(
+  query: Query,
+  source: SeriesSource,
+  options: EngineOptions,
+  pace: Pace,
+  leafPool: QueryContext["leafPool"],
+  observers: Observers,
+): QueryContext {
   return {
+    ...observers,
     source,
     settings: query.select,
     budget: createSampleBudget(options.limits.samplesMax),
@@ -211,6 +275,7 @@ function contextOf(query: Query, source: SeriesSource, options: EngineOptions, p
     delayedNameRemoval: options.delayedNameRemoval,
     startTimestamps: options.startTimestamps,
     annotations: createQueryAnnotations(query.text),
+    leafPool,
     sourceWarnings: new Set(),
     tally: { seriesSelected: 0, samplesRead: 0 },
   };
@@ -258,7 +323,7 @@ async function evaluatePlan(
 /** The operator whose samples are the answer. */
 function buildRoot(plan: PlanNode, grid: StepGrid, context: QueryContext): Operator {
   const operator = buildVector(plan, grid, context);
-  return context.delayedNameRemoval ? createNameRemoval(operator, context) : operator;
+  return context.delayedNameRemoval ? context.watch(createNameRemoval(operator, context)) : operator;
 }
 
 function operatorsOf(plan: PlanNode, grid: StepGrid, context: QueryContext): readonly Operator[] {

@@ -2,6 +2,7 @@ export type {
   AnswerSeries,
   AnswerValue,
   InstantRequest,
+  QueryAnalysis,
   QueryAnswer,
   QueryFailure,
   QueryLimits,
@@ -11,3 +12,4 @@ export type {
 } from "./answer.ts";
 export { createEngine, defaultEngineOptions, type Engine, type EngineOptions, type Explanation } from "./engine.ts";
 export { defaultLimits } from "./limits.ts";
+export type { OperatorProfile } from "./operator-profile.ts";

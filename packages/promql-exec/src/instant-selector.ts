@@ -2,8 +2,9 @@
 import type { SampleColumns } from "@pleiad/chunks";
 import { formatPlan, type SelectNode, type StepGrid } from "@pleiad/promql-plan";
 import { fillLatestOfBoth, type SampleAspect } from "./latest-histograms.ts";
-import type { Operator, RowHistograms } from "./operator.ts";
+import type { Operator, RowHistograms, RowVisitor } from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
+import { countRow } from "./queryable-samples.ts";
 import { createRowOperator, eachSeries } from "./row-operator.ts";
 import { isStaleAt, readSeries } from "./series-reader.ts";
 import { referenceTimes } from "./step-grid.ts";
@@ -39,7 +40,12 @@ export function createInstantSelector(
             }
             return found;
           };
-          await eachSeries(reader.labels.length, references.length, context, fill, visit);
+          const { queryable } = context;
+          const counted: RowVisitor = (seriesId, values, present, row) => {
+            if (queryable !== undefined) countRow(queryable, present, row);
+            visit(seriesId, values, present, row);
+          };
+          await eachSeries(reader.labels.length, references.length, context, fill, counted);
         },
       };
     },

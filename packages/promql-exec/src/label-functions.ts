@@ -11,6 +11,11 @@ import {
 import type { SeriesRenaming } from "./renamed-series.ts";
 import { QueryError } from "./query-error.ts";
 
+/** Any text but the empty one; bytes that are no UTF-8 make none. */
+export function isLabelName(text: string): boolean {
+  return text !== "" && text.isWellFormed();
+}
+
 export interface LabelReplacement {
   readonly destination: string;
   readonly template: string;
@@ -24,7 +29,7 @@ export function labelReplacement({ destination, template, source, expression }: 
   if (!compiled.ok) {
     throw new QueryError("execution", `invalid regular expression in label_replace(): ${expression}`);
   }
-  if (destination === "") {
+  if (!isLabelName(destination)) {
     throw new QueryError("execution", `invalid destination label name in label_replace(): ${destination}`);
   }
   const fill = compiled.value;
@@ -43,9 +48,9 @@ export function labelReplacement({ destination, template, source, expression }: 
 /** Sets `destination` to the values of `sources`, joined; a label that is not there counts as "". */
 export function labelJunction(destination: string, separator: string, sources: readonly string[]): SeriesRenaming {
   for (const source of sources) {
-    if (source === "") throw new QueryError("execution", `invalid source label name in label_join(): ${source}`);
+    if (!isLabelName(source)) throw new QueryError("execution", `invalid source label name in label_join(): ${source}`);
   }
-  if (destination === "") {
+  if (!isLabelName(destination)) {
     throw new QueryError("execution", `invalid destination label name in label_join(): ${destination}`);
   }
   return {

@@ -2,22 +2,42 @@
 import type { SeriesSource } from "@pleiad/model";
 import type { SourceRange } from "@pleiad/promql-syntax";
 import type { SourceSettings } from "./answer.ts";
+import type { LeafPool } from "./leaf-pool.ts";
 import type { SampleBudget } from "./limits.ts";
+import type { Operator } from "./operator.ts";
 import type { Pace } from "./pace.ts";
 import type { QueryAnnotations, RemarkDetail } from "./query-annotations.ts";
+import { repeatQueryableSamples, type QueryableSamples } from "./queryable-samples.ts";
 
 export interface QueryContext {
   readonly source: SeriesSource;
   readonly settings: SourceSettings;
   readonly budget: SampleBudget;
+  /** Where leaves are computed: made when it is first asked for. */
+  readonly leafPool: () => LeafPool;
   readonly pace: Pace;
   readonly delayedNameRemoval: boolean;
   /** Whether functions take what start timestamps tell into account. */
   readonly startTimestamps: boolean;
   readonly annotations: QueryAnnotations;
   readonly sourceWarnings: Set<string>;
+  /** Where samples looked at are counted, by step of the grid around; undefined where nobody asked. */
+  readonly queryable: QueryableSamples | undefined;
+  /** Puts an operator under observation, where somebody asked; whoever reads it must read what this gives. */
+  readonly watch: (operator: Operator) => Operator;
   /** Counts that operators add to. */
   readonly tally: { seriesSelected: number; samplesRead: number };
+}
+
+/** Inside a part that is evaluated once for `stepCount` steps. */
+export function contextOfOnce(context: QueryContext, stepCount: number): QueryContext {
+  const { queryable } = context;
+  return queryable === undefined ? context : { ...context, queryable: repeatQueryableSamples(queryable, stepCount) };
+}
+
+/** Inside a subquery: what its steps look at is not told; what they give is looked at from outside. */
+export function contextOfSubquery(context: QueryContext): QueryContext {
+  return { ...context, queryable: undefined };
 }
 
 /** Adds a warning about a part of the query, once however often it is seen. */

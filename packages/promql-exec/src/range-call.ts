@@ -6,8 +6,10 @@ import type { SourceRange } from "@pleiad/promql-syntax";
 import type { HistogramRangeFunction } from "./histogram-range-functions.ts";
 import { informOfIgnoredInRange, warnOfStartOverlap } from "./histogram-remarks.ts";
 import { createHistogramWindowWalk, type HistogramWindow } from "./histogram-windows.ts";
+import { histogramCost } from "./limits.ts";
 import { floatSample, histogramSample, noSample, type Operator, type RowHistograms } from "./operator.ts";
 import { informAt, type QueryContext } from "./query-context.ts";
+import { countWindows, type QueryableSamples } from "./queryable-samples.ts";
 import type { RangeKernel, RangeOddity, SampleWindows } from "./range-kernels.ts";
 import { createRowOperator } from "./row-operator.ts";
 import type { ScalarColumn } from "./scalar-column.ts";
@@ -38,6 +40,12 @@ export function createRangeCall(call: RangeCall, grid: StepGrid, context: QueryC
     const row: RowHistograms = Array.from({ length: stepCount }, () => undefined);
     const values = new Float64Array(stepCount);
     const present = new Uint8Array(stepCount);
+    const { queryable } = context;
+    const windowsOf = (columns: SampleColumns, remark: SampleWindows["remark"]) => {
+      const windows = fillWindows(columns, remark);
+      if (queryable !== undefined) countWindows(queryable, windows.starts, windows.ends);
+      return windows;
+    };
     const isCounterFunction = call.function === "rate" || call.function === "increase";
     return {
       labels,
@@ -47,11 +55,12 @@ export function createRangeCall(call: RangeCall, grid: StepGrid, context: QueryC
           const remark = (oddity: RangeOddity) => warnOfOddity(oddity, labels[seriesId], call.inputRange, context);
           if (histograms.count > 0) {
             if (columns.count === 0) present.fill(noSample);
-            else call.kernel(fillWindows(columns, remark), values, present);
+            else call.kernel(windowsOf(columns, remark), values, present);
             const metricName = labelValue(labels[seriesId], metricNameLabel);
             const remarks = { metricName, range: call.inputRange, context };
             row.fill(undefined);
             walkWindows(columns, histograms, remarks, (window, step) => {
+              if (queryable !== undefined) countHistogramWindow(queryable, window, step);
               if (window.start < window.end) fillHistogramStep(call, window, step, values, present, row);
             });
             if (present.every((kind) => kind === noSample)) return;
@@ -59,13 +68,21 @@ export function createRangeCall(call: RangeCall, grid: StepGrid, context: QueryC
             visit(seriesId, values, present, row);
             return;
           }
-          if (columns.count === 0 || !call.kernel(fillWindows(columns, remark), values, present)) return;
+          if (columns.count === 0 || !call.kernel(windowsOf(columns, remark), values, present)) return;
           if (isCounterFunction) informOfOddName(labels[seriesId], call.inputRange, context);
           visit(seriesId, values, present);
         }, signal);
       },
     };
   });
+}
+
+function countHistogramWindow(
+  queryable: QueryableSamples,
+  { columns, start, end }: HistogramWindow,
+  step: number,
+): void {
+  for (let i = start; i < end; i++) queryable.add(step, histogramCost(columns.histograms[i]));
 }
 
 /** Puts the result of a window with histograms in the place of that of its floats alone. */
@@ -140,7 +157,8 @@ function warnOfOddity(oddity: RangeOddity, labels: Labels, range: SourceRange, c
   }
 }
 
-function informOfOddName(labels: Labels, range: SourceRange, context: QueryContext): void {
+/** Says that a metric of `rate` or `increase` may be none that counts. */
+export function informOfOddName(labels: Labels, range: SourceRange, context: QueryContext): void {
   const name = labelValue(labels, metricNameLabel);
   if (name === "" || /_(?:total|sum|count|bucket)$/.test(name)) return;
   const text = "metric might not be a counter, name does not end in _total/_sum/_count/_bucket";

@@ -13,22 +13,25 @@ import {
 } from "@pleiad/promql-plan";
 import { greaterOf, lesserOf } from "./float-extremes.ts";
 import { batchStepsMax, createStepBatch, type Operator, type StepBatch } from "./operator.ts";
-import type { QueryContext } from "./query-context.ts";
+import { contextOfOnce, type QueryContext } from "./query-context.ts";
 import { notEvaluated } from "./query-error.ts";
 import { stepTimes } from "./step-grid.ts";
 
 /** Computes the column. Called once. */
 export type ScalarColumn = (signal: AbortSignal) => Promise<Float64Array>;
 
+/** Makes the operator of a plan node of type vector. */
+export type VectorBuilder = (node: PlanNode, grid: StepGrid, context: QueryContext) => Operator;
+
 /** The column of a plan node of type scalar. `buildVector` makes the operator under `scalar(…)`. */
 export function createScalarColumn(
   node: PlanNode,
   grid: StepGrid,
   context: QueryContext,
-  buildVector: (node: PlanNode, grid: StepGrid) => Operator,
+  buildVector: VectorBuilder,
 ): ScalarColumn {
   const stepCount = stepCountOf(grid);
-  const columnOf = (input: PlanNode, at = grid) => createScalarColumn(input, at, context, buildVector);
+  const columnOf = (input: PlanNode) => createScalarColumn(input, grid, context, buildVector);
   switch (node.kind) {
     case "number":
       return async () => new Float64Array(stepCount).fill(node.value);
@@ -37,7 +40,8 @@ export function createScalarColumn(
       return async (signal) => (await input(signal)).map((value) => -value);
     }
     case "step-invariant": {
-      const input = columnOf(node.input, { ...grid, endMs: grid.startMs });
+      const once = { ...grid, endMs: grid.startMs };
+      const input = createScalarColumn(node.input, once, contextOfOnce(context, stepCount), buildVector);
       return async (signal) => new Float64Array(stepCount).fill((await input(signal))[0]);
     }
     case "binary": {
@@ -72,15 +76,10 @@ function scalarOperation(operator: Extract<PlanNode, { kind: "binary" }>["operat
   throw new Error(`no scalar operator: ${operator}`);
 }
 
-function scalarCall(
-  node: CallNode,
-  grid: StepGrid,
-  context: QueryContext,
-  buildVector: (node: PlanNode, grid: StepGrid) => Operator,
-): ScalarColumn {
+function scalarCall(node: CallNode, grid: StepGrid, context: QueryContext, buildVector: VectorBuilder): ScalarColumn {
   if (node.function === "time") return async () => stepTimes(grid).map((timeMs) => timeMs / 1000);
   if (node.function === "scalar") {
-    const input = buildVector(node.arguments[0], grid);
+    const input = buildVector(node.arguments[0], grid, context);
     return async (signal) => await readOnlySamples(input, stepCountOf(grid), context, signal);
   }
   if (node.function === "min_of" || node.function === "max_of") {
