@@ -1,14 +1,13 @@
 import { emptyLabels, labelsFromRecord, labelsToRecord, type FloatHistogram } from "@pleiad/model";
-import type { AnswerSeries, AnswerValue, QueryStatistics } from "@pleiad/promql-exec";
+import type { AnswerSeries, AnswerValue } from "@pleiad/promql-exec";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { answerText, truncateAnswer } from "./answer-text.ts";
+import { answerText, type AnswerExtras, truncateAnswer } from "./answer-text.ts";
 import type { JsonPiece } from "./envelope.ts";
 import { pieceBytes } from "./sample-text.ts";
 
 const textOf = (piece: JsonPiece) => (typeof piece === "string" ? piece : new TextDecoder().decode(piece));
-const print = (value: AnswerValue, statistics?: QueryStatistics) =>
-  [...answerText(value, statistics)].map(textOf).join("");
+const print = (value: AnswerValue, extras?: AnswerExtras) => [...answerText(value, extras)].map(textOf).join("");
 
 const up = labelsFromRecord({ __name__: "up", job: "node" });
 
@@ -112,26 +111,85 @@ describe("the data field", () => {
 
   it("carries statistics in seconds where they were asked for", () => {
     const statistics = {
+      queueMs: 4,
       parseMs: 1,
       planMs: 2,
       evaluateMs: 500,
       seriesSelected: 7,
       samplesRead: 100,
       samplesPeak: 40,
+      samplesQueryable: 300,
+      samplesQueryablePerStep: {
+        timestampsMs: Float64Array.of(1_000, 1_500),
+        counts: Float64Array.of(100, 200),
+      },
     };
-    expect(JSON.parse(print({ kind: "matrix", series: [] }, statistics))).toMatchObject({
+    const text = print({ kind: "matrix", series: [] }, { statistics, analysis: undefined });
+    expect(JSON.parse(text)).toEqual({
+      resultType: "matrix",
+      result: [],
       stats: {
-        timings: { evalTotalTime: 0.503, queryPreparationTime: 0.003, innerEvalTime: 0.5, execTotalTime: 0.503 },
-        samples: { totalQueryableSamples: 100, peakSamples: 40 },
+        timings: {
+          evalTotalTime: 0.503,
+          resultSortTime: 0,
+          queryPreparationTime: 0.003,
+          innerEvalTime: 0.5,
+          execQueueTime: 0.004,
+          execTotalTime: 0.507,
+        },
+        samples: {
+          totalQueryableSamplesPerStep: [
+            [1, 100],
+            [1.5, 200],
+          ],
+          totalQueryableSamples: 300,
+          samplesRead: 100,
+          peakSamples: 40,
+          seriesSelected: 7,
+        },
+      },
+    });
+  });
+
+  it("carries an analysis as a tree, the plan and the operators of scalars beside its root", () => {
+    const leaf = {
+      description: "select up",
+      isDoneByReader: false,
+      seriesCount: 3,
+      sampleCount: 9,
+      elapsedMs: 1.23456,
+      inputs: [],
+    };
+    const analysis = {
+      plan: "(up / scalar(up))",
+      operators: [leaf, { ...leaf, description: "/ scalar", elapsedMs: 2, inputs: [leaf] }],
+    };
+    const node = {
+      name: "select up",
+      executionTime: "1.235ms",
+      series: 3,
+      totalSamples: 9,
+      doneByReader: false,
+      children: [],
+    };
+    const text = print({ kind: "matrix", series: [] }, { statistics: undefined, analysis });
+    expect(JSON.parse(text)).toEqual({
+      resultType: "matrix",
+      result: [],
+      analysis: {
+        ...node,
+        name: "/ scalar",
+        executionTime: "2ms",
+        children: [node],
+        plan: "(up / scalar(up))",
+        scalars: [node],
       },
     });
   });
 
   it("comes in pieces of bounded length", () => {
     const long = Array.from({ length: 40_000 }, (_, i) => [i * 1_000, i / 7] as const);
-    const pieces = [
-      ...answerText({ kind: "matrix", series: [series(up, long), series(emptyLabels, long)] }, undefined),
-    ];
+    const pieces = [...answerText({ kind: "matrix", series: [series(up, long), series(emptyLabels, long)] })];
     expect(pieces.length).toBeGreaterThan(5);
     for (const piece of pieces) expect(piece.length).toBeLessThan(pieceBytes + 65_536);
   });

@@ -1,6 +1,6 @@
 /** Query results as JSON, written straight from the columns of the engine: no object is made for a sample. */
 import { formatFloat, formatPlainFloat, unreachable, type FloatHistogram } from "@pleiad/model";
-import type { AnswerSeries, AnswerValue, QueryStatistics } from "@pleiad/promql-exec";
+import type { AnswerSeries, AnswerValue, OperatorProfile, QueryAnalysis, QueryStatistics } from "@pleiad/promql-exec";
 import { listBuckets } from "./histogram-buckets.ts";
 import type { JsonPiece } from "./envelope.ts";
 import { formatScalarTime, formatTimestamp, labelsJson, quoteJson } from "./json-text.ts";
@@ -11,8 +11,17 @@ const pieceCharactersMax = 65_536;
 /** Made with the first matrix: every process has the code, few answer queries. */
 let writer: SampleTextWriter | undefined;
 
+/** What is told beside a result, where it was asked for. */
+export interface AnswerExtras {
+  readonly statistics: QueryStatistics | undefined;
+  readonly analysis: QueryAnalysis | undefined;
+}
+
 /** The `data` field of `query` and `query_range`. */
-export function* answerText(value: AnswerValue, statistics: QueryStatistics | undefined): Generator<JsonPiece> {
+export function* answerText(
+  value: AnswerValue,
+  { statistics, analysis }: AnswerExtras = { statistics: undefined, analysis: undefined },
+): Generator<JsonPiece> {
   yield `{"resultType":"${value.kind}","result":`;
   switch (value.kind) {
     case "scalar":
@@ -30,7 +39,9 @@ export function* answerText(value: AnswerValue, statistics: QueryStatistics | un
     default:
       unreachable(value);
   }
-  yield statistics === undefined ? "}" : `,"stats":${statisticsText(statistics)}}`;
+  if (statistics !== undefined) yield `,"stats":${statisticsText(statistics)}`;
+  if (analysis !== undefined) yield `,"analysis":${analysisText(analysis)}`;
+  yield "}";
 }
 
 /** At most the first `limit` series of a vector or matrix; other values as they are. */
@@ -106,18 +117,60 @@ function histogramText(histogram: FloatHistogram): string {
   return `${text}${buckets.length > 0 ? "]" : ""}}`;
 }
 
+/** In Prometheus's shape; times in seconds. */
 function statisticsText(statistics: QueryStatistics): string {
-  const { parseMs, planMs, evaluateMs, samplesRead, samplesPeak, seriesSelected } = statistics;
+  const { queueMs, parseMs, planMs, evaluateMs, samplesRead, samplesPeak, seriesSelected } = statistics;
+  const { samplesQueryable = samplesRead, samplesQueryablePerStep: perStep } = statistics;
   const preparationMs = parseMs + planMs;
+  const evaluationMs = preparationMs + evaluateMs;
   return quoteJson({
     timings: {
-      evalTotalTime: (preparationMs + evaluateMs) / 1000,
+      evalTotalTime: evaluationMs / 1000,
       resultSortTime: 0,
       queryPreparationTime: preparationMs / 1000,
       innerEvalTime: evaluateMs / 1000,
-      execQueueTime: 0,
-      execTotalTime: (preparationMs + evaluateMs) / 1000,
+      execQueueTime: queueMs / 1000,
+      execTotalTime: (queueMs + evaluationMs) / 1000,
     },
-    samples: { totalQueryableSamples: samplesRead, peakSamples: samplesPeak, seriesSelected },
+    samples: {
+      ...(perStep === undefined
+        ? {}
+        : {
+            totalQueryableSamplesPerStep: Array.from(perStep.timestampsMs, (timestampMs, step) => [
+              timestampMs / 1000,
+              perStep.counts[step],
+            ]),
+          }),
+      totalQueryableSamples: samplesQueryable,
+      samplesRead,
+      peakSamples: samplesPeak,
+      seriesSelected,
+    },
   });
+}
+
+/** The tree of operators in Thanos's shape, the plan beside its root. Trees of scalar arguments stand apart. */
+function analysisText({ plan, operators }: QueryAnalysis): string {
+  const trees = operators.map(analysisNode);
+  return quoteJson({ ...trees.at(-1), plan, scalars: trees.slice(0, -1) });
+}
+
+interface AnalysisNode {
+  readonly name: string;
+  readonly executionTime: string; // as Go prints durations
+  readonly series: number;
+  readonly totalSamples: number;
+  readonly doneByReader: boolean;
+  readonly children: readonly AnalysisNode[];
+}
+
+function analysisNode(profile: OperatorProfile): AnalysisNode {
+  return {
+    name: profile.description,
+    executionTime: `${Number(profile.elapsedMs.toFixed(3))}ms`,
+    series: profile.seriesCount,
+    totalSamples: profile.sampleCount,
+    doneByReader: profile.isDoneByReader,
+    children: profile.inputs.map(analysisNode),
+  };
 }

@@ -12,7 +12,18 @@ const nothing: QueryAnswer = {
   warnings: [],
   infos: [],
   sourceWarnings: [],
-  statistics: { parseMs: 0, planMs: 0, evaluateMs: 0, seriesSelected: 0, samplesRead: 0, samplesPeak: 0 },
+  statistics: {
+    queueMs: 0,
+    parseMs: 0,
+    planMs: 0,
+    evaluateMs: 0,
+    seriesSelected: 0,
+    samplesRead: 0,
+    samplesPeak: 0,
+    samplesQueryable: undefined,
+    samplesQueryablePerStep: undefined,
+  },
+  analysis: undefined,
 };
 
 function apiOver(
@@ -278,6 +289,28 @@ describe("remarks on an answer", () => {
     const parsed = JSON.parse((await apiOver(ok(answer)).get("query?query=up")).text);
     expect(parsed.warnings).toEqual([...numbered("w", 10), "2 more warning annotations omitted"]);
     expect(parsed.infos).toEqual([...numbered("i", 10), "1 more info annotations omitted"]);
+  });
+
+  for (const [rule, target, asked] of [
+    ["nothing is counted that nobody wants", "query?query=up", {}],
+    ["stats=true wants totals", "query?query=up&stats=true", { countSamples: "total" }],
+    [
+      "stats=all wants totals of each step",
+      "query_range?query=up&start=0&end=1&step=1&stats=all",
+      { countSamples: "per-step" },
+    ],
+    ["analyze=true wants to know what operators did", "query?query=up&analyze=true", { analyze: true }],
+  ] as const) {
+    it(rule, async () => {
+      const api = apiOver(ok(nothing));
+      await api.get(target);
+      const [{ countSamples, analyze }] = api.asked as [InstantRequest];
+      expect({ countSamples, analyze }).toEqual({ countSamples: undefined, analyze: undefined, ...asked });
+    });
+  }
+
+  it("refuses an analysis that is neither wanted nor unwanted", async () => {
+    expect(await apiOver(ok(nothing)).get("query?query=up&analyze=maybe")).toMatchObject({ status: 400 });
   });
 
   it("another value of stats works and is warned about", async () => {

@@ -146,12 +146,22 @@ function readCommon(
   }
   const select = readSourceSettings(form, defaults, autoResolutionMs);
   if (!select.ok) return select;
+  const stats = form.first("stats");
+  const analyze = readFlag(form.first("analyze"));
+  if (!analyze.ok) return fail(invalidParameter("analyze", analyze.failure));
   return ok({
     query: form.first("query"),
     select: select.value,
+    ...(stats === "" ? {} : { countSamples: stats === "all" ? "per-step" : "total" }),
+    ...(analyze.value ? { analyze: true } : {}),
     ...(timeout.value === undefined ? {} : { timeoutMs: timeout.value }),
     ...(lookback.value === undefined ? {} : { lookbackMs: lookback.value }),
   });
+}
+
+function readFlag(text: string): Result<boolean, string> {
+  if (text === "" || text === "false") return ok(false);
+  return text === "true" ? ok(true) : fail(`${JSON.stringify(text)} is neither "true" nor "false"`);
 }
 
 function readPositive(text: string): Result<number | undefined, string> {
@@ -170,7 +180,7 @@ function encodeAnswer(form: RequestForm, result: Result<QueryAnswer, QueryFailur
   if (!result.ok) return fail(failureOfQuery(result.failure));
   const limit = readLimit(form);
   if (!limit.ok) return limit;
-  const { sourceWarnings, infos, statistics } = result.value;
+  const { sourceWarnings, infos, statistics, analysis } = result.value;
   const { value, truncated } = truncateAnswer(result.value.value, limit.value);
   // What is missing comes first: the list is cut at its end.
   const warnings = [...sourceWarnings, ...result.value.warnings];
@@ -182,7 +192,7 @@ function encodeAnswer(form: RequestForm, result: Result<QueryAnswer, QueryFailur
         `release, use "true" or "all"`,
     );
   }
-  const data = answerText(value, stats === "" ? undefined : statistics);
+  const data = answerText(value, { statistics: stats === "" ? undefined : statistics, analysis });
   return ok({ data, warnings, infos, partial: sourceWarnings.length > 0 });
 }
 
