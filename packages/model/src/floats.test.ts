@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { formatFloat, formatPlainFloat, isStale, parseFloatText, setStale } from "./floats.ts";
+import { formatFloat, formatGoFloat, formatPlainFloat, isStale, parseFloatText, setStale } from "./floats.ts";
 
 describe("the text of a value", () => {
   for (const [value, text] of [
@@ -85,4 +85,20 @@ describe("the staleness marker", () => {
     expect([0, 1, 2].map((i) => isStale(words, i))).toEqual([false, false, true]);
     expect([...new Uint8Array(values.buffer, 16)]).toEqual([2, 0, 0, 0, 0, 0, 0xf0, 0x7f]);
   });
+});
+
+describe("the text of a value as Go prints it", () => {
+  for (const [value, text] of [
+    [100000, "100000"],
+    [1e6, "1e+06"],
+    [1234567.5, "1.2345675e+06"],
+    [0.0001, "0.0001"],
+    [0.00001, "1e-05"],
+    [-2e-10, "-2e-10"],
+    [-0, "-0"],
+    [Infinity, "+Inf"],
+    [NaN, "NaN"],
+  ] as const) {
+    it(text, () => expect(formatGoFloat(value)).toBe(text));
+  }
 });
