@@ -1,4 +1,5 @@
 /** Aggregates by group and step, put together from the partial ones of tasks. Slot of a group's step: group × steps + step. */
+import { unreachable } from "@pleiad/model";
 import { compensate } from "./kahan-sum.ts";
 import { LeafUnfit } from "./leaf-feed.ts";
 import { headerWord, type MemoryViews } from "./leaf-task.ts";
@@ -110,6 +111,8 @@ export function createGroupTotals(kind: TotalKind, stepCount: number, budget: Sa
           return counts[slot];
         case "group":
           return 1;
+        default:
+          return unreachable(kind);
       }
     },
     release() {

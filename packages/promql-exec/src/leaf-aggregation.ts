@@ -62,23 +62,22 @@ export function createLeafAggregation(
 ): Operator {
   const fold = aggregation.operator === "group" ? "count" : aggregation.operator;
   const shape = shapeOfLeaf(leaf, fold, grid);
-  let result: { readonly labels: readonly Labels[]; readonly totals: GroupTotals } | undefined;
+  let labels: readonly Labels[] | undefined;
   let isGeneral = false;
   let step = 0;
+  const totals = createGroupTotals(aggregation.operator, shape.stepCount, context.budget);
 
   return {
     description: general.description,
     inputs: general.inputs,
     get dropsName(): NameDrops {
       if (isGeneral) return general.dropsName;
-      const isMarked = leaf.dropsName && context.delayedNameRemoval && result !== undefined;
-      return isMarked ? new Uint8Array(result?.labels.length ?? 0).fill(1) : undefined;
+      const isMarked = leaf.dropsName && context.delayedNameRemoval;
+      return isMarked ? new Uint8Array(labels?.length ?? 0).fill(1) : undefined;
     },
     async series(signal) {
-      const totals = createGroupTotals(aggregation.operator, shape.stepCount, context.budget);
       try {
-        const labels = await foldSeries(leaf, aggregation, shape, totals, context, signal);
-        result = { labels, totals };
+        labels = await foldSeries(leaf, aggregation, shape, totals, context, signal);
         return labels;
       } catch (error) {
         if (!(error instanceof LeafUnfit)) throw error;
@@ -89,10 +88,10 @@ export function createLeafAggregation(
     },
     async next(out, signal) {
       if (isGeneral) return await general.next(out, signal);
-      if (result === undefined) throw new Error("next before series");
-      const steps = writeSteps(out, result.totals, step, grid);
+      if (labels === undefined) throw new Error("next before series");
+      const steps = writeSteps(out, totals, step, grid);
       step += steps;
-      if (steps === 0) result.totals.release();
+      if (steps === 0) totals.release();
       return steps;
     },
   };
@@ -124,7 +123,7 @@ async function foldSeries(
   const cursor = openSelect(select, context, signal);
   let feed;
   try {
-    feed = await createLeafFeed(pool, shape, select.maxTimeMs, pace, signal, consume);
+    feed = await createLeafFeed(pool, shape, select.maxTimeMs, context, signal, consume);
     locals.begin(feed.task.slab);
     const chunks: Uint8Array[] = [];
     for (let batch = await cursor.next(); batch !== undefined; batch = await cursor.next()) {

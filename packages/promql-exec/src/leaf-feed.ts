@@ -3,7 +3,7 @@ import { formatChunkFailure } from "@pleiad/chunks";
 import type { LeafPool } from "./leaf-pool.ts";
 import { kernelNumber } from "./leaf-runner.ts";
 import { createLeafTask, damageOf, headerWord, taskOutcome, type LeafShape, type LeafTask } from "./leaf-task.ts";
-import type { Pace } from "./pace.ts";
+import type { QueryContext } from "./query-context.ts";
 import { QueryError } from "./query-error.ts";
 
 /** Thrown where tasks cannot give the answer, and the operators that decode series by series can. */
@@ -31,7 +31,7 @@ export async function createLeafFeed(
   pool: LeafPool,
   shape: LeafShape,
   untilMs: number,
-  pace: Pace,
+  { pace, budget }: Pick<QueryContext, "pace" | "budget">,
   signal: AbortSignal,
   consume: (task: LeafTask, sampleCount: number) => void,
 ): Promise<LeafFeed> {
@@ -52,6 +52,7 @@ export async function createLeafFeed(
     consume(task, words[task.slab / 4 + headerWord.sampleCount]);
     pending.shift();
     queuedCount = Math.max(0, queuedCount - 1);
+    budget.give(samplesFor(task));
     pool.giveSlab(task.slab);
   };
 
@@ -89,6 +90,7 @@ export async function createLeafFeed(
     }
     task.seal();
     pending.push(task);
+    budget.take(samplesFor(task));
     if (pending.length === 1 && queuedCount === 0) return;
     for (; queuedCount < pending.length; queuedCount++) pool.queue(pending[queuedCount].slab);
   };
@@ -110,9 +112,17 @@ export async function createLeafFeed(
     close() {
       if (current !== undefined) pool.giveSlab(current.slab);
       current = undefined;
-      for (const task of pending.splice(0)) pool.abandon(task.slab);
+      for (const task of pending.splice(0)) {
+        budget.give(samplesFor(task));
+        pool.abandon(task.slab);
+      }
     },
   };
+}
+
+/** What the chunks of a task take of the budget: the samples, of 16 bytes each, that would take as much memory. */
+function samplesFor({ byteLength }: LeafTask): number {
+  return Math.ceil(byteLength / 16);
 }
 
 async function withSignal(work: Promise<void>, signal: AbortSignal): Promise<void> {

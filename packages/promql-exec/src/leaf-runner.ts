@@ -10,6 +10,7 @@ import {
   type SampleColumns,
   type SharedMemory,
 } from "@pleiad/chunks";
+import { unreachable } from "@pleiad/model";
 import type { StepGrid } from "@pleiad/promql-plan";
 import { leafKernelsWasm } from "./leaf-kernels.wasm.ts";
 import {
@@ -233,6 +234,8 @@ export function createLeafRunner(memory: SharedMemory, scratch: number): (slab: 
           return false;
         case "rows":
           return false;
+        default:
+          return unreachable(fold);
       }
     };
 

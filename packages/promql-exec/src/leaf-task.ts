@@ -105,6 +105,8 @@ export interface LeafTask {
   readonly slab: number; // address
   readonly seriesCount: number;
   readonly groupCount: number;
+  /** Of the chunks. */
+  readonly byteLength: number;
   /**
    * Adds a series by its chunks, each of XOR encoding, ordered by first time. `group` counts among the groups of this task, each
    * new one being the next number; 0 without a fold. False, and nothing is added, where the slab has no room.
@@ -154,6 +156,9 @@ export function createLeafTask(
     },
     get groupCount() {
       return groupCount;
+    },
+    get byteLength() {
+      return dataEnd - slab - slabLayout.data;
     },
     add(chunks, group) {
       let length = 0;
