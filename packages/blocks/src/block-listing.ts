@@ -23,11 +23,17 @@ export interface PartialBlock {
   readonly deletionMark: BlockMark | undefined;
 }
 
+/** A block that cannot be used as it is: its meta.json cannot be read, or a file that it names is not there. */
+export interface MalformedBlock {
+  readonly ulid: string;
+  readonly reason: string;
+  readonly deletionMark: BlockMark | undefined;
+}
+
 export interface BlockListing {
   readonly blocks: ReadonlyMap<string, ListedBlock>; // by ULID
   readonly partial: ReadonlyMap<string, PartialBlock>;
-  /** Blocks that cannot be used as they are, and why: a meta.json that cannot be read, a file that it names and is not there. */
-  readonly malformed: ReadonlyMap<string, string>;
+  readonly malformed: ReadonlyMap<string, MalformedBlock>;
   /** Marks that cannot be read, with their keys. */
   readonly faults: readonly string[];
 }
@@ -145,7 +151,7 @@ function toListing(
 ): BlockListing {
   const blocks = new Map<string, ListedBlock>();
   const partial = new Map<string, PartialBlock>();
-  const malformed = new Map<string, string>();
+  const malformed = new Map<string, MalformedBlock>();
   const faults: string[] = [];
   for (const { ulid, keys, files } of folders) {
     const marksHere = new Map<BlockMarkKind, BlockMark>();
@@ -155,13 +161,15 @@ function toListing(
       else if (mark !== undefined) faults.push(`${ulid}/${mark.failure}`);
     }
     const meta = metas.get(`${ulid}/meta.json`);
-    if (meta === undefined) partial.set(ulid, { ulid, keys, deletionMark: marksHere.get("deletion") });
-    else if (!meta.ok) malformed.set(ulid, meta.failure);
-    else {
-      const missing = missingFile(meta.value, files);
-      if (missing === undefined) blocks.set(ulid, { meta: meta.value, marks: marksHere });
-      else malformed.set(ulid, `${missing} is missing`);
+    const deletionMark = marksHere.get("deletion");
+    if (meta === undefined) {
+      partial.set(ulid, { ulid, keys, deletionMark });
+      continue;
     }
+    const missing = meta.ok ? missingFile(meta.value, files) : undefined;
+    if (!meta.ok) malformed.set(ulid, { ulid, reason: meta.failure, deletionMark });
+    else if (missing !== undefined) malformed.set(ulid, { ulid, reason: `${missing} is missing`, deletionMark });
+    else blocks.set(ulid, { meta: meta.value, marks: marksHere });
   }
   return { blocks, partial, malformed, faults };
 }

@@ -7,6 +7,7 @@ export {
   type BlockListerOptions,
   type BlockListing,
   type ListedBlock,
+  type MalformedBlock,
   type PartialBlock,
 } from "./block-listing.ts";
 export {
@@ -27,7 +28,7 @@ export {
   type BlockStats,
   type ThanosMeta,
 } from "./block-meta.ts";
-export { deleteBlockFolder, listBlockFolders, removeLeftovers } from "./block-folder.ts";
+export { deleteBlockFolder, listBlockFolders, removeLeftovers, removeTree } from "./block-folder.ts";
 export {
   blockBytesInBucket,
   deleteBlock,
