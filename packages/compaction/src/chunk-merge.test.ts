@@ -116,14 +116,28 @@ describe("chunks that share time", () => {
     const inputs = [
       [chunkOf(plain([1, 2]))],
       [chunkOf(plain([3, 4, 5]))],
-      [chunkOf([...plain([3, 4]), ...plain([6], 9)])],
+      [chunkOf(plain([5, 6, 7]))],
       [chunkOf([...plain([3], 1), ...plain([4], 2)])],
     ];
     expect(mergeChunks(inputs, "identical")).toEqual({
       ok: false,
       failure: { kind: "conflict", inputs: [1, 3], timestampMs: 4 },
     });
-    expect(samplesOf(merged(inputs, "one-to-one")).map(([time]) => time)).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(samplesOf(merged(inputs, "one-to-one")).map(([time]) => time)).toEqual([1, 2, 3, 4, 5, 6, 7]);
+  });
+
+  it("and have samples at other times disagree too: two producers of one name", () => {
+    const inputs = [[chunkOf(plain([10, 20, 30]))], [chunkOf(plain([15, 25, 35]))]];
+    expect(mergeChunks(inputs, "identical")).toMatchObject({ failure: { kind: "conflict", timestampMs: 15 } });
+  });
+
+  it("and agree where both have chunks are identical, though one has more before, behind or between", () => {
+    const inputs = [
+      [chunkOf(plain([10, 20, 30])), chunkOf(plain([60, 70]))],
+      [chunkOf(plain([20, 30, 40])), chunkOf(plain([50])), chunkOf(plain([55, 60, 70, 80]))],
+    ];
+    const times = samplesOf(merged(inputs, "identical")).map(([time]) => time);
+    expect(times).toEqual([10, 20, 30, 40, 50, 55, 60, 70, 80]);
   });
 
   it("and differ in the bits of a NaN disagree", () => {
@@ -201,7 +215,7 @@ describe("native histograms", () => {
         ]),
       ],
     ];
-    expect(read(merged(inputs, "identical"))).toEqual(["1 10", "2 20", "3 30", "4 40"]);
+    expect(read(merged(inputs, "one-to-one"))).toEqual(["1 10", "2 20", "3 30", "4 40"]);
   });
 
   it("and disagree where their buckets do", () => {
@@ -241,9 +255,9 @@ describe("native histograms", () => {
 
 describe("any chunks", () => {
   /** Some of the samples of a series, cut into chunks, as one block of several has them. */
-  function pieceOf(all: readonly Sample[], random: Random): BlockChunk[] {
+  function pieceOf(all: readonly Sample[], lossRatio: number, random: Random): BlockChunk[] {
     const from = random.int(all.length);
-    const kept = all.slice(from, from + 1 + random.int(all.length)).filter(() => random.float() < 0.9);
+    const kept = all.slice(from, from + 1 + random.int(all.length)).filter(() => random.float() >= lossRatio);
     const chunks: BlockChunk[] = [];
     for (let at = 0; at < kept.length;) {
       const length = 1 + random.int(60);
@@ -261,9 +275,11 @@ describe("any chunks", () => {
         time += 1 + random.int(5) * random.int(1000);
         return [time, random.float() < 0.05 ? 0x7ff0000000000002n : bitsOf(random.int(100))];
       });
-      const inputs = Array.from({ length: 1 + random.int(4) }, () => pieceOf(all, random));
+      const merge = random.float() < 0.5 ? "identical" : "one-to-one";
+      const lossRatio = merge === "identical" ? 0 : 0.1;
+      const inputs = Array.from({ length: 1 + random.int(4) }, () => pieceOf(all, lossRatio, random));
       const expected = new Map(inputs.flatMap(samplesOf));
-      const result = merged(inputs, random.float() < 0.5 ? "identical" : "one-to-one");
+      const result = merged(inputs, merge);
       expect(samplesOf(result), `seed ${seed}`).toEqual([...expected].sort(([a], [b]) => a - b));
       let lastMs = -Infinity;
       for (const { minTimeMs, maxTimeMs } of result) {

@@ -18,19 +18,23 @@ import {
   type HistogramColumns,
   type ReplicaMerge,
   type SampleColumns,
+  type TimedColumns,
 } from "@pleiad/chunks";
 import { fail, ok, type FloatHistogram, type Result } from "@pleiad/model";
 
 export type OverlapMerge =
   | ReplicaMerge
-  /** One to one, and two values at one time are a failure: for blocks that must hold the same samples. */
+  /**
+   * One to one, and where two blocks have chunks at the same time they must have the same samples there: else it is a
+   * failure. For blocks that are not said to be replicas: what is there twice is dropped, what differs is never mixed.
+   */
   | "identical";
 
 export type ChunkMergeFailure =
   /** Chunks that cannot be merged, whatever they hold. */
   | { readonly kind: "unmergeable"; readonly reason: string }
   | { readonly kind: "corrupt-chunk"; readonly input: number; readonly reason: string }
-  /** Two inputs disagree. */
+  /** Two inputs have chunks at one time, and not the same samples. */
   | { readonly kind: "conflict"; readonly inputs: readonly [number, number]; readonly timestampMs: number };
 
 /** What Prometheus puts into a chunk. */
@@ -301,8 +305,8 @@ function histogramWriter(encoding: 2 | 3, chunks: BlockChunk[]): ChunkWriter {
   };
 }
 
-/** The first time at which two replicas differ. */
-function findConflict<T extends { readonly timestampsMs: Float64Array; readonly count: number }>(
+/** The first time at which two chunks that cover it differ. `columns` are the samples of the replicas. */
+function findConflict<T extends TimedColumns>(
   replicas: readonly (readonly InputChunk[])[],
   columns: readonly T[],
   areSame: (a: T, i: number, b: T, k: number) => boolean,
@@ -310,24 +314,51 @@ function findConflict<T extends { readonly timestampsMs: Float64Array; readonly 
   for (const [first, a] of columns.entries()) {
     for (const [second, b] of columns.entries()) {
       if (second <= first) continue;
-      for (let i = 0, k = 0; i < a.count && k < b.count;) {
-        const timestampMs = a.timestampsMs[i] ?? NaN;
-        const otherMs = b.timestampsMs[k] ?? NaN;
-        if (timestampMs === otherMs && !areSame(a, i, b, k)) {
-          const x = inputAt(replicas[first], timestampMs);
-          const y = inputAt(replicas[second], timestampMs);
-          return { kind: "conflict", inputs: x < y ? [x, y] : [y, x], timestampMs };
+      for (const one of replicas[first] ?? []) {
+        for (const other of replicas[second] ?? []) {
+          const fromMs = Math.max(one.chunk.minTimeMs, other.chunk.minTimeMs);
+          const toMs = Math.min(one.chunk.maxTimeMs, other.chunk.maxTimeMs);
+          if (fromMs > toMs) continue;
+          const timestampMs = firstDifference(a, b, fromMs, toMs, areSame);
+          if (timestampMs === undefined) continue;
+          const inputs = [one.input, other.input] as const;
+          return { kind: "conflict", inputs: inputs[0] < inputs[1] ? inputs : [inputs[1], inputs[0]], timestampMs };
         }
-        if (timestampMs <= otherMs) i++;
-        if (otherMs <= timestampMs) k++;
       }
     }
   }
   return undefined;
 }
 
-function inputAt(replica: readonly InputChunk[] | undefined, timestampMs: number): number {
-  return replica?.find(({ chunk }) => chunk.maxTimeMs >= timestampMs)?.input ?? 0;
+/** Within [fromMs, toMs]. */
+function firstDifference<T extends TimedColumns>(
+  a: T,
+  b: T,
+  fromMs: number,
+  toMs: number,
+  areSame: (a: T, i: number, b: T, k: number) => boolean,
+): number | undefined {
+  let i = firstFrom(a, fromMs);
+  let k = firstFrom(b, fromMs);
+  for (; ; i++, k++) {
+    const timestampMs = i < a.count ? (a.timestampsMs[i] ?? Infinity) : Infinity;
+    const otherMs = k < b.count ? (b.timestampsMs[k] ?? Infinity) : Infinity;
+    const nextMs = Math.min(timestampMs, otherMs);
+    if (nextMs > toMs) return undefined;
+    if (timestampMs !== otherMs || !areSame(a, i, b, k)) return nextMs;
+  }
+}
+
+/** The number of the first sample that is not before a time. */
+function firstFrom({ timestampsMs, count }: TimedColumns, timeMs: number): number {
+  let low = 0;
+  let high = count;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((timestampsMs[middle] ?? Infinity) < timeMs) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function areSameFloats(a: SampleColumns, i: number, b: SampleColumns, k: number): boolean {

@@ -1,6 +1,6 @@
 /** Several blocks of one group as one block. */
 import { withoutDeleted, type Block, type BlockChunk, type BlockMeta } from "@pleiad/blocks";
-import { compareText, fail, formatLabels, ok, type Result } from "@pleiad/model";
+import { compareText, fail, formatLabels, ok, unreachable, type Result } from "@pleiad/model";
 import type { FileSystem } from "@pleiad/ports";
 import { compareBlocks } from "./block-group.ts";
 import { writeBlock, type OutputSeries } from "./block-output.ts";
@@ -101,6 +101,8 @@ function mergeOne(
       return fail({ kind: "series", blocks: ulidsOf([failure.input]), series: name, reason: failure.reason });
     case "unmergeable":
       return fail({ kind: "series", blocks: ulidsOf([...inputs.keys()]), series: name, reason: failure.reason });
+    default:
+      return unreachable(failure);
   }
 }
 

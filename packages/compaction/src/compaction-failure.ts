@@ -7,15 +7,13 @@ export type CompactionFailure =
   | { readonly kind: "block"; readonly failure: BlockFailure }
   /** A series of these blocks holds what cannot be merged or downsampled. */
   | { readonly kind: "series"; readonly blocks: readonly string[]; readonly series: string; readonly reason: string }
-  /** Blocks that must hold the same samples do not. */
+  /** Blocks that are not said to be replicas have different samples at one time. */
   | {
       readonly kind: "conflict";
       readonly blocks: readonly string[];
       readonly series: string;
       readonly timestampMs: number;
     }
-  /** Blocks share time, and are not said to be replicas. */
-  | { readonly kind: "overlap"; readonly blocks: readonly string[] }
   /** What was written does not stand the test. */
   | { readonly kind: "bad-output"; readonly ulid: string; readonly blocks: readonly string[]; readonly reason: string };
 
@@ -28,11 +26,9 @@ export function formatCompactionFailure(failure: CompactionFailure): string {
       return `${failure.series} in ${failure.blocks.join(", ")}: ${failure.reason}`;
     case "conflict":
       return (
-        `${failure.series}: ${failure.blocks.join(" and ")} have different values at ` +
-        `${new Date(failure.timestampMs).toISOString()}, though they come from the same blocks`
+        `${failure.series}: blocks ${failure.blocks.join(" and ")} overlap in time and have different samples at ` +
+        `${new Date(failure.timestampMs).toISOString()}: two producers have the same external labels`
       );
-    case "overlap":
-      return `blocks overlap in time: ${failure.blocks.join(", ")}`;
     case "bad-output":
       return `the block made of ${failure.blocks.join(", ")} is not sound: ${failure.reason}`;
     default:
