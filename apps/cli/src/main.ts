@@ -49,6 +49,8 @@ program
   .option("--start <time>", "range query: from; default: one hour before the end")
   .option("--end <time>", "range query: to; default: now")
   .option("--step <seconds>", "range query: resolution; default: 60")
+  .option("--explain", "print the plan and its operators, read no samples", false)
+  .option("--analyze", "print series, samples and time of each operator instead of the answer", false)
   .option("--json", "print the answer as it came", false)
   .action(async (expression: string, options: QueryCommandOptions) => await queryCommand(expression, options));
 

@@ -2,6 +2,7 @@
 import { unreachable } from "@pleiad/model";
 import { readRunningTwin } from "@pleiad/twin";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
+import { formatAnalysis, formatExplanation } from "../query-explanation.ts";
 import { formatTable } from "../table.ts";
 
 export interface QueryCommandOptions {
@@ -12,6 +13,8 @@ export interface QueryCommandOptions {
   readonly end: string | undefined;
   readonly step: string | undefined;
   readonly json: boolean;
+  readonly explain: boolean;
+  readonly analyze: boolean;
 }
 
 type Point = readonly [seconds: number, value: string];
@@ -22,13 +25,24 @@ interface Envelope {
   readonly error?: string;
   readonly warnings?: readonly string[];
   readonly infos?: readonly string[];
-  readonly data?:
-    | { readonly resultType: "scalar" | "string"; readonly result: Point }
-    | { readonly resultType: "vector"; readonly result: readonly { metric: Record<string, string>; value?: Point }[] }
-    | {
-        readonly resultType: "matrix";
-        readonly result: readonly { metric: Record<string, string>; values?: readonly Point[] }[];
-      };
+  readonly data?: Data | Parameters<typeof formatExplanation>[0];
+}
+
+type Data = { readonly analysis?: Parameters<typeof formatAnalysis>[0] } & (
+  | { readonly resultType: "scalar" | "string"; readonly result: Point }
+  | { readonly resultType: "vector"; readonly result: readonly { metric: Record<string, string>; value?: Point }[] }
+  | {
+      readonly resultType: "matrix";
+      readonly result: readonly { metric: Record<string, string>; values?: readonly Point[] }[];
+    }
+);
+
+/** How the query is evaluated, or was. */
+function formatInsight({ data }: Envelope): string {
+  if (data === undefined) return "";
+  if ("plan" in data) return formatExplanation(data);
+  if (data.analysis !== undefined) return formatAnalysis(data.analysis);
+  throw new CommandFailure(exitCodes.failed, "the querier analyzes no queries");
 }
 
 export async function queryCommand(expression: string, options: QueryCommandOptions): Promise<void> {
@@ -43,11 +57,13 @@ export async function queryCommand(expression: string, options: QueryCommandOpti
   } else if (options.time !== undefined) {
     parameters.set("time", options.time);
   }
-  const answer = await ask(urls, ranged ? "query_range" : "query", parameters);
+  if (options.analyze) parameters.set("analyze", "true");
+  const endpoint = (ranged ? "query_range" : "query") + (options.explain ? "_explain" : "");
+  const answer = await ask(urls, endpoint, parameters);
   if (options.json) {
     process.stdout.write(`${JSON.stringify(answer, null, 2)}\n`);
   } else if (answer.status === "success") {
-    process.stdout.write(formatAnswer(answer));
+    process.stdout.write(options.explain || options.analyze ? formatInsight(answer) : formatAnswer(answer));
   }
   for (const warning of answer.warnings ?? []) process.stderr.write(`warning: ${warning}\n`);
   for (const info of answer.infos ?? []) process.stderr.write(`info: ${info}\n`);
@@ -92,7 +108,7 @@ async function ask(urls: readonly string[], endpoint: string, parameters: URLSea
 /** An instant answer has a row for each series; a range has their first, last, least and greatest value. */
 export function formatAnswer(answer: Envelope): string {
   const { data } = answer;
-  if (data === undefined) return "";
+  if (data === undefined || "plan" in data) return "";
   switch (data.resultType) {
     case "scalar":
     case "string":
