@@ -19,7 +19,7 @@ export interface Analysis {
 
 export function formatExplanation(root: Explanation & { readonly plan: string }): string {
   // A number needs no operator: the plan is all there is.
-  const operators = root.name === root.plan ? [] : indented(root);
+  const operators = root.name === root.plan ? [] : indented<Explanation>(root);
   return [root.plan, ...operators.map(([line]) => line)].map((line) => `${line}\n`).join("");
 }
 
@@ -28,7 +28,7 @@ export function formatAnalysis(
   root: Analysis & { readonly plan: string; readonly scalars: readonly Analysis[] },
 ): string {
   const right = (title: string) => ({ title, alignment: "right" as const });
-  const rows = [...root.scalars, root].flatMap((tree) => indented(tree));
+  const rows = [...root.scalars, root].flatMap((tree) => indented<Analysis>(tree));
   const table = formatTable(
     [{ title: "OPERATOR" }, right("SERIES"), right("SAMPLES"), right("TIME")],
     rows.map(([name, { doneByReader, series, totalSamples, executionTime }]) =>
