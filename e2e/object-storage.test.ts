@@ -10,12 +10,19 @@ const impatient: S3Transfer = { ...defaultS3Transfer, partBytes: 65_536, pauseMs
 function s3BucketOf(under: ObjectStoreUnderTest, transfer: Partial<S3Transfer> = {}) {
   const { bucket, region, endpoint, accessKey, secretKey } = under;
   return createS3Bucket(
-    { bucket, region, endpoint, pathStyle: true, credential: { accessKey, secretKey }, transfer: { ...impatient, ...transfer } },
+    {
+      bucket,
+      region,
+      endpoint,
+      pathStyle: true,
+      credential: { accessKey, secretKey },
+      transfer: { ...impatient, ...transfer },
+    },
     { clock: nodeClock(), random: nodeRandom(), observations: silentObservations() },
   );
 }
 
 runBucketAcceptance("S3 over loopback", async () => {
   const under = await openObjectStore({ partBytesMin: 1 });
-  return { bucket: s3BucketOf(under), close: under.close };
+  return { bucket: s3BucketOf(under), close: () => under.close() };
 });

@@ -150,12 +150,12 @@ export function createMultipartUploads(
     },
     listParts: listStored,
     assemble: async (id, named) => {
+      if (named.some(({ number }, i) => i > 0 && number <= (named[i - 1]?.number ?? 0))) {
+        throw new S3Error("InvalidPartOrder", "The list of parts was not in ascending order.");
+      }
       const stored = new Map((await listStored(id)).map((part) => [part.number, part]));
       const parts: StoredPart[] = [];
       for (const [i, { number, etag }] of named.entries()) {
-        if (i > 0 && number <= (named[i - 1]?.number ?? 0)) {
-          throw new S3Error("InvalidPartOrder", "The list of parts was not in ascending order.");
-        }
         const part = stored.get(number);
         if (part === undefined || part.etag !== etag) {
           throw new S3Error("InvalidPart", `Part ${number} was not found, or has another etag.`);

@@ -26,8 +26,10 @@ function escapeText(text: string): string {
 const parser = new XMLParser({
   ignoreAttributes: true,
   parseTagValue: false,
+  trimValues: false, // a key may begin or end with a space
   removeNSPrefix: true,
   isArray: () => true,
+  htmlEntities: true, // without it, characters by number stay as they are written
 });
 
 /** An element of a document: its texts and elements by name, each in the order of the document. */
