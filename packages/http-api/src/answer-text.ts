@@ -1,7 +1,13 @@
 /** Query results as JSON, written straight from the columns of the engine: no object is made for a sample. */
-import { formatFloat, formatPlainFloat, unreachable, type FloatHistogram } from "@pleiad/model";
+import {
+  bucketBoundary,
+  bucketColumns,
+  formatFloat,
+  formatPlainFloat,
+  unreachable,
+  type FloatHistogram,
+} from "@pleiad/model";
 import type { AnswerSeries, AnswerValue, OperatorProfile, QueryAnalysis, QueryStatistics } from "@pleiad/promql-exec";
-import { listBuckets } from "./histogram-buckets.ts";
 import type { JsonPiece } from "./envelope.ts";
 import { formatScalarTime, formatTimestamp, labelsJson, quoteJson } from "./json-text.ts";
 import { createSampleTextWriter, type SampleTextWriter } from "./sample-text.ts";
@@ -109,12 +115,14 @@ function* matrixText(matrix: readonly AnswerSeries[]): Generator<JsonPiece> {
 
 function histogramText(histogram: FloatHistogram): string {
   let text = `{"count":"${formatFloat(histogram.count)}","sum":"${formatFloat(histogram.sum)}"`;
-  const buckets = listBuckets(histogram);
-  for (const [i, { boundary, lower, upper, count }] of buckets.entries()) {
+  const { lowers, uppers, counts } = bucketColumns(histogram);
+  for (const [i, count] of counts.entries()) {
+    const lower = lowers[i] ?? NaN;
+    const upper = uppers[i] ?? NaN;
     text += i === 0 ? `,"buckets":[` : ",";
-    text += `[${boundary},"${formatFloat(lower)}","${formatFloat(upper)}","${formatFloat(count)}"]`;
+    text += `[${bucketBoundary(histogram.schema, lower, upper)},"${formatFloat(lower)}","${formatFloat(upper)}","${formatFloat(count)}"]`;
   }
-  return `${text}${buckets.length > 0 ? "]" : ""}}`;
+  return `${text}${counts.length > 0 ? "]" : ""}}`;
 }
 
 /** In Prometheus's shape; times in seconds. */
