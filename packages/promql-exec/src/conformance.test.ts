@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { silentObservations, manualClock } from "@pleiad/ports/testing";
 import { describe, expect, it } from "vitest";
 import { createEngine, defaultEngineOptions } from "./engine.ts";
-import { runScript } from "./test-script-runner.ts";
+import { plainSettings, runScript } from "./test-script-runner.ts";
+import { createScriptStorage } from "./test-script-storage.ts";
 import { parseTestScript, type ScriptCommand } from "./test-script.ts";
 
 const repository = join(import.meta.dirname, "../../..");
@@ -50,6 +51,21 @@ describe.skipIf(!isThere)(`Prometheus's test scripts in ${folder}`, () => {
       expect(surprises).toEqual([]);
     });
   }
+
+  it("have a plan of one line for each query that parses", () => {
+    const engine = createEngine(scriptOptions, { clock: manualClock(), observations: silentObservations() });
+    const storage = createScriptStorage();
+    const plans: string[] = [];
+    for (const command of scripts.flatMap(commandsOf)) {
+      if (command.kind !== "eval") continue;
+      const { query, startMs, endMs, stepMs } = command;
+      const times = stepMs === 0 ? { timeMs: startMs } : { startMs, endMs, stepMs };
+      const explained = engine.explain({ query, ...times, select: plainSettings }, storage.source);
+      if (explained.ok) plans.push(explained.value.plan);
+    }
+    expect(plans.filter((plan) => plan === "" || plan.includes("\n"))).toEqual([]);
+    expect(plans.length).toBeGreaterThan(2100);
+  });
 
   it("are all there, with all their evals", () => {
     const evals = scripts.flatMap(commandsOf).filter(({ kind }) => kind === "eval");

@@ -148,4 +148,4 @@ function pinExpression(expression: Expression, timestampMs: number): Expression 
   }
 }
 
-const plainSettings: SourceSettings = { withoutLabels: [], maxResolutionMs: 0, onFailure: "abort" };
+export const plainSettings: SourceSettings = { withoutLabels: [], maxResolutionMs: 0, onFailure: "abort" };
