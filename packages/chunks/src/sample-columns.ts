@@ -12,6 +12,8 @@ export interface SampleColumns {
   count: number;
   /** When the series began to count, by sample; 0 = not known. Filled only where it is there. */
   startTimestampsMs?: Float64Array;
+  /** How many samples each one stands for, as windows of downsampled series do. Where it is not there, one. */
+  weights?: Float64Array | undefined;
 }
 
 export function createSampleColumns(
@@ -41,6 +43,11 @@ export function reserveSamples(columns: SampleColumns, more: number): void {
     const startTimestampsMs = new Float64Array(grown.timestampsMs.length);
     startTimestampsMs.set(columns.startTimestampsMs.subarray(0, columns.count));
     columns.startTimestampsMs = startTimestampsMs;
+  }
+  if (columns.weights !== undefined) {
+    const weights = new Float64Array(grown.timestampsMs.length);
+    weights.set(columns.weights.subarray(0, columns.count));
+    columns.weights = weights;
   }
   columns.timestampsMs = grown.timestampsMs;
   columns.values = grown.values;

@@ -3,17 +3,17 @@
  * that they came in: a view would keep the whole message, labels of all its series included, and an object a chunk is
  * more for the collector to follow than the chunk is long.
  */
-import type { ChunkEncoding, EncodedChunk } from "@pleiad/model";
+import type { KeptChunk } from "./aggregate-reader.ts";
 
 export interface ChunkStore {
   /** Begins the next series; the first one has number 0. */
   beginSeries(): void;
   /** Copies a chunk of the series begun last. */
-  add(minTimeMs: number, chunk: EncodedChunk): void;
+  add(minTimeMs: number, chunk: KeptChunk): void;
   /** Series n has the chunks [firstChunk(n), firstChunk(n + 1)). */
   firstChunk(series: number): number;
   minTimeMs(chunk: number): number;
-  encoding(chunk: number): ChunkEncoding;
+  encoding(chunk: number): KeptChunk["encoding"];
   /** A view, valid while the series is not released. */
   data(chunk: number): Uint8Array;
   /** Lets the chunks of a series go. To be called once a series. */
@@ -76,7 +76,7 @@ export function createChunkStore(): ChunkStore {
     },
     firstChunk: (series) => (series < seriesCount ? firsts[series] : chunkCount),
     minTimeMs: (chunk) => minTimesMs[chunk],
-    encoding: (chunk) => encodings[chunk] as ChunkEncoding,
+    encoding: (chunk) => encodings[chunk] as KeptChunk["encoding"],
     data: (chunk) => new Uint8Array(pages[pageNumbers[chunk]].buffer, offsets[chunk], lengths[chunk]),
     release(series) {
       const end = series + 1 < seriesCount ? firsts[series + 1] : chunkCount;

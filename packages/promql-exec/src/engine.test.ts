@@ -139,11 +139,11 @@ describe("the engine refuses", () => {
       "source: the chunk ends within its 0 samples, after 2 bytes",
     ],
     [
-      "downsampled chunks, by name",
+      "downsampled chunks without the aggregate that is needed",
       "x",
       [downsampled],
       {},
-      "not-evaluated: downsampled chunks are not evaluated by this engine yet",
+      "source: a downsampled chunk has no average",
     ],
     ["experimental functions, unless they are switched on", "info(x)", [x], {}, "parse: "],
     ["a chunk that is torn", "x", [torn], {}, "source: the chunk ends within its 9 samples, after 3 bytes"],

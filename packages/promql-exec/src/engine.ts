@@ -11,6 +11,7 @@ import {
   type StepGrid,
 } from "@pleiad/promql-plan";
 import { defaultParseOptions, parseExpression, typeOf, type Expression } from "@pleiad/promql-syntax";
+import { lookbackForResolution } from "./aggregate-reader.ts";
 import type { AnswerValue, InstantRequest, QueryAnswer, QueryFailure, QueryLimits, RangeRequest } from "./answer.ts";
 import { buildScalar, buildVector, buildWindows } from "./build-operators.ts";
 import { collectMatrix, collectVector, collectWindows, matrixOfScalar } from "./collect-answer.ts";
@@ -252,7 +253,7 @@ function planOf(expression: Expression, query: Query, options: EngineOptions): R
     endMs: query.endMs,
     stepMs: query.stepMs,
     // 0 stands for the default, as in Prometheus.
-    lookbackMs: query.lookbackMs || options.lookbackMs,
+    lookbackMs: query.lookbackMs || lookbackForResolution(options.lookbackMs, query.select.maxResolutionMs),
     evaluationIntervalMs: options.evaluationIntervalMs,
   });
   return plan.ok ? plan : fail({ kind: "bad-request", message: plan.failure.message });

@@ -121,7 +121,7 @@ export function createWindowFinder(
   const { rangeMs, beforeMs, afterMs } = input;
   const starts = new Uint32Array(referencesMs.length);
   const ends = new Uint32Array(referencesMs.length);
-  return ({ timestampsMs, values, count, startTimestampsMs }, remark) => {
+  return ({ timestampsMs, values, count, startTimestampsMs, weights }, remark) => {
     let start = 0;
     let end = 0;
     for (let step = 0; step < referencesMs.length; step++) {
@@ -136,6 +136,7 @@ export function createWindowFinder(
       timestampsMs,
       values,
       startTimestampsMs,
+      weights,
       starts,
       ends,
       referencesMs,

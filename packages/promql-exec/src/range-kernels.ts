@@ -12,6 +12,8 @@ export interface SampleWindows {
   readonly values: Float64Array;
   /** Since when each sample counts; undefined where that is not known, or not to be used. */
   readonly startTimestampsMs: Float64Array | undefined;
+  /** How many samples each one stands for; undefined where it is one each. */
+  readonly weights: Float64Array | undefined;
   readonly starts: Uint32Array; // one a step
   readonly ends: Uint32Array; // one a step
   /** Right end of each window, included. The left end, excluded, is `rangeMs` before. */
@@ -45,8 +47,12 @@ export const rangeKernels: Readonly<Record<string, RangeKernel>> = {
   }),
   idelta: overWindows(2, ({ values }, _, end) => values[end - 1] - values[end - 2]),
   sum_over_time: overWindows(1, ({ values }, start, end) => sumOf(values, start, end)),
-  avg_over_time: overWindows(1, ({ values }, start, end) => averageOf(values, start, end)),
-  count_over_time: overWindows(1, (_, start, end) => end - start),
+  avg_over_time: overWindows(1, ({ values, weights }, start, end) =>
+    weights === undefined ? averageOf(values, start, end) : weightedAverageOf(values, weights, start, end),
+  ),
+  count_over_time: overWindows(1, ({ weights }, start, end) =>
+    weights === undefined ? end - start : sumOf(weights, start, end),
+  ),
   min_over_time: overWindows(1, ({ values }, start, end) => values[indexOfMin(values, start, end)]),
   max_over_time: overWindows(1, ({ values }, start, end) => values[indexOfMax(values, start, end)]),
   last_over_time: overWindows(1, ({ values }, _, end) => values[end - 1]),
@@ -222,6 +228,19 @@ function sumOf(values: Float64Array, start: number, end: number): number {
 }
 
 /** The compensated sum divided at the end; where that would overflow, a running mean from there on. */
+/** Of samples that stand for several: each counts as often. */
+function weightedAverageOf(values: Float64Array, weights: Float64Array, start: number, end: number): number {
+  const total = sumOf(weights, start, end);
+  let average = 0;
+  let lost = 0;
+  for (let i = start; i < end; i++) {
+    const share = values[i] * (weights[i] / total);
+    lost = compensate(share, average, lost);
+    average += share;
+  }
+  return average + lost;
+}
+
 function averageOf(values: Float64Array, start: number, end: number): number {
   let sum = values[start];
   let compensation = 0;

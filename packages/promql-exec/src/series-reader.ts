@@ -1,5 +1,6 @@
 /** Series of a source as operators read them: labels at once, samples decoded one series at a time. */
 import {
+  aggregateEncoding,
   createHistogramColumns,
   createSampleColumns,
   decodeChunk,
@@ -20,6 +21,7 @@ import {
   type SeriesCursor,
 } from "@pleiad/model";
 import type { SelectNode } from "@pleiad/promql-plan";
+import { aggregateChoiceFor, keepAggregates, readKeptChunks, type KeptChunk } from "./aggregate-reader.ts";
 import { createChunkStore } from "./chunk-store.ts";
 import { keepStatistics, mergeHistograms } from "./histogram-samples.ts";
 import type { QueryContext } from "./query-context.ts";
@@ -56,6 +58,8 @@ export async function readSeries(
 ): Promise<SeriesReader> {
   const labels: Labels[] = [];
   const store = createChunkStore();
+  const choice = aggregateChoiceFor(select.hints.function);
+  const downsampled = new Set<number>();
   const cursor = openSelect(select, context, signal);
   try {
     for (let batch = await cursor.next(); batch !== undefined; batch = await cursor.next()) {
@@ -66,9 +70,11 @@ export async function readSeries(
         let bytes = 0;
         for (const { minTimeMs, maxTimeMs, content } of series.chunks) {
           if (maxTimeMs < select.minTimeMs || minTimeMs > select.maxTimeMs) continue;
-          if (content.kind === "aggregates") throw notEvaluated("downsampled chunks are");
-          store.add(minTimeMs, content);
-          bytes += content.data.length;
+          const kept = content.kind === "raw" ? content : keepAggregates(choice, content.of);
+          if (kept === undefined) throw new QueryError("source", `a downsampled chunk has no ${choice}`);
+          if (kept.encoding === aggregateEncoding) downsampled.add(labels.length - 1);
+          store.add(minTimeMs, kept);
+          bytes += kept.data.length;
         }
         context.budget.take(samplesFor(bytes));
       }
@@ -106,22 +112,31 @@ export async function readSeries(
     },
     samplesOf(seriesId) {
       columns.count = 0;
+      columns.weights = undefined;
       histograms.count = 0;
       let bytes = 0;
+      const kept: KeptChunk[] = [];
+      const isDownsampled = downsampled.has(seriesId);
       const end = store.firstChunk(seriesId + 1);
       for (let chunk = store.firstChunk(seriesId); chunk < end; chunk++) {
         const data = store.data(chunk);
         bytes += data.length;
-        if (isHistogramEncoding(store.encoding(chunk))) {
-          decodeHistogramsInto(histograms, store.encoding(chunk), data, options);
+        const encoding = store.encoding(chunk);
+        if (isDownsampled || encoding === aggregateEncoding) kept.push({ encoding, data });
+        else if (isHistogramEncoding(encoding)) {
+          decodeHistogramsInto(histograms, encoding, data, options);
         } else if (columns.count === 0 || store.minTimeMs(chunk) > columns.timestampsMs[columns.count - 1]) {
-          decodeInto(columns, store.encoding(chunk), data);
+          decodeInto(columns, encoding, data);
         } else {
           // Replicas and late blocks overlap what came before: two sorted runs become one.
           later.count = 0;
-          decodeInto(later, store.encoding(chunk), data);
+          decodeInto(later, encoding, data);
           mergeInto(columns, later);
         }
+      }
+      if (kept.length > 0) {
+        const failure = readKeptChunks(kept, choice, columns, histograms);
+        if (failure !== undefined) throw new QueryError("source", formatChunkFailure(failure));
       }
       if (select.onlyStatistics === true) keepStatistics(histograms, select.minTimeMs);
       store.release(seriesId);
@@ -228,6 +243,7 @@ function moveSample(to: SampleColumns, at: number, from: SampleColumns, index: n
   if (to.startTimestampsMs !== undefined && from.startTimestampsMs !== undefined) {
     to.startTimestampsMs[at] = from.startTimestampsMs[index];
   }
+  if (to.weights !== undefined) to.weights[at] = from.weights?.[index] ?? 1;
   to.valueWords[2 * at] = from.valueWords[2 * index];
   to.valueWords[2 * at + 1] = from.valueWords[2 * index + 1];
 }

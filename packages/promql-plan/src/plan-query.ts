@@ -101,8 +101,10 @@ function lower(expression: Expression, scope: Scope): PlanNode {
     case "subquery":
       return lowerSubquery(expression, scope);
     case "unary": {
-      const input = lower(expression.input, scope);
-      return expression.operator === "+" ? input : { kind: "negate", input, range: expression.range };
+      if (expression.operator === "+") return lower(expression.input, scope);
+      // The least of negated values is not that of the values: the source must not take the hint.
+      const input = lower(expression.input, { ...scope, hints: {} });
+      return { kind: "negate", input, range: expression.range };
     }
     case "binary":
       return {
