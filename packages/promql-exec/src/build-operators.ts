@@ -25,7 +25,8 @@ import { histogramRangeFunction } from "./histogram-range-functions.ts";
 import { createInfoJoin } from "./info-join.ts";
 import { createInstantSelector } from "./instant-selector.ts";
 import { labelJunction, labelReplacement } from "./label-functions.ts";
-import { createLeafAggregation, isFitLeaf, type Leaf } from "./leaf-aggregation.ts";
+import { isFitLeaf, mayMerge, type Leaf } from "./leaf.ts";
+import { createLeafAggregation } from "./leaf-aggregation.ts";
 import { createLimitRatio } from "./limit-ratio.ts";
 import { createMappedSamples, type SampleMapping } from "./mapped-samples.ts";
 import { createDelayedNameDrop } from "./delayed-names.ts";
@@ -204,7 +205,7 @@ function buildAggregate(node: AggregateNode, grid: StepGrid, context: QueryConte
       const aggregation = { operator, without, grouping, parameter: undefined, inputRange } as const;
       const general = createAggregation(input, aggregation, grid, context);
       const leaf = leafOf(node.input, context);
-      if (leaf === undefined || !isFitLeaf(leaf, grid, context)) return general;
+      if (leaf === undefined || !isFitLeaf(leaf, grid, context) || mayMerge(leaf, context)) return general;
       return createLeafAggregation(leaf, aggregation, grid, context, general);
     }
     case "stddev":

@@ -2,6 +2,8 @@
 import type { SampleColumns } from "@pleiad/chunks";
 import { formatPlan, type SelectNode, type StepGrid } from "@pleiad/promql-plan";
 import { fillLatestOfBoth, type SampleAspect } from "./latest-histograms.ts";
+import { isFitLeaf, type Leaf } from "./leaf.ts";
+import { eachLeafRow } from "./leaf-rows.ts";
 import type { Operator, RowHistograms, RowVisitor } from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
 import { countRow } from "./queryable-samples.ts";
@@ -24,7 +26,7 @@ export function createInstantSelector(
       const reader = await readSeries(select, context, signal, options);
       return {
         labels: reader.labels,
-        each: async (visit) => {
+        each: async (visit, signal) => {
           const histograms: RowHistograms = [];
           const fill = (seriesId: number, values: Float64Array, present: Uint8Array) => {
             const columns = reader.samplesOf(seriesId);
@@ -45,11 +47,28 @@ export function createInstantSelector(
             if (queryable !== undefined) countRow(queryable, present, row);
             visit(seriesId, values, present, row);
           };
-          await eachSeries(reader.labels.length, references.length, context, fill, counted);
+          const leaf = leafOf(select, value);
+          if (leaf === undefined || !isFitLeaf(leaf, grid, context)) {
+            await eachSeries(reader.labels.length, references.length, context, fill, counted);
+            return;
+          }
+          const values = new Float64Array(references.length);
+          const present = new Uint8Array(references.length);
+          const visitOther = (seriesId: number) => {
+            const found = fill(seriesId, values, present);
+            if (found !== false) visit(seriesId, values, present, found === true ? undefined : found);
+          };
+          await eachLeafRow(reader, leaf, grid, context, visit, visitOther, signal);
         },
       };
     },
   );
+}
+
+function leafOf(select: SelectNode, value: SampleAspect): Leaf | undefined {
+  if (value === "start-timestamp") return undefined;
+  const as = value === "value" ? "value" : "time";
+  return { kernel: { kind: "latest", as }, select, dropsName: as === "time", range: select.range };
 }
 
 /** Writes the latest sample with reference - lookback < t ≤ reference. A staleness marker there means none. */

@@ -14,8 +14,8 @@ import type { Grouping } from "./grouping.ts";
 import { createGroupIds } from "./group-ids.ts";
 import { createGroupTotals, type GroupTotals } from "./group-totals.ts";
 import { createLeafFeed, LeafUnfit } from "./leaf-feed.ts";
-import { kernelNumber } from "./leaf-runner.ts";
-import { fitsTask, slabLayout, type LeafFold, type LeafKernel, type LeafShape, type LeafTask } from "./leaf-task.ts";
+import { shapeOfLeaf, type Leaf } from "./leaf.ts";
+import { fitsTask, slabLayout, type LeafShape, type LeafTask } from "./leaf-task.ts";
 import type { NameDrops } from "./name-drops.ts";
 import { reserveSamples, type Operator, type StepBatch } from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
@@ -23,33 +23,8 @@ import { informOfOddName } from "./range-call.ts";
 import { metricSchemaLabels } from "./renamed-series.ts";
 import { endSelect, openSelect } from "./series-reader.ts";
 
-/** A selector alone, or below a function over ranges that takes nothing else. */
-export interface Leaf {
-  readonly kernel: LeafKernel;
-  readonly select: SelectNode;
-  /** Whether its results are another metric than its series. */
-  readonly dropsName: boolean;
-  readonly range: SourceRange; // where the selector stands in the query
-}
-
 export interface LeafAggregation extends Grouping {
   readonly operator: "sum" | "avg" | "count" | "min" | "max" | "group";
-}
-
-/** Whether a leaf may be aggregated in tasks; what its series are made of decides in the end. */
-export function isFitLeaf({ kernel, select, dropsName }: Leaf, grid: StepGrid, context: QueryContext): boolean {
-  if (select.extension !== undefined || kernelNumber(kernel) === undefined || stepCountOf(grid) === 0) return false;
-  // Samples are not counted by step in tasks.
-  if (context.queryable !== undefined) return false;
-  if (!dropsName || context.delayedNameRemoval) return true;
-  // Series of one name stay apart without it. Others may become one, and then the query may have to fail.
-  return select.matchers.some(({ name, type, value }) => name === metricNameLabel && type === "=" && value !== "");
-}
-
-export function shapeOfLeaf({ kernel, select }: Leaf, fold: LeafFold, grid: StepGrid): LeafShape {
-  const { offsetMs, atMs, rangeMs } = select;
-  const { startMs, stepMs } = grid;
-  return { kernel, fold, startMs, stepMs, stepCount: stepCountOf(grid), offsetMs, atMs, rangeMs };
 }
 
 /** `general` is the same aggregation over any series: it takes over where the leaf's are not all of plain floats. */

@@ -7,14 +7,21 @@ import type { HistogramRangeFunction } from "./histogram-range-functions.ts";
 import { informOfIgnoredInRange, warnOfStartOverlap } from "./histogram-remarks.ts";
 import { createHistogramWindowWalk, type HistogramWindow } from "./histogram-windows.ts";
 import { histogramCost } from "./limits.ts";
-import { floatSample, histogramSample, noSample, type Operator, type RowHistograms } from "./operator.ts";
+import {
+  floatSample,
+  histogramSample,
+  noSample,
+  type Operator,
+  type RowHistograms,
+  type RowVisitor,
+} from "./operator.ts";
 import { informAt, type QueryContext } from "./query-context.ts";
 import { countWindows, type QueryableSamples } from "./queryable-samples.ts";
 import type { RangeKernel, RangeOddity, SampleWindows } from "./range-kernels.ts";
 import { createRowOperator } from "./row-operator.ts";
 import type { ScalarColumn } from "./scalar-column.ts";
 import { referenceTimes, stepTimes } from "./step-grid.ts";
-import type { WindowInput } from "./window-input.ts";
+import type { SamplesVisitor, WindowInput } from "./window-input.ts";
 
 export interface RangeCall {
   readonly function: string;
@@ -51,7 +58,11 @@ export function createRangeCall(call: RangeCall, grid: StepGrid, context: QueryC
       labels,
       dropsName: input.dropsName,
       each: async (visit, signal) => {
-        await input.each((seriesId, columns, histograms) => {
+        const visitResult: RowVisitor = (seriesId, values, present) => {
+          if (isCounterFunction) informOfOddName(labels[seriesId], call.inputRange, context);
+          visit(seriesId, values, present);
+        };
+        const visitSamples: SamplesVisitor = (seriesId, columns, histograms) => {
           const remark = (oddity: RangeOddity) => warnOfOddity(oddity, labels[seriesId], call.inputRange, context);
           if (histograms.count > 0) {
             if (columns.count === 0) present.fill(noSample);
@@ -69,9 +80,10 @@ export function createRangeCall(call: RangeCall, grid: StepGrid, context: QueryC
             return;
           }
           if (columns.count === 0 || !call.kernel(windowsOf(columns, remark), values, present)) return;
-          if (isCounterFunction) informOfOddName(labels[seriesId], call.inputRange, context);
-          visit(seriesId, values, present);
-        }, signal);
+          visitResult(seriesId, values, present);
+        };
+        if (input.eachResult === undefined || parameters.length > 0) await input.each(visitSamples, signal);
+        else await input.eachResult(call.function, grid, visitResult, visitSamples, signal);
       },
     };
   });

@@ -11,10 +11,19 @@ import { formatDuration, type FloatHistogram, type Labels } from "@pleiad/model"
 import { formatPlan, stepCountOf, type SelectNode, type StepGrid, type SubqueryNode } from "@pleiad/promql-plan";
 import type { NameDrops } from "./name-drops.ts";
 import { dropStaleHistograms, withoutResetHint } from "./histogram-samples.ts";
+import { isFitLeaf, type Leaf } from "./leaf.ts";
+import { eachLeafRow } from "./leaf-rows.ts";
 import { histogramCost } from "./limits.ts";
-import { batchStepsMax, createStepBatch, histogramSample, noSample, type Operator } from "./operator.ts";
+import {
+  batchStepsMax,
+  createStepBatch,
+  histogramSample,
+  noSample,
+  type Operator,
+  type RowVisitor,
+} from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
-import { dropStale, readSeries } from "./series-reader.ts";
+import { dropStale, readSeries, type SeriesReader } from "./series-reader.ts";
 
 /**
  * Gives each series' samples, floats and native histograms, ascending, without staleness markers. The columns are reused
@@ -28,6 +37,17 @@ export interface WindowInput {
   /** Labels of every series; called once, before `each`. */
   series(signal: AbortSignal): Promise<readonly Labels[]>;
   each(visit: SamplesVisitor, signal: AbortSignal): Promise<void>;
+  /**
+   * Instead of `each`, where it is there: visits the results of a function that takes nothing but the range, and the samples
+   * of those series only for which they are not known.
+   */
+  readonly eachResult?: (
+    name: string,
+    grid: StepGrid,
+    visit: RowVisitor,
+    visitSamples: SamplesVisitor,
+    signal: AbortSignal,
+  ) => Promise<void>;
   /** Where the windows end at each step of the function around, and how long they are. */
   readonly shift: { readonly offsetMs: number; readonly atMs: number | undefined };
   readonly rangeMs: number;
@@ -44,7 +64,11 @@ export function createSelectedWindows(
   context: QueryContext,
   options: { readonly startTimestamps: boolean } = { startTimestamps: false },
 ): WindowInput {
-  let reader: Awaited<ReturnType<typeof readSeries>> | undefined;
+  let reader: SeriesReader | undefined;
+  const openedReader = () => {
+    if (reader === undefined) throw new Error("each before series");
+    return reader;
+  };
   return {
     description: formatPlan({ kind: "window", select, range: select.range }),
     shift: select,
@@ -58,16 +82,27 @@ export function createSelectedWindows(
       return reader.labels;
     },
     async each(visit) {
-      if (reader === undefined) throw new Error("each before series");
-      for (let seriesId = 0; seriesId < reader.labels.length; seriesId++) {
-        const columns = reader.samplesOf(seriesId);
-        dropStale(columns);
-        if (reader.histograms.count > 0) dropStaleHistograms(reader.histograms);
-        visit(seriesId, columns, reader.histograms);
+      const opened = openedReader();
+      for (let seriesId = 0; seriesId < opened.labels.length; seriesId++) {
+        visitSeries(opened, seriesId, visit);
         if (context.pace.due()) await context.pace.rest();
       }
     },
+    async eachResult(name, grid, visit, visitSamples, signal) {
+      const leaf: Leaf = { kernel: { kind: "range", function: name }, select, dropsName: false, range: select.range };
+      if (options.startTimestamps || !isFitLeaf(leaf, grid, context)) return await this.each(visitSamples, signal);
+      const opened = openedReader();
+      const visitOther = (seriesId: number) => visitSeries(opened, seriesId, visitSamples);
+      await eachLeafRow(opened, leaf, grid, context, visit, visitOther, signal);
+    },
   };
+}
+
+function visitSeries(reader: SeriesReader, seriesId: number, visit: SamplesVisitor): void {
+  const columns = reader.samplesOf(seriesId);
+  dropStale(columns);
+  if (reader.histograms.count > 0) dropStaleHistograms(reader.histograms);
+  visit(seriesId, columns, reader.histograms);
 }
 
 /** Windows over what `input` gives at the steps of the subquery's own grid. */
