@@ -1,6 +1,5 @@
 /** Aggregations that take one sample after the other: the state of many groups and steps, one slot each. */
-import { unreachable } from "@pleiad/model";
-import { compensate } from "./kahan-sum.ts";
+import { compensate, unreachable } from "@pleiad/model";
 import { quantileOf } from "./quantile.ts";
 
 export interface Accumulator {

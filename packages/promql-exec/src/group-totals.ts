@@ -1,6 +1,5 @@
 /** Aggregates by group and step, put together from the partial ones of tasks. Slot of a group's step: group × steps + step. */
-import { unreachable } from "@pleiad/model";
-import { compensate } from "./kahan-sum.ts";
+import { compensate, unreachable } from "@pleiad/model";
 import { LeafUnfit } from "./leaf-feed.ts";
 import { headerWord, type MemoryViews } from "./leaf-task.ts";
 import type { SampleBudget } from "./limits.ts";

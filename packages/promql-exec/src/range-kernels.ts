@@ -2,7 +2,7 @@
  * Functions over ranges of samples, one kernel each. A kernel computes all steps of one series in one pass, in the same
  * order of operations as Prometheus, so that results agree to the last bit.
  */
-import { compensate } from "./kahan-sum.ts";
+import { compensate } from "@pleiad/model";
 import { quantileOf } from "./quantile.ts";
 import { isStartOverlap, isStartReset } from "./start-timestamps.ts";
 
