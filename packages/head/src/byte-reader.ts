@@ -23,12 +23,12 @@ export class ByteReader {
   }
 
   u8(): number {
-    if (this.at >= this.end) return this.#fail();
+    if (this.at >= this.end) return this.fail();
     return this.bytes[this.at++] ?? 0;
   }
 
   i32(): number {
-    if (this.at + 4 > this.end) return this.#fail();
+    if (this.at + 4 > this.end) return this.fail();
     const { bytes, at } = this;
     this.at = at + 4;
     return ((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0);
@@ -42,7 +42,7 @@ export class ByteReader {
   i64(): number {
     const high = this.i32();
     const value = high * 0x1_0000_0000 + this.u32();
-    return Number.isSafeInteger(value) ? value : this.#fail();
+    return Number.isSafeInteger(value) ? value : this.fail();
   }
 
   uvarint(): number {
@@ -51,10 +51,10 @@ export class ByteReader {
     for (let i = 0; i < 10; i++) {
       const byte = this.u8();
       value += (byte & 0x7f) * scale;
-      if (byte < 0x80) return value <= Number.MAX_SAFE_INTEGER ? value : this.#fail();
+      if (byte < 0x80) return value <= Number.MAX_SAFE_INTEGER ? value : this.fail();
       scale *= 0x80;
     }
-    return this.#fail();
+    return this.fail();
   }
 
   varint(): number {
@@ -63,7 +63,7 @@ export class ByteReader {
     const second = this.u8();
     let magnitude = ((byte & 0x7e) >> 1) + 64 * (second & 0x7f);
     if (second >= 0x80) magnitude += 8192 * this.uvarint();
-    if (magnitude > Number.MAX_SAFE_INTEGER) return this.#fail();
+    if (magnitude > Number.MAX_SAFE_INTEGER) return this.fail();
     return (byte & 1) === 1 ? -magnitude - 1 : magnitude;
   }
 
@@ -71,7 +71,7 @@ export class ByteReader {
     const length = this.uvarint();
     const from = this.at;
     if (this.failed || from + length > this.end) {
-      this.#fail();
+      this.fail();
       return "";
     }
     this.at = from + length;
@@ -90,12 +90,13 @@ export class ByteReader {
     try {
       return utf8.decode(bytes.subarray(from, this.at));
     } catch {
-      this.#fail();
+      this.fail();
       return "";
     }
   }
 
-  #fail(): number {
+  /** Makes the rest unreadable: the caller has found that it makes no sense. */
+  fail(): number {
     this.failed = true;
     this.at = this.end;
     return 0;

@@ -25,6 +25,7 @@ const options = {
   checkpointBytesMin: 400,
   chunkFileBytesMax: 1500,
   syncIntervalMs: 1,
+  outOfOrderWindowMs: 600,
 };
 const lastMs = 9_000;
 
@@ -51,9 +52,12 @@ async function run(ports: HeadPorts, told: Told): Promise<void> {
     }
     for (const line of lines) told.attempted.add(line);
     if ((await appender.commit()).ok) for (const line of lines) told.acknowledged.add(line);
+    // Of the past, of a series with samples in order and of one without; again and again into one log.
+    await bringLate(head, told, t - 130);
     // Behind samples of the log and before more of them; of series that are known and of one that is not.
     if (t % 1250 === 0) await bringIn(head, told, ["a", "b", `past_${t}`], [t + 50, t + 100, t + 150]);
     if (t % 750 === 0) await head.maintain(lastMs);
+    if (t === 6000) await head.truncate(3000);
     if (t === 5000) {
       await head.close();
       opened = await openHead(options, ports);
@@ -61,6 +65,21 @@ async function run(ports: HeadPorts, told: Told): Promise<void> {
       head = opened.value;
     }
   }
+}
+
+/** Commits samples out of order: as many at once as make a chunk of one series full now and then. */
+async function bringLate(head: Head, told: Told, newestMs: number) {
+  const appender = head.appender();
+  const lines: string[] = [];
+  for (const name of ["a", "late_only"]) {
+    const ref = appender.series(named(name));
+    if (typeof ref !== "number") throw new Error("refused");
+    for (let t = newestMs; t > newestMs - 30; t -= 3) {
+      if (appender.append(ref, t, -t) === "appended") lines.push(lineOf(name, t, -t));
+    }
+  }
+  for (const line of lines) told.attempted.add(line);
+  if ((await appender.commit()).ok) for (const line of lines) told.acknowledged.add(line);
 }
 
 /** Imports three samples of each series, in two chunks. */

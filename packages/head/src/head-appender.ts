@@ -1,24 +1,50 @@
 /** A transaction of new samples: collected first, then written to the log and shown to readers as a whole. */
-import { timestampMsMax } from "@pleiad/chunks";
-import { normalNaNHigh, normalNaNLow, staleHigh, staleLow, type Labels, type Result } from "@pleiad/model";
+import { staleHistogram, timestampMsMax } from "@pleiad/chunks";
+import {
+  histogramsEqual,
+  normalNaNHigh,
+  normalNaNLow,
+  staleHigh,
+  staleLow,
+  type FloatHistogram,
+  type Labels,
+  type Result,
+} from "@pleiad/model";
+import { exemplarLabelCharactersMax, type Exemplar, type ExemplarOutcome, type ExemplarRing } from "./exemplar-ring.ts";
 import type { HeadFailure, HeadRefusal } from "./head-failure.ts";
 import type { HeadMemory } from "./head-memory.ts";
+import { histogramFault, type HistogramKind } from "./histogram-record.ts";
 import type { MemorySeries, SeriesRef } from "./memory-series.ts";
-import { recordSeries, writeSample, writeSamplesBase, writeSeries } from "./wal-records.ts";
+import {
+  histogramRecordType,
+  recordExemplars,
+  recordSamples,
+  recordSeries,
+  writeBase,
+  writeExemplar,
+  writeHistogramSample,
+  writeSample,
+  writeSeries,
+} from "./wal-records.ts";
 import type { RecordBatch } from "./write-ahead-log.ts";
 
 /**
  * What became of a sample.
  * - appended: it is in the transaction, or the series has it already, bit for bit.
  * - duplicate: the series has another value at this time.
- * - out-of-order: the series has a later sample.
+ * - out-of-order: the series has a later sample, and the sample is no float within the window of `outOfOrderWindowMs`.
  * - out-of-bounds: too old for this head, too far ahead of the clock, or no time at all.
  * - unknown-series: the head has forgotten the series, or never knew it; ask for it by its labels again.
  */
 export type AppendOutcome = "appended" | "duplicate" | "out-of-order" | "out-of-bounds" | "unknown-series";
 
+/** - invalid: the histogram's parts do not fit together. */
+export type HistogramOutcome = AppendOutcome | "invalid";
+
 export interface CommitStats {
   readonly samples: number;
+  /** Those of them that came out of order. */
+  readonly outOfOrder: number;
   /** Samples that were in order when they were appended, and no more when they were committed: another got there first. */
   readonly overtaken: number;
   readonly newSeries: number;
@@ -30,7 +56,17 @@ export interface HeadAppender {
   series(labels: Labels): SeriesRef | HeadRefusal;
   /** A NaN is stored as Prometheus's ordinary one, whatever its bits: they are not safe in a number. */
   append(ref: SeriesRef, timestampMs: number, value: number): AppendOutcome;
+  /** The staleness marker, as a histogram where the series has those. */
   appendStale(ref: SeriesRef, timestampMs: number): AppendOutcome;
+  /** A native histogram; it is kept and must not change. Those whose counts are whole numbers by nature are "integer". */
+  appendHistogram(
+    ref: SeriesRef,
+    timestampMs: number,
+    histogram: FloatHistogram,
+    kind: HistogramKind,
+  ): HistogramOutcome;
+  /** Exemplars of a series ascend in time. Only the newest of all series are kept, up to a bound. */
+  appendExemplar(ref: SeriesRef, exemplar: Exemplar): ExemplarOutcome | "unknown-series" | "too-long";
   /** Resolves when all is in the log file: it then survives the death of the process. On failure nothing is shown. */
   commit(): Promise<Result<CommitStats, HeadFailure>>;
   rollback(): void;
@@ -43,9 +79,29 @@ const scratchWords = new Uint32Array(scratchValue.buffer);
 
 const recordBytesUsual = 256 * 1024;
 
+/** What a row holds. */
+const rowFloat = 0;
+const rowOutOfOrder = 1;
+const rowIntegerHistogram = 2;
+const rowFloatHistogram = 3;
+
+const kindOfRow: Readonly<Record<number, HistogramKind>> = {
+  [rowIntegerHistogram]: "integer",
+  [rowFloatHistogram]: "float",
+};
+
+/** Takes the samples of a transaction, in their order. */
+export interface RowSink {
+  float(series: MemorySeries, timestampMs: number, high: number, low: number): void;
+  /** False where the series has a sample of this time by now. */
+  outOfOrder(series: MemorySeries, timestampMs: number, high: number, low: number): boolean;
+  histogram(series: MemorySeries, timestampMs: number, histogram: FloatHistogram, kind: HistogramKind): void;
+}
+
 export class Appender implements HeadAppender {
   readonly id: number;
   readonly #memory: HeadMemory;
+  readonly #exemplarRing: ExemplarRing;
   readonly #latestMs: number;
   readonly #commit: PendingCommit;
   readonly #end: (id: number) => void;
@@ -54,11 +110,25 @@ export class Appender implements HeadAppender {
   #series: MemorySeries[] = [];
   #timestampsMs = new Float64Array(64);
   #valueWords = new Uint32Array(128);
+  #kinds = new Uint8Array(64);
+  /** As `dropOvertaken` found it. */
+  #outOfOrderCount = 0;
+  /** By row. */
+  #histograms = new Map<number, FloatHistogram>();
+  #exemplars: { readonly series: MemorySeries; readonly exemplar: Exemplar }[] = [];
 
   /** `latestMs` is the latest time that a sample may have. */
-  constructor(id: number, memory: HeadMemory, latestMs: number, commit: PendingCommit, end: (id: number) => void) {
+  constructor(
+    id: number,
+    memory: HeadMemory,
+    exemplarRing: ExemplarRing,
+    latestMs: number,
+    commit: PendingCommit,
+    end: (id: number) => void,
+  ) {
     this.id = id;
     this.#memory = memory;
+    this.#exemplarRing = exemplarRing;
     this.#latestMs = latestMs;
     this.#commit = commit;
     this.#end = end;
@@ -79,7 +149,34 @@ export class Appender implements HeadAppender {
   }
 
   appendStale(ref: SeriesRef, timestampMs: number): AppendOutcome {
-    return this.#append(ref, timestampMs, staleHigh, staleLow);
+    const series = this.#memory.index.byRef(ref);
+    if (series?.hasHistograms !== true) return this.#append(ref, timestampMs, staleHigh, staleLow);
+    // Of either kind: a marker says nothing about counts.
+    const isInteger = series.open !== undefined && "encoding" in series.open && series.open.encoding === 2;
+    return this.#appendHistogram(ref, timestampMs, staleHistogram, isInteger ? rowIntegerHistogram : rowFloatHistogram);
+  }
+
+  appendHistogram(
+    ref: SeriesRef,
+    timestampMs: number,
+    histogram: FloatHistogram,
+    kind: HistogramKind,
+  ): HistogramOutcome {
+    if (histogramFault(histogram, kind) !== undefined) return "invalid";
+    const row = kind === "integer" ? rowIntegerHistogram : rowFloatHistogram;
+    return this.#appendHistogram(ref, timestampMs, histogram, row);
+  }
+
+  appendExemplar(ref: SeriesRef, exemplar: Exemplar): ExemplarOutcome | "unknown-series" | "too-long" {
+    this.#assertOpen();
+    const series = this.#memory.index.byRef(ref);
+    if (series === undefined) return "unknown-series";
+    if (exemplar.labels.join("").length > exemplarLabelCharactersMax) return "too-long";
+    if (!Number.isInteger(exemplar.timestampMs) || Math.abs(exemplar.timestampMs) > timestampMsMax)
+      return "out-of-order";
+    const outcome = this.#exemplarRing.outcomeOf(series, exemplar);
+    if (outcome === "appended") this.#exemplars.push({ series, exemplar });
+    return outcome;
   }
 
   async commit(): Promise<Result<CommitStats, HeadFailure>> {
@@ -99,21 +196,33 @@ export class Appender implements HeadAppender {
   }
 
   /**
-   * Drops the samples that others have overtaken since. Gives how many. `checkId` is greater than that of any appender:
-   * the rows are put in order anew, since two open appenders may have hidden each other's samples.
+   * Drops the samples that others have overtaken since, or makes them out-of-order ones where those are taken. Gives how
+   * many were dropped. `checkId` is greater than that of any appender: the rows are put in order anew, since two open
+   * appenders may have hidden each other's samples.
    */
   dropOvertaken(checkId: number): number {
+    const { closedBeforeMs, outOfOrderFromMs } = this.#memory;
     let kept = 0;
+    this.#outOfOrderCount = 0;
     const count = this.#series.length;
     for (let i = 0; i < count; i++) {
       const series = this.#series[i];
       const timestampMs = this.#timestampsMs[i] ?? 0;
-      if (series === undefined || series.isForgotten || timestampMs < this.#memory.closedBeforeMs) continue;
-      if (timestampMs <= (series.heldBy === checkId ? series.heldTimeMs : series.maxTimeMs)) continue;
-      series.heldBy = checkId;
-      series.heldTimeMs = timestampMs;
+      if (series === undefined || series.isForgotten || timestampMs < closedBeforeMs) continue;
+      let kind = this.#kinds[i] ?? rowFloat;
+      if (kind !== rowOutOfOrder) {
+        if (timestampMs > (series.heldBy === checkId ? series.heldTimeMs : series.maxTimeMs)) {
+          series.heldBy = checkId;
+          series.heldTimeMs = timestampMs;
+        } else if (kind === rowFloat && timestampMs >= outOfOrderFromMs) kind = rowOutOfOrder;
+        else continue;
+      } else if (timestampMs < outOfOrderFromMs) continue;
+      const histogram = this.#histograms.get(i);
+      if (histogram !== undefined) this.#histograms.set(kept, histogram);
       this.#series[kept] = series;
       this.#timestampsMs[kept] = timestampMs;
+      this.#kinds[kept] = kind;
+      if (kind === rowOutOfOrder) this.#outOfOrderCount++;
       this.#valueWords[2 * kept] = this.#valueWords[2 * i] ?? 0;
       this.#valueWords[2 * kept + 1] = this.#valueWords[2 * i + 1] ?? 0;
       kept++;
@@ -122,44 +231,140 @@ export class Appender implements HeadAppender {
     return count - kept;
   }
 
-  /** Writes the records of all samples, and of the series that the log does not know yet; gives these. */
-  writeRecords(batch: RecordBatch): readonly MemorySeries[] {
+  /**
+   * Writes the records of all samples, and of the series that the log does not know yet; gives these. Samples out of order
+   * go into a log of their own.
+   */
+  writeRecords(batch: RecordBatch, outOfOrderBatch: RecordBatch): readonly MemorySeries[] {
+    const fresh = this.#writeSeries(batch);
+    this.#writeFloats(batch, rowFloat);
+    if (this.#outOfOrderCount > 0) this.#writeFloats(outOfOrderBatch, rowOutOfOrder);
+    this.#writeHistograms(batch);
+    this.#writeExemplars(batch);
+    return [...fresh];
+  }
+
+  /** The newest of the samples out of order; -Infinity where there is none. */
+  get outOfOrderMaxTimeMs(): number {
+    let maxTimeMs = -Infinity;
+    if (this.#outOfOrderCount === 0) return maxTimeMs;
+    for (let i = 0; i < this.#series.length; i++) {
+      if (this.#kinds[i] === rowOutOfOrder) maxTimeMs = Math.max(maxTimeMs, this.#timestampsMs[i] ?? 0);
+    }
+    return maxTimeMs;
+  }
+
+  /** Hands over every sample; gives how many were taken, how many of them out of order, and how many were there already. */
+  forEach(sink: RowSink): { samples: number; outOfOrder: number; dropped: number } {
+    let outOfOrder = 0;
+    let dropped = 0;
+    for (let i = 0; i < this.#series.length; i++) {
+      const series = this.#series[i];
+      if (series === undefined) continue;
+      const timestampMs = this.#timestampsMs[i] ?? 0;
+      const kind = this.#kinds[i] ?? rowFloat;
+      const high = this.#valueWords[2 * i + 1] ?? 0;
+      const low = this.#valueWords[2 * i] ?? 0;
+      if (kind === rowFloat) sink.float(series, timestampMs, high, low);
+      else if (kind === rowOutOfOrder) {
+        if (sink.outOfOrder(series, timestampMs, high, low)) outOfOrder++;
+        else dropped++;
+      } else {
+        const histogram = this.#histograms.get(i);
+        const histogramKind = kindOfRow[kind];
+        if (histogram === undefined || histogramKind === undefined) throw new Error("a row lacks its histogram");
+        sink.histogram(series, timestampMs, histogram, histogramKind);
+      }
+    }
+    return { samples: this.#series.length - dropped, outOfOrder, dropped };
+  }
+
+  /** Keeps the exemplars; gives how many. */
+  keepExemplars(): number {
+    let kept = 0;
+    for (const { series, exemplar } of this.#exemplars) {
+      if (!series.isForgotten && this.#exemplarRing.add(series, exemplar) === "appended") kept++;
+    }
+    return kept;
+  }
+
+  #writeSeries(batch: RecordBatch): ReadonlySet<MemorySeries> {
     const { writer } = batch;
     const fresh = new Set<MemorySeries>();
-    for (const series of this.#series) {
-      if (series.isLogged || fresh.has(series)) continue;
+    const write = (series: MemorySeries) => {
+      if (series.isLogged || fresh.has(series)) return;
       fresh.add(series);
       if (batch.openBytes === 0) writer.u8(recordSeries);
       writeSeries(writer, series.ref, this.#memory.ownLabels(series));
       if (batch.openBytes >= recordBytesUsual) batch.endRecord();
-    }
+    };
+    for (const series of this.#series) write(series);
+    for (const { series } of this.#exemplars) if (!series.isForgotten) write(series);
     batch.endRecord();
+    return fresh;
+  }
+
+  #writeFloats(batch: RecordBatch, kind: number): void {
+    const { writer } = batch;
     let baseRef = 0;
     let baseMs = 0;
     for (let i = 0; i < this.#series.length; i++) {
+      if (this.#kinds[i] !== kind) continue;
       const ref = this.#series[i]?.ref ?? 0;
       const timestampMs = this.#timestampsMs[i] ?? 0;
       if (batch.openBytes === 0) {
         baseRef = ref;
         baseMs = timestampMs;
-        writeSamplesBase(writer, baseRef, baseMs);
+        writeBase(writer, recordSamples, baseRef, baseMs);
       }
       const high = this.#valueWords[2 * i + 1] ?? 0;
       writeSample(writer, ref - baseRef, timestampMs - baseMs, high, this.#valueWords[2 * i] ?? 0);
       if (batch.openBytes >= recordBytesUsual) batch.endRecord();
     }
     batch.endRecord();
-    return [...fresh];
   }
 
-  /** Hands over every sample; gives how many. */
-  forEach(take: (series: MemorySeries, timestampMs: number, high: number, low: number) => void): number {
-    let i = 0;
-    for (const series of this.#series) {
-      take(series, this.#timestampsMs[i] ?? 0, this.#valueWords[2 * i + 1] ?? 0, this.#valueWords[2 * i] ?? 0);
-      i++;
+  #writeHistograms(batch: RecordBatch): void {
+    if (this.#histograms.size === 0) return;
+    const { writer } = batch;
+    let openType = 0;
+    let baseRef = 0;
+    let baseMs = 0;
+    for (let i = 0; i < this.#series.length; i++) {
+      const kind = kindOfRow[this.#kinds[i] ?? rowFloat];
+      const histogram = this.#histograms.get(i);
+      if (kind === undefined || histogram === undefined) continue;
+      const ref = this.#series[i]?.ref ?? 0;
+      const timestampMs = this.#timestampsMs[i] ?? 0;
+      const type = histogramRecordType(kind, histogram);
+      if (type !== openType) batch.endRecord();
+      if (batch.openBytes === 0) {
+        openType = type;
+        baseRef = ref;
+        baseMs = timestampMs;
+        writeBase(writer, type, baseRef, baseMs);
+      }
+      writeHistogramSample(writer, ref - baseRef, timestampMs - baseMs, histogram, kind);
+      if (batch.openBytes >= recordBytesUsual) batch.endRecord();
     }
-    return i;
+    batch.endRecord();
+  }
+
+  #writeExemplars(batch: RecordBatch): void {
+    const { writer } = batch;
+    let baseRef = 0;
+    let baseMs = 0;
+    for (const { series, exemplar } of this.#exemplars) {
+      if (series.isForgotten) continue;
+      if (batch.openBytes === 0) {
+        baseRef = series.ref;
+        baseMs = exemplar.timestampMs;
+        writeBase(writer, recordExemplars, baseRef, baseMs);
+      }
+      writeExemplar(writer, series.ref - baseRef, exemplar, baseMs);
+      if (batch.openBytes >= recordBytesUsual) batch.endRecord();
+    }
+    batch.endRecord();
   }
 
   #append(ref: SeriesRef, timestampMs: number, high: number, low: number): AppendOutcome {
@@ -172,21 +377,70 @@ export class Appender implements HeadAppender {
       if (isHeld) return series.heldHigh === high && series.heldLow === low ? "appended" : "duplicate";
       return series.newestMs === timestampMs && series.endsWith(high, low) ? "appended" : "duplicate";
     }
-    if (!Number.isInteger(timestampMs) || Math.abs(timestampMs) > timestampMsMax) return "out-of-bounds";
-    if (timestampMs < this.#memory.appendableFromMs || timestampMs > this.#latestMs) return "out-of-bounds";
-    if (timestampMs < lastMs) return "out-of-order";
-
-    const row = this.#series.length;
-    if (row === this.#timestampsMs.length) this.#grow();
-    this.#series.push(series);
-    this.#timestampsMs[row] = timestampMs;
-    this.#valueWords[2 * row] = low;
-    this.#valueWords[2 * row + 1] = high;
+    if (!this.#isTime(timestampMs)) return "out-of-bounds";
+    if (timestampMs < lastMs || timestampMs < this.#memory.appendableFromMs) {
+      return this.#appendOutOfOrder(series, timestampMs, high, low);
+    }
+    this.#push(series, timestampMs, rowFloat, high, low);
     series.heldBy = this.id;
     series.heldTimeMs = timestampMs;
     series.heldHigh = high;
     series.heldLow = low;
     return "appended";
+  }
+
+  #appendOutOfOrder(series: MemorySeries, timestampMs: number, high: number, low: number): AppendOutcome {
+    const { appendableFromMs, outOfOrderFromMs } = this.#memory;
+    // Beneath chunks that are being imported nobody can tell yet what the series has.
+    if (timestampMs < outOfOrderFromMs || series.floorMs > -Infinity) {
+      return timestampMs < appendableFromMs ? "out-of-bounds" : "out-of-order";
+    }
+    const there = series.sampleAt(timestampMs, high, low);
+    if (there !== "none") return there === "same" ? "appended" : "duplicate";
+    this.#push(series, timestampMs, rowOutOfOrder, high, low);
+    return "appended";
+  }
+
+  #appendHistogram(ref: SeriesRef, timestampMs: number, histogram: FloatHistogram, kind: number): AppendOutcome {
+    this.#assertOpen();
+    const series = this.#memory.index.byRef(ref);
+    if (series === undefined) return "unknown-series";
+    const isHeld = series.heldBy === this.id && series.heldTimeMs > -Infinity;
+    const lastMs = isHeld ? series.heldTimeMs : series.maxTimeMs;
+    if (timestampMs === lastMs) return this.#hasHistogram(series, isHeld, histogram) ? "appended" : "duplicate";
+    if (!this.#isTime(timestampMs) || timestampMs < this.#memory.appendableFromMs) return "out-of-bounds";
+    if (timestampMs < lastMs) return "out-of-order";
+    this.#histograms.set(this.#series.length, histogram);
+    this.#push(series, timestampMs, kind, 0, 0);
+    series.heldBy = this.id;
+    series.heldTimeMs = timestampMs;
+    // No float has these bits and passes for one: a NaN that is neither ordinary nor a staleness marker.
+    series.heldHigh = -1;
+    series.heldLow = -1;
+    return "appended";
+  }
+
+  /** Whether the newest sample of a series, of this transaction if it has one, is this histogram. */
+  #hasHistogram(series: MemorySeries, isHeld: boolean, histogram: FloatHistogram): boolean {
+    if (!isHeld) return series.endsWithHistogram(histogram);
+    const row = this.#series.lastIndexOf(series);
+    const held = this.#histograms.get(row);
+    return held !== undefined && (held === histogram || histogramsEqual(held, histogram));
+  }
+
+  #isTime(timestampMs: number): boolean {
+    if (!Number.isInteger(timestampMs) || Math.abs(timestampMs) > timestampMsMax) return false;
+    return timestampMs <= this.#latestMs;
+  }
+
+  #push(series: MemorySeries, timestampMs: number, kind: number, high: number, low: number): void {
+    const row = this.#series.length;
+    if (row === this.#timestampsMs.length) this.#grow();
+    this.#series.push(series);
+    this.#timestampsMs[row] = timestampMs;
+    this.#kinds[row] = kind;
+    this.#valueWords[2 * row] = low;
+    this.#valueWords[2 * row + 1] = high;
   }
 
   /** Keeps a series from being forgotten while it has no sample of this transaction yet. */
@@ -196,18 +450,25 @@ export class Appender implements HeadAppender {
   }
 
   #grow(): void {
-    const timestampsMs = new Float64Array(this.#timestampsMs.length * 2);
+    const rowsMax = this.#timestampsMs.length * 2;
+    const timestampsMs = new Float64Array(rowsMax);
     timestampsMs.set(this.#timestampsMs);
     this.#timestampsMs = timestampsMs;
-    const valueWords = new Uint32Array(this.#valueWords.length * 2);
+    const valueWords = new Uint32Array(rowsMax * 2);
     valueWords.set(this.#valueWords);
     this.#valueWords = valueWords;
+    const kinds = new Uint8Array(rowsMax);
+    kinds.set(this.#kinds);
+    this.#kinds = kinds;
   }
 
   #release(): void {
     this.#series = [];
     this.#timestampsMs = new Float64Array(0);
     this.#valueWords = new Uint32Array(0);
+    this.#kinds = new Uint8Array(0);
+    this.#histograms.clear();
+    this.#exemplars = [];
     this.#end(this.id);
   }
 

@@ -2,6 +2,7 @@
 import { crc32c } from "@pleiad/chunks";
 import type { ChunkEncoding } from "@pleiad/model";
 import { ByteReader } from "./byte-reader.ts";
+import type { TimedChunk } from "./chunk-clip.ts";
 
 /** A chunk that takes no more samples. Its bytes lie in the image of its file, which lives while a chunk of it does. */
 export interface ClosedChunk {
@@ -11,6 +12,11 @@ export interface ClosedChunk {
   readonly page: Uint8Array;
   readonly offset: number;
   readonly length: number;
+}
+
+/** The chunk with its bytes as a view. */
+export function timedChunk({ minTimeMs, maxTimeMs, encoding, page, offset, length }: ClosedChunk): TimedChunk {
+  return { minTimeMs, maxTimeMs, encoding, data: new Uint8Array(page.buffer, page.byteOffset + offset, length) };
 }
 
 /** A file of closed chunks, and the newest sample in it: past retention it goes as a whole. */
@@ -28,21 +34,21 @@ export const headChunkFileHeader: Uint8Array = Uint8Array.of(0x01, 0x30, 0xbc, 0
 export const chunkRecordBytesMax = 8 + 8 + 8 + 1 + 5 + 4;
 
 /** An encoding byte with this bit is of a chunk whose samples came out of order. */
-const outOfOrderFlag = 0x80;
+export const outOfOrderFlag = 0x80;
 
 export interface HeadChunkFileEnd {
   /** Where the last whole chunk ends. */
   readonly goodBytes: number;
   /** What is wrong behind it; undefined where the file ends as it should. */
   readonly damage: string | undefined;
-  /** Chunks of out-of-order samples or of unknown encoding, which are not read. */
+  /** Chunks of unknown encoding, which are not read. */
   readonly skipped: number;
 }
 
 /** Reads a whole file; the chunks keep its bytes. */
 export function readHeadChunkFile(
   bytes: Uint8Array,
-  onChunk: (ref: number, chunk: ClosedChunk) => void,
+  onChunk: (ref: number, chunk: ClosedChunk, isOutOfOrder: boolean) => void,
 ): HeadChunkFileEnd {
   if (bytes.length === 0) return { goodBytes: 0, damage: undefined, skipped: 0 };
   if (bytes.length < headChunkFileHeader.length) return { goodBytes: 0, damage: "the header is cut short", skipped: 0 };
@@ -65,8 +71,9 @@ export function readHeadChunkFile(
     reader.at = sumAt;
     if (reader.u32() !== crc32c(bytes, at, sumAt)) return ended("a chunk's checksum does not fit");
     at = sumAt + 4;
-    if (isEncoding(encoding)) onChunk(ref, { minTimeMs, maxTimeMs, encoding, page: bytes, offset, length });
-    else if ((encoding & outOfOrderFlag) !== 0 || encoding > 6) skipped++;
+    const plain = encoding & ~outOfOrderFlag;
+    if (!isEncoding(plain)) skipped++;
+    else onChunk(ref, { minTimeMs, maxTimeMs, encoding: plain, page: bytes, offset, length }, plain !== encoding);
   }
   return ended(undefined);
 }

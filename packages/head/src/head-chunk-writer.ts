@@ -2,12 +2,20 @@
  * Writes closed chunks to files. A chunk is laid out once, in the bytes of its file: memory serves readers from there,
  * and `flush` sends the same bytes to disk. Chunks are not added while a flush is under way.
  */
-import { crc32c, type XorAppender } from "@pleiad/chunks";
-import { xorEncoding } from "@pleiad/model";
+import { crc32c } from "@pleiad/chunks";
+import { xorEncoding, type ChunkEncoding } from "@pleiad/model";
 import type { FileSystem } from "@pleiad/ports";
 import { AppendFile } from "./append-file.ts";
 import { ByteWriter } from "./byte-writer.ts";
-import { chunkRecordBytesMax, headChunkFileHeader, type ClosedChunk, type HeadChunkFile } from "./head-chunk-file.ts";
+import type { TimedChunk } from "./chunk-clip.ts";
+import {
+  chunkRecordBytesMax,
+  headChunkFileHeader,
+  outOfOrderFlag,
+  type ClosedChunk,
+  type HeadChunkFile,
+} from "./head-chunk-file.ts";
+import { encodeOpen, isOpenHistogram, type OpenChunk } from "./memory-series.ts";
 
 export interface HeadChunkWriterOptions {
   readonly directory: string;
@@ -54,18 +62,20 @@ export class HeadChunkWriter {
   }
 
   /** Lays out an open chunk as a closed one. */
-  addOpen(ref: number, open: XorAppender): ClosedChunk {
+  addOpen(ref: number, open: OpenChunk): ClosedChunk {
     const { minTimeMs, maxTimeMs, byteLength } = open;
-    const { page, start } = this.#beginRecord(ref, minTimeMs, maxTimeMs, byteLength);
+    if (isOpenHistogram(open)) return this.addEncoded(ref, { minTimeMs, maxTimeMs, ...encodeOpen(open) });
+    const { page, start } = this.#beginRecord(ref, minTimeMs, maxTimeMs, xorEncoding, byteLength);
     open.copyTo(page.bytes, page.length);
-    return this.#endRecord(start, minTimeMs, maxTimeMs, byteLength);
+    return this.#endRecord(start, minTimeMs, maxTimeMs, xorEncoding, byteLength);
   }
 
-  /** Lays out an XOR chunk that was encoded elsewhere; `data` is copied. */
-  addEncoded(ref: number, minTimeMs: number, maxTimeMs: number, data: Uint8Array): ClosedChunk {
-    const { page, start } = this.#beginRecord(ref, minTimeMs, maxTimeMs, data.length);
+  /** Lays out a chunk that was encoded elsewhere; its data is copied. */
+  addEncoded(ref: number, { minTimeMs, maxTimeMs, encoding, data }: TimedChunk, isOutOfOrder = false): ClosedChunk {
+    const flags = isOutOfOrder ? outOfOrderFlag : 0;
+    const { page, start } = this.#beginRecord(ref, minTimeMs, maxTimeMs, encoding | flags, data.length);
     page.bytes.set(data, page.length);
-    return this.#endRecord(start, minTimeMs, maxTimeMs, data.length);
+    return this.#endRecord(start, minTimeMs, maxTimeMs, encoding, data.length);
   }
 
   /** Sends what is laid out to its files. After a rejection nothing is lost: the next flush goes on with it. */
@@ -134,7 +144,7 @@ export class HeadChunkWriter {
   }
 
   /** Writes what precedes the data and makes room for it. `start` is where the record begins. */
-  #beginRecord(ref: number, minTimeMs: number, maxTimeMs: number, dataBytes: number) {
+  #beginRecord(ref: number, minTimeMs: number, maxTimeMs: number, encodingByte: number, dataBytes: number) {
     const bytes = dataBytes + chunkRecordBytesMax;
     const startsFile =
       this.#fileBytes === 0 ||
@@ -157,12 +167,18 @@ export class HeadChunkWriter {
     page.i64(ref);
     page.i64(minTimeMs);
     page.i64(maxTimeMs);
-    page.u8(xorEncoding);
+    page.u8(encodingByte);
     page.uvarint(dataBytes);
     return { page, start };
   }
 
-  #endRecord(start: number, minTimeMs: number, maxTimeMs: number, dataBytes: number): ClosedChunk {
+  #endRecord(
+    start: number,
+    minTimeMs: number,
+    maxTimeMs: number,
+    encoding: ChunkEncoding,
+    dataBytes: number,
+  ): ClosedChunk {
     const page = this.#page;
     const offset = page.length;
     page.length += dataBytes;
@@ -173,6 +189,6 @@ export class HeadChunkWriter {
       piece.to = page.length;
       piece.maxTimeMs = Math.max(piece.maxTimeMs, maxTimeMs);
     }
-    return { minTimeMs, maxTimeMs, encoding: xorEncoding, page: page.bytes, offset, length: dataBytes };
+    return { minTimeMs, maxTimeMs, encoding, page: page.bytes, offset, length: dataBytes };
   }
 }

@@ -1,6 +1,6 @@
 /** A bulk session for chunks that were closed elsewhere: history before or behind all that a series has. */
 import { createSampleColumns, decodeChunk, formatChunkFailure } from "@pleiad/chunks";
-import type { Labels, Result } from "@pleiad/model";
+import { xorEncoding, type Labels, type Result } from "@pleiad/model";
 import type { ClosedChunk } from "./head-chunk-file.ts";
 import type { HeadChunkWriter } from "./head-chunk-writer.ts";
 import { formatHeadFailure, formatHeadRefusal, type HeadFailure, type HeadRefusal } from "./head-failure.ts";
@@ -99,13 +99,14 @@ export class Importer implements HeadImporter {
     const series = this.#memory.findOrCreate(labels);
     if ("kind" in series) return series;
     if (previousMs >= series.minTimeMs && first.minTimeMs <= series.newestMs) return { kind: "overlap" };
+    if (series.outOfOrder !== undefined && series.reachesInto(first.minTimeMs, previousMs)) return { kind: "overlap" };
     if (series.floorMs > -Infinity || first.minTimeMs < this.#memory.closedBeforeMs) return { kind: "overlap" };
     series.heldBy = Math.max(series.heldBy, this.id);
     series.heldTimeMs = -Infinity;
     series.floorMs = previousMs;
     this.#staged.push({
       series,
-      chunks: chunks.map((chunk) => this.#writer.addEncoded(series.ref, chunk.minTimeMs, chunk.maxTimeMs, chunk.data)),
+      chunks: chunks.map((chunk) => this.#writer.addEncoded(series.ref, { ...chunk, encoding: xorEncoding })),
     });
     return undefined;
   }

@@ -1,26 +1,42 @@
 /** What a head holds in memory, and the rules by which samples enter and leave it. No I/O. */
-import { createSampleColumns, decodeChunk, type ChunkFailure } from "@pleiad/chunks";
+import {
+  createHistogramAppender,
+  createHistogramColumns,
+  createSampleColumns,
+  decodeChunk,
+  decodeHistogramChunk,
+  type ChunkFailure,
+} from "@pleiad/chunks";
 import {
   compareText,
   hashLabels,
   isSortedLabels,
   labelsFromSorted,
+  ok,
   withLabels,
   withoutLabels,
   xorEncoding,
+  type FloatHistogram,
   type Labels,
+  type Result,
 } from "@pleiad/model";
-import { clipChunks } from "./chunk-clip.ts";
-import type { ClosedChunk } from "./head-chunk-file.ts";
+import { clipChunks, type TimedChunk } from "./chunk-clip.ts";
+import { timedChunk, type ClosedChunk } from "./head-chunk-file.ts";
 import type { HeadChunkWriter } from "./head-chunk-writer.ts";
 import type { HeadRefusal } from "./head-failure.ts";
 import type { HeadLimits, HeadOptions } from "./head-options.ts";
 import type { TimeRange } from "./time-range.ts";
-import { MemorySeries, type SeriesRef } from "./memory-series.ts";
+import type { HistogramKind } from "./histogram-record.ts";
+import { encodeOpen, isOpenHistogram, MemorySeries, type OpenChunk, type SeriesRef } from "./memory-series.ts";
+import { OutOfOrderSamples } from "./out-of-order.ts";
 import { SeriesIndex } from "./series-index.ts";
 import { seriesRefMax } from "./wal-records.ts";
 
 const utf8 = new TextEncoder();
+
+/** A chunk of histograms is closed at this size, as Prometheus does it, but not below this many. */
+const histogramBytesUsual = 1024;
+const histogramsMin = 10;
 
 export class HeadMemory {
   readonly index = new SeriesIndex();
@@ -106,12 +122,15 @@ export class HeadMemory {
    * sample of this one is taken any more. undefined until then.
    */
   cuttableRange(): TimeRange | undefined {
-    const { chunkRangeMs } = this.#options;
+    const { chunkRangeMs, outOfOrderWindowMs } = this.#options;
     // What a truncation that failed has left is in a block already.
     const fromMs = Math.max(this.minTimeMs, this.truncatedBeforeMs);
     if (!(this.maxTimeMs - fromMs > 1.5 * chunkRangeMs)) return undefined;
     const startMs = Math.floor(fromMs / chunkRangeMs) * chunkRangeMs;
-    return { minTimeMs: startMs, maxTimeMs: startMs + chunkRangeMs };
+    const endMs = startMs + chunkRangeMs;
+    // Samples of it may still come.
+    if (this.maxTimeMs - outOfOrderWindowMs < endMs) return undefined;
+    return { minTimeMs: startMs, maxTimeMs: endMs };
   }
 
   /** What ends before this is past retention, which counts from `nowMs` or the newest sample, whichever is older. */
@@ -119,30 +138,100 @@ export class HeadMemory {
     return Math.min(nowMs, this.maxTimeMs) - this.#options.retentionMs;
   }
 
+  /** The oldest time of a sample that may come out of order; Infinity where none may. */
+  get outOfOrderFromMs(): number {
+    const { outOfOrderWindowMs } = this.#options;
+    return outOfOrderWindowMs > 0 ? Math.max(this.closedBeforeMs, this.maxTimeMs - outOfOrderWindowMs) : Infinity;
+  }
+
   /** Adds a sample behind all others of its series; a full chunk is closed into `writer` first. */
   append(series: MemorySeries, timestampMs: number, high: number, low: number, writer: HeadChunkWriter): void {
     const { open } = series;
     if (open !== undefined && open.count > 0) {
-      const { chunkRangeMs, samplesPerChunk, retentionMs } = this.#options;
-      const rangeEndMs = (Math.floor(open.minTimeMs / chunkRangeMs) + 1) * chunkRangeMs;
-      const isFull = open.count >= samplesPerChunk || timestampMs >= rangeEndMs;
-      // Retention drops an open chunk whose series was silent for long. A replay meets its samples once more, and must
-      // not put them into one chunk with those that came later: it would keep what was dropped.
-      const isResumed = timestampMs - open.maxTimeMs > retentionMs / 2;
-      // Chunks that are being imported come between.
-      const isParted = series.floorMs > open.maxTimeMs;
-      if (isFull || isResumed || isParted) this.closeChunk(series, writer);
+      const isFull = isOpenHistogram(open) || open.count >= this.#options.samplesPerChunk;
+      if (isFull || this.#isParted(series, open, timestampMs)) this.closeChunk(series, writer);
     }
     if (series.open === undefined || series.open.count === 0) this.chunkCount++;
     series.append(timestampMs, high, low);
     this.#widen(timestampMs, timestampMs);
   }
 
+  /** As `append`, for a histogram that `histogramFault` finds nothing wrong with. */
+  appendHistogram(
+    series: MemorySeries,
+    timestampMs: number,
+    histogram: FloatHistogram,
+    kind: HistogramKind,
+    writer: HeadChunkWriter,
+  ): void {
+    const encoding = kind === "integer" ? 2 : 3;
+    const { open } = series;
+    if (open !== undefined && open.count > 0) {
+      const isOther = !isOpenHistogram(open) || open.encoding !== encoding;
+      const isFull = !isOther && open.byteLength >= histogramBytesUsual && open.count >= histogramsMin;
+      if (isOther || isFull || this.#isParted(series, open, timestampMs)) this.closeChunk(series, writer);
+    }
+    let taking = series.open;
+    if (taking === undefined || !isOpenHistogram(taking) || taking.encoding !== encoding) {
+      series.open = taking = createHistogramAppender(encoding);
+    }
+    if (taking.count === 0) this.chunkCount++;
+    if (!taking.append(timestampMs, histogram)) {
+      this.closeChunk(series, writer);
+      this.chunkCount++;
+      taking.append(timestampMs, histogram);
+    }
+    this.#widen(timestampMs, timestampMs);
+  }
+
+  /** Adds a float among those of its series that came out of order. False where the series has one of this time. */
+  appendOutOfOrder(
+    series: MemorySeries,
+    timestampMs: number,
+    high: number,
+    low: number,
+    writer: HeadChunkWriter,
+  ): boolean {
+    if (series.sampleAt(timestampMs, high, low) !== "none") return false;
+    series.outOfOrder ??= new OutOfOrderSamples();
+    const { outOfOrder } = series;
+    if (outOfOrder.isFull) {
+      const { openMinTimeMs: minTimeMs, openMaxTimeMs: maxTimeMs } = outOfOrder;
+      const chunk: TimedChunk = { minTimeMs, maxTimeMs, encoding: xorEncoding, data: outOfOrder.encodeOpen() };
+      outOfOrder.close(writer.addEncoded(series.ref, chunk, true));
+      this.chunkCount++;
+    }
+    outOfOrder.insert(timestampMs, high, low);
+    this.#widen(timestampMs, timestampMs);
+    return true;
+  }
+
+  /** Adds a closed chunk of samples that came out of order. */
+  attachOutOfOrder(series: MemorySeries, chunks: readonly ClosedChunk[]): void {
+    series.outOfOrder ??= new OutOfOrderSamples();
+    series.outOfOrder.closed = [...series.outOfOrder.closed, ...chunks];
+    this.chunkCount += chunks.length;
+    for (const { minTimeMs, maxTimeMs } of chunks) this.#widen(minTimeMs, maxTimeMs);
+  }
+
   closeChunk(series: MemorySeries, writer: HeadChunkWriter): void {
     const { open } = series;
     if (open === undefined || open.count === 0) return;
     series.insert(writer.addOpen(series.ref, open));
-    open.reset();
+    // The next chunk of histograms says how it goes on after this one.
+    if (isOpenHistogram(open)) open.cut();
+    else open.reset();
+  }
+
+  /** Whether a sample must not come into one chunk with the open ones. */
+  #isParted(series: MemorySeries, open: OpenChunk, timestampMs: number): boolean {
+    const { chunkRangeMs, retentionMs } = this.#options;
+    if (timestampMs >= (Math.floor(open.minTimeMs / chunkRangeMs) + 1) * chunkRangeMs) return true;
+    // Retention drops an open chunk whose series was silent for long. A replay meets its samples once more, and must
+    // not put them into one chunk with those that came later: it would keep what was dropped.
+    if (timestampMs - open.maxTimeMs > retentionMs / 2) return true;
+    // Chunks that are being imported come between.
+    return series.floorMs > open.maxTimeMs;
   }
 
   /** Adds chunks that were closed elsewhere. */
@@ -155,8 +244,8 @@ export class HeadMemory {
     this.chunkCount += series.closed.length - before;
   }
 
-  /** Drops the chunks of a series that end before `cutoffMs`. */
-  expire(series: MemorySeries, cutoffMs: number): void {
+  /** Drops the chunks of a series that end before `cutoffMs`; those out of order may have another. */
+  expire(series: MemorySeries, cutoffMs: number, outOfOrderCutoffMs = cutoffMs): void {
     const { closed, open } = series;
     const first = closed[0];
     if (first !== undefined && first.maxTimeMs < cutoffMs) {
@@ -166,6 +255,10 @@ export class HeadMemory {
     if (open !== undefined && open.count > 0 && open.maxTimeMs < cutoffMs) {
       series.open = undefined;
       this.chunkCount--;
+    }
+    if (series.outOfOrder !== undefined) {
+      this.chunkCount -= series.outOfOrder.expire(outOfOrderCutoffMs);
+      if (series.outOfOrder.isEmpty) series.outOfOrder = undefined;
     }
   }
 
@@ -180,41 +273,37 @@ export class HeadMemory {
   }
 
   /** Drops the samples of a series below `beforeMs`; a chunk that crosses it is split. Gives a chunk that does not decode. */
-  truncate(series: MemorySeries, beforeMs: number): ChunkFailure | undefined {
-    this.expire(series, beforeMs);
-    const { open } = series;
-    const first = series.closed[0];
-    if (first !== undefined && first.minTimeMs < beforeMs) {
-      const chunks = series.closed.map(({ minTimeMs, maxTimeMs, encoding, page, offset, length }) => ({
-        minTimeMs,
-        maxTimeMs,
-        encoding,
-        data: page.subarray(offset, offset + length),
-      }));
-      const clipped = clipChunks(chunks, beforeMs, Infinity, this.#options.samplesPerChunk);
-      if (!clipped.ok) return clipped.failure;
-      this.chunkCount += clipped.value.length - series.closed.length;
-      series.closed = clipped.value.map(({ minTimeMs, maxTimeMs, encoding, data }) => ({
-        minTimeMs,
-        maxTimeMs,
-        encoding,
-        page: data,
-        offset: 0,
-        length: data.length,
-      }));
-    }
-    if (open !== undefined && open.count > 0 && open.maxTimeMs >= beforeMs && open.minTimeMs < beforeMs) {
-      const columns = createSampleColumns(open.count);
-      const failure = decodeChunk(xorEncoding, open.bytes(), columns);
-      if (failure !== undefined) return failure;
-      open.reset();
-      const { timestampsMs, valueWords, count } = columns;
-      for (let i = 0; i < count; i++) {
-        const timestampMs = timestampsMs[i] ?? 0;
-        if (timestampMs >= beforeMs) open.appendBits(timestampMs, valueWords[2 * i + 1] ?? 0, valueWords[2 * i] ?? 0);
+  truncate(series: MemorySeries, beforeMs: number, outOfOrderBeforeMs = beforeMs): ChunkFailure | undefined {
+    this.expire(series, beforeMs, outOfOrderBeforeMs);
+    const { open, outOfOrder } = series;
+    const closed = this.#truncated(series.closed, beforeMs);
+    if (!closed.ok) return closed.failure;
+    series.closed = closed.value;
+    if (outOfOrder !== undefined) {
+      // Each by itself: made one, they would be no longer what the files have.
+      const parts: ClosedChunk[] = [];
+      for (const chunk of outOfOrder.closed) {
+        const part = this.#truncated([chunk], outOfOrderBeforeMs);
+        if (!part.ok) return part.failure;
+        parts.push(...part.value);
       }
+      outOfOrder.closed = parts;
     }
-    return undefined;
+    if (open === undefined || open.count === 0 || open.minTimeMs >= beforeMs) return undefined;
+    return truncateOpen(open, beforeMs);
+  }
+
+  #truncated(chunks: readonly ClosedChunk[], beforeMs: number): Result<readonly ClosedChunk[], ChunkFailure> {
+    if (chunks.every((chunk) => chunk.minTimeMs >= beforeMs)) return ok(chunks);
+    const timed = chunks.map(timedChunk);
+    const clipped = clipChunks(timed, beforeMs, Infinity, this.#options.samplesPerChunk);
+    if (!clipped.ok) return clipped;
+    this.chunkCount += clipped.value.length - chunks.length;
+    return ok(
+      clipped.value.map(({ minTimeMs, maxTimeMs, encoding, data }) => {
+        return { minTimeMs, maxTimeMs, encoding, page: data, offset: 0, length: data.length };
+      }),
+    );
   }
 
   forget(gone: ReadonlySet<MemorySeries>): void {
@@ -227,6 +316,34 @@ export class HeadMemory {
     if (minTimeMs < this.minTimeMs) this.minTimeMs = minTimeMs;
     if (maxTimeMs > this.maxTimeMs) this.maxTimeMs = maxTimeMs;
   }
+}
+
+/** Makes an open chunk anew without its samples below `beforeMs`. */
+function truncateOpen(open: OpenChunk, beforeMs: number): ChunkFailure | undefined {
+  const { encoding, data } = encodeOpen(open);
+  if (isOpenHistogram(open)) {
+    const columns = createHistogramColumns(open.count);
+    const failure = decodeHistogramChunk(encoding, data, columns);
+    if (failure !== undefined) return failure;
+    open.reset();
+    for (let i = 0; i < columns.count; i++) {
+      const timestampMs = columns.timestampsMs[i] ?? 0;
+      const histogram = columns.histograms[i];
+      // What went on in one chunk goes on in a part of it.
+      if (timestampMs >= beforeMs && histogram !== undefined) open.append(timestampMs, histogram);
+    }
+    return undefined;
+  }
+  const columns = createSampleColumns(open.count);
+  const failure = decodeChunk(encoding, data, columns);
+  if (failure !== undefined) return failure;
+  open.reset();
+  const { timestampsMs, valueWords, count } = columns;
+  for (let i = 0; i < count; i++) {
+    const timestampMs = timestampsMs[i] ?? 0;
+    if (timestampMs >= beforeMs) open.appendBits(timestampMs, valueWords[2 * i + 1] ?? 0, valueWords[2 * i] ?? 0);
+  }
+  return undefined;
 }
 
 /** The same labels without the room that an array keeps for growth: at hundreds of thousands of series it counts. */

@@ -27,6 +27,10 @@ export interface HeadOptions {
   /** Samples further ahead of the clock than this are refused: one would make all others too old. */
   readonly futureMaxMs: number;
   readonly limits: HeadLimits;
+  /** Floats this much older than the newest sample of the head are taken although their series has later ones. 0: none. */
+  readonly outOfOrderWindowMs: number;
+  /** The newest exemplars that are kept, of all series together. 0: none. */
+  readonly exemplarsMax: number;
   /** A segment of the log ends at about this size. */
   readonly walSegmentBytes: number;
   /** The log is cut behind a checkpoint once it has grown by this much, or by the size of the last checkpoint. */
@@ -45,6 +49,8 @@ export const defaultHead: Omit<HeadOptions, "directory" | "externalLabels" | "in
   samplesPerChunk: 120,
   futureMaxMs: 600_000,
   limits: { seriesMax: 1_000_000, labelsPerSeriesMax: 64, labelNameBytesMax: 256, labelValueBytesMax: 4096 },
+  outOfOrderWindowMs: 0,
+  exemplarsMax: 10_000,
   walSegmentBytes: 16 * 1024 * 1024,
   checkpointBytesMin: 1024 * 1024,
   chunkFileBytesMax: 64 * 1024 * 1024,

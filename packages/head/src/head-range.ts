@@ -2,11 +2,12 @@
  * What a head holds of one range of time, in the shape of a block: series in the order of the labels that they were made
  * with, chunks that lie in the range, ascend and do not overlap.
  */
-import { compareLabels, type Labels } from "@pleiad/model";
+import { compareLabels, xorEncoding, type Labels } from "@pleiad/model";
 import type { Clock } from "@pleiad/ports";
 import { clipChunks, type CountedChunk, type TimedChunk } from "./chunk-clip.ts";
+import { timedChunk } from "./head-chunk-file.ts";
 import type { HeadMemory } from "./head-memory.ts";
-import type { MemorySeries } from "./memory-series.ts";
+import { encodeOpen, type MemorySeries } from "./memory-series.ts";
 import type { TimeRange } from "./time-range.ts";
 
 /** One series of a range. */
@@ -60,15 +61,18 @@ export function headRange(
   };
 }
 
-/** All chunks of a series that reach into [fromMs, toMs); the open one as a copy. */
-function chunksOf({ closed, open }: MemorySeries, fromMs: number, toMs: number): TimedChunk[] {
+/** All chunks of a series that reach into [fromMs, toMs), those that came in order first; the open ones as copies. */
+function chunksOf({ closed, open, outOfOrder }: MemorySeries, fromMs: number, toMs: number): TimedChunk[] {
   const chunks: TimedChunk[] = [];
-  for (const { minTimeMs, maxTimeMs, encoding, page, offset, length } of closed) {
-    if (maxTimeMs < fromMs || minTimeMs >= toMs) continue;
-    chunks.push({ minTimeMs, maxTimeMs, encoding, data: page.subarray(offset, offset + length) });
-  }
+  for (const chunk of closed) if (chunk.maxTimeMs >= fromMs && chunk.minTimeMs < toMs) chunks.push(timedChunk(chunk));
   if (open !== undefined && open.count > 0 && open.maxTimeMs >= fromMs && open.minTimeMs < toMs) {
-    chunks.push({ minTimeMs: open.minTimeMs, maxTimeMs: open.maxTimeMs, encoding: 1, data: open.bytes() });
+    chunks.push({ minTimeMs: open.minTimeMs, maxTimeMs: open.maxTimeMs, ...encodeOpen(open) });
+  }
+  if (outOfOrder === undefined) return chunks;
+  for (const chunk of outOfOrder.closed) chunks.push(timedChunk(chunk));
+  if (outOfOrder.count > 0) {
+    const { openMinTimeMs: minTimeMs, openMaxTimeMs: maxTimeMs } = outOfOrder;
+    chunks.push({ minTimeMs, maxTimeMs, encoding: xorEncoding, data: outOfOrder.encodeOpen() });
   }
   return chunks;
 }

@@ -1,5 +1,4 @@
 /** Answers questions from the memory of a head: the SeriesSource of its data. */
-import type { XorAppender } from "@pleiad/chunks";
 import {
   compareText,
   compileMatcher,
@@ -10,6 +9,7 @@ import {
   ok,
   withoutLabels,
   xorEncoding,
+  type EncodedChunk,
   type Labels,
   type LabelsAnswer,
   type LabelsRequest,
@@ -22,8 +22,10 @@ import {
   type SourceFailure,
   type SourceSeries,
 } from "@pleiad/model";
+import type { TimedChunk } from "./chunk-clip.ts";
+import { timedChunk } from "./head-chunk-file.ts";
 import type { HeadMemory } from "./head-memory.ts";
-import type { MemorySeries } from "./memory-series.ts";
+import { encodeOpen, isOpenHistogram, type MemorySeries, type OpenChunk } from "./memory-series.ts";
 
 /** Few enough that the batches of all heads of a process, which are asked together, are small beside their series. */
 const batchSeriesMax = 64;
@@ -106,7 +108,7 @@ class HeadCursor implements SeriesCursor {
       if (page !== undefined) {
         const rowEnd = this.#rowEnd(row);
         for (let i = row; i < rowEnd; i++) addChunks(parts[i - from], minTimeMs, maxTimeMs, page, chunks);
-        if (rowEnd - row > 1) chunks.sort((a, b) => a.minTimeMs - b.minTimeMs || a.maxTimeMs - b.maxTimeMs);
+        if (rowEnd - row > 1) chunks.sort(byTime);
         if (chunks.length === 0) continue;
       }
       batch.push({ labels: withoutLabels(parts[row - from]?.labels ?? emptyLabels, this.#gone), chunks });
@@ -185,7 +187,7 @@ export function listLabelValues(
 }
 
 /** Visible series whose labels, external ones included, fulfil all matchers; in label order. */
-function findSeries(memory: HeadMemory, matchers: readonly Matcher[]): Result<MemorySeries[], MatcherFailure> {
+export function findSeries(memory: HeadMemory, matchers: readonly Matcher[]): Result<MemorySeries[], MatcherFailure> {
   const own: Matcher[] = [];
   let isExcluded = false;
   for (const matcher of matchers) {
@@ -204,12 +206,10 @@ function findSeries(memory: HeadMemory, matchers: readonly Matcher[]): Result<Me
 }
 
 function overlaps(series: MemorySeries, minTimeMs: number, maxTimeMs: number): boolean {
-  const { open, closed } = series;
-  if (overlapsOpen(open, minTimeMs, maxTimeMs)) return true;
-  return closed.some((chunk) => chunk.minTimeMs <= maxTimeMs && chunk.maxTimeMs >= minTimeMs);
+  return series.reachesInto(minTimeMs, maxTimeMs);
 }
 
-function overlapsOpen(open: XorAppender | undefined, minTimeMs: number, maxTimeMs: number): open is XorAppender {
+function overlapsOpen(open: OpenChunk | undefined, minTimeMs: number, maxTimeMs: number): open is OpenChunk {
   return open !== undefined && open.count > 0 && open.minTimeMs <= maxTimeMs && open.maxTimeMs >= minTimeMs;
 }
 
@@ -221,16 +221,31 @@ function addChunks(
   chunks: SourceChunk[],
 ): void {
   if (series === undefined) return;
-  const { closed, open } = series;
+  const { closed, open, outOfOrder } = series;
   for (const chunk of closed) {
-    if (chunk.minTimeMs > maxTimeMs || chunk.maxTimeMs < minTimeMs) continue;
-    const { encoding, page: bytes, offset, length } = chunk;
-    const data = new Uint8Array(bytes.buffer, bytes.byteOffset + offset, length);
-    chunks.push({ minTimeMs: chunk.minTimeMs, maxTimeMs: chunk.maxTimeMs, content: { kind: "raw", encoding, data } });
+    if (chunk.minTimeMs <= maxTimeMs && chunk.maxTimeMs >= minTimeMs) chunks.push(sourceChunk(timedChunk(chunk)));
   }
-  if (!overlapsOpen(open, minTimeMs, maxTimeMs)) return;
-  const content = { kind: "raw", encoding: xorEncoding, data: page.copyOf(open) } as const;
-  chunks.push({ minTimeMs: open.minTimeMs, maxTimeMs: open.maxTimeMs, content });
+  if (overlapsOpen(open, minTimeMs, maxTimeMs)) {
+    chunks.push(sourceChunk({ minTimeMs: open.minTimeMs, maxTimeMs: open.maxTimeMs, ...page.copyOf(open) }));
+  }
+  if (outOfOrder === undefined) return;
+  for (const chunk of outOfOrder.closed) {
+    if (chunk.minTimeMs <= maxTimeMs && chunk.maxTimeMs >= minTimeMs) chunks.push(sourceChunk(timedChunk(chunk)));
+  }
+  const { openMinTimeMs, openMaxTimeMs } = outOfOrder;
+  if (openMinTimeMs <= maxTimeMs && openMaxTimeMs >= minTimeMs) {
+    const encoded = { encoding: xorEncoding, data: outOfOrder.encodeOpen() } as const;
+    chunks.push(sourceChunk({ minTimeMs: openMinTimeMs, maxTimeMs: openMaxTimeMs, ...encoded }));
+  }
+  chunks.sort(byTime);
+}
+
+function sourceChunk({ minTimeMs, maxTimeMs, encoding, data }: TimedChunk): SourceChunk {
+  return { minTimeMs, maxTimeMs, content: { kind: "raw", encoding, data } };
+}
+
+function byTime(a: SourceChunk, b: SourceChunk): number {
+  return a.minTimeMs - b.minTimeMs || a.maxTimeMs - b.maxTimeMs;
 }
 
 /** Copies of the open chunks of one batch, which go on to take samples: a buffer for each costs more than its bytes. */
@@ -240,16 +255,19 @@ class OpenChunkPage {
 
   constructor(parts: readonly MemorySeries[], minTimeMs: number, maxTimeMs: number) {
     let bytes = 0;
-    for (const { open } of parts) if (overlapsOpen(open, minTimeMs, maxTimeMs)) bytes += open.byteLength;
+    for (const { open } of parts) {
+      if (overlapsOpen(open, minTimeMs, maxTimeMs) && !isOpenHistogram(open)) bytes += open.byteLength;
+    }
     this.#bytes = new Uint8Array(bytes);
   }
 
-  copyOf(open: XorAppender): Uint8Array {
+  copyOf(open: OpenChunk): EncodedChunk {
+    if (isOpenHistogram(open)) return encodeOpen(open);
     const offset = this.#fill;
     const { byteLength } = open;
     open.copyTo(this.#bytes, offset);
     this.#fill = offset + byteLength;
-    return new Uint8Array(this.#bytes.buffer, offset, byteLength);
+    return { encoding: xorEncoding, data: new Uint8Array(this.#bytes.buffer, offset, byteLength) };
   }
 }
 
@@ -302,6 +320,6 @@ function sortedAnswer(texts: ReadonlySet<string>, limit: number): LabelsAnswer {
   return { values: limit > 0 ? values.slice(0, limit) : values, warnings: [] };
 }
 
-function invalidMatcher(source: string, failure: MatcherFailure): SourceFailure {
+export function invalidMatcher(source: string, failure: MatcherFailure): SourceFailure {
   return { kind: "invalid", source, reason: `${formatMatcher(failure.matcher)}: ${failure.reason}` };
 }

@@ -3,6 +3,7 @@
  * torn end is passed over.
  */
 import { fail, formatLabels, ok, type Result, type SeriesSource } from "@pleiad/model";
+import { ExemplarRing } from "./exemplar-ring.ts";
 import { HeadChunkWriter } from "./head-chunk-writer.ts";
 import { asHeadFailure, type HeadFailure } from "./head-failure.ts";
 import { HeadMemory } from "./head-memory.ts";
@@ -10,7 +11,7 @@ import type { HeadOptions } from "./head-options.ts";
 import { listLabelNames, listLabelValues, selectSeries, type HeadReader } from "./head-select.ts";
 import type { HeadPorts } from "./head.ts";
 import { replayHead } from "./replay.ts";
-import { listLog, type LogInventory } from "./write-ahead-log.ts";
+import { listLog } from "./write-ahead-log.ts";
 
 export interface HeadView extends SeriesSource {
   readonly series: number;
@@ -40,12 +41,13 @@ export async function viewHead(options: HeadOptions, ports: HeadPorts): Promise<
     nextFileNumber: () => 0,
     isDraft: true,
   });
-  const walDirectory = `${options.directory}/wal`;
   const chunkDirectory = `${options.directory}/chunks_head`;
   try {
-    const emptyLog: LogInventory = { checkpoint: undefined, segments: [], leftovers: [] };
-    const log = (await files.exists(walDirectory)) ? await listLog(files, walDirectory) : emptyLog;
-    const report = await replayHead(memory, writer, { chunkDirectory, log, repairs: false }, ports);
+    const log = await listLog(files, `${options.directory}/wal`);
+    const outOfOrderLog = await listLog(files, `${options.directory}/wbl`);
+    const exemplars = new ExemplarRing(options.exemplarsMax);
+    const replayOptions = { chunkDirectory, log, outOfOrderLog, repairs: false };
+    const report = await replayHead(memory, writer, exemplars, replayOptions, ports);
     const source = `head${options.externalLabels.length > 0 ? formatLabels(options.externalLabels) : ""}`;
     const reader: HeadReader = { memory, source, yield: () => clock.yield() };
     const isEmpty = memory.maxTimeMs < memory.minTimeMs;

@@ -185,8 +185,11 @@ describe("appending", () => {
     quick.append(ref, 20, 2);
     slow.append(ref, 5, 1);
     slow.append(ref, 30, 3);
-    expect(await quick.commit()).toEqual({ ok: true, value: { samples: 1, overtaken: 0, newSeries: 1 } });
-    expect(await slow.commit()).toEqual({ ok: true, value: { samples: 1, overtaken: 2, newSeries: 0 } });
+    expect(await quick.commit()).toEqual({
+      ok: true,
+      value: { samples: 1, outOfOrder: 0, overtaken: 0, newSeries: 1 },
+    });
+    expect(await slow.commit()).toEqual({ ok: true, value: { samples: 1, outOfOrder: 0, overtaken: 2, newSeries: 0 } });
     expect((await dump(head)).map((line) => line.split(" ")[1])).toEqual(["20", "30"]);
   });
 
@@ -393,7 +396,7 @@ describe("maintenance", () => {
     const maintained = await head.maintain(startMs);
     meanwhile = () => {};
     expect(maintained).toMatchObject({ ok: true, value: { droppedChunks: 1, forgottenSeries: 0 } });
-    expect(await appender.commit()).toMatchObject({ ok: true, value: { samples: 2, overtaken: 0 } });
+    expect(await appender.commit()).toMatchObject({ ok: true, value: { samples: 2, outOfOrder: 0, overtaken: 0 } });
     expect(await dump(head)).toHaveLength(3);
   });
 

@@ -6,6 +6,7 @@ import {
   ok,
   type LabelsAnswer,
   type LabelsRequest,
+  type Matcher,
   type Result,
   type SelectRequest,
   type SeriesCursor,
@@ -14,7 +15,8 @@ import {
 } from "@pleiad/model";
 import { FileError, type Counter, type Ports } from "@pleiad/ports";
 import { writeCheckpoint } from "./checkpoint.ts";
-import { Appender, type CommitStats, type HeadAppender } from "./head-appender.ts";
+import { ExemplarRing, type SeriesExemplars } from "./exemplar-ring.ts";
+import { Appender, type CommitStats, type HeadAppender, type RowSink } from "./head-appender.ts";
 import type { HeadChunkFile } from "./head-chunk-file.ts";
 import { HeadChunkWriter } from "./head-chunk-writer.ts";
 import { asHeadFailure, formatHeadFailure, type HeadFailure } from "./head-failure.ts";
@@ -28,13 +30,20 @@ import {
 import { HeadMemory } from "./head-memory.ts";
 import type { HeadOptions } from "./head-options.ts";
 import { headRange, type HeadRange, type OnUnreadable } from "./head-range.ts";
-import { listLabelNames, listLabelValues, selectSeries, type HeadReader } from "./head-select.ts";
+import {
+  findSeries,
+  invalidMatcher,
+  listLabelNames,
+  listLabelValues,
+  selectSeries,
+  type HeadReader,
+} from "./head-select.ts";
 import type { MemorySeries } from "./memory-series.ts";
 import { replayHead, type ReplayReport } from "./replay.ts";
 import { SerialQueue } from "./serial-queue.ts";
 import type { TimeRange } from "./time-range.ts";
 import { recordSeries, writeSeries } from "./wal-records.ts";
-import { listLog, RecordBatch, removeEntries, WriteAheadLog } from "./write-ahead-log.ts";
+import { listLog, RecordBatch, removeEntries, WriteAheadLog, type OutOfOrderSegment } from "./write-ahead-log.ts";
 
 const seriesRecordBytes = 256 * 1024;
 const pieceMs = 5;
@@ -47,7 +56,9 @@ export interface HeadStatistics {
   /** Of all samples; NaN where there is none. */
   readonly minTimeMs: number;
   readonly maxTimeMs: number;
+  /** Logs of samples out of order included. */
   readonly walBytes: number;
+  readonly exemplars: number;
   readonly chunkFileBytes: number;
   readonly replayMs: number;
   /** Why the last commit failed; undefined if it did not. */
@@ -85,6 +96,12 @@ export interface Head extends SeriesSource {
    * opening with `minValidTimeMs` does the rest.
    */
   truncate(beforeMs: number): Promise<Result<MaintenanceStats, HeadFailure>>;
+  /** The exemplars that are kept of the series that fulfil all matchers, from `minTimeMs` to `maxTimeMs`. */
+  exemplars(
+    matchers: readonly Matcher[],
+    minTimeMs: number,
+    maxTimeMs: number,
+  ): Result<readonly SeriesExemplars[], SourceFailure>;
   statistics(): HeadStatistics;
   /** Makes all durable and lets go of the files. The head then answers "unavailable" and refuses writes. */
   close(): Promise<Result<void, HeadFailure>>;
@@ -95,9 +112,14 @@ export async function openHead(options: HeadOptions, ports: HeadPorts): Promise<
   const { files, clock, observations } = ports;
   const startMs = clock.monotonicMs();
   const walDirectory = `${options.directory}/wal`;
+  const outOfOrderDirectory = `${options.directory}/wbl`;
   const chunkDirectory = `${options.directory}/chunks_head`;
   try {
-    for (const directory of [walDirectory, chunkDirectory]) {
+    for (const directory of [
+      walDirectory,
+      chunkDirectory,
+      ...(options.outOfOrderWindowMs > 0 ? [outOfOrderDirectory] : []),
+    ]) {
       if (!(await files.exists(directory))) await files.makeDirectory(directory);
     }
     const log = await listLog(files, walDirectory);
@@ -110,7 +132,10 @@ export async function openHead(options: HeadOptions, ports: HeadPorts): Promise<
       fileSpanMs: options.chunkRangeMs,
       isDraft: false,
     });
-    const report = await replayHead(memory, writer, { chunkDirectory, log, repairs: true }, ports);
+    const outOfOrderLog = await listLog(files, outOfOrderDirectory);
+    const exemplars = new ExemplarRing(options.exemplarsMax);
+    const replayOptions = { chunkDirectory, log, outOfOrderLog, repairs: true };
+    const report = await replayHead(memory, writer, exemplars, replayOptions, ports);
     chunkFileNumber = report.chunkFiles.at(-1)?.number ?? 0;
     await removeEntries(files, log.leftovers);
     const wal = new WriteAheadLog(files, clock, {
@@ -118,6 +143,12 @@ export async function openHead(options: HeadOptions, ports: HeadPorts): Promise<
       segmentBytes: options.walSegmentBytes,
       syncIntervalMs: options.syncIntervalMs,
       firstSegment: Math.max(log.segments.at(-1)?.number ?? -1, log.checkpoint?.number ?? -1) + 1,
+    });
+    const outOfOrderWal = new WriteAheadLog(files, clock, {
+      directory: outOfOrderDirectory,
+      segmentBytes: options.walSegmentBytes,
+      syncIntervalMs: options.syncIntervalMs,
+      firstSegment: (outOfOrderLog.segments.at(-1)?.number ?? -1) + 1,
     });
     const replayMs = clock.monotonicMs() - startMs;
     const newImportWriter = () => new HeadChunkWriter(files, { ...chunkOptions, fileSpanMs: Infinity, isDraft: true });
@@ -131,17 +162,33 @@ export async function openHead(options: HeadOptions, ports: HeadPorts): Promise<
       skippedSamples: report.skippedSamples,
       unreadRecords: report.unread,
     });
-    return ok(new OpenHead(options, ports, memory, wal, writer, newImportWriter, report, replayMs));
+    const parts = { memory, exemplars, wal, outOfOrderWal, writer, newImportWriter };
+    return ok(new OpenHead(options, ports, parts, report, replayMs));
   } catch (error) {
     return fail(asHeadFailure(error));
   }
+}
+
+/** What a head is made of. */
+interface HeadParts {
+  readonly memory: HeadMemory;
+  readonly exemplars: ExemplarRing;
+  readonly wal: WriteAheadLog;
+  /** Of samples that come out of order. */
+  readonly outOfOrderWal: WriteAheadLog;
+  readonly writer: HeadChunkWriter;
+  readonly newImportWriter: () => HeadChunkWriter;
 }
 
 class OpenHead implements Head {
   readonly #options: HeadOptions;
   readonly #ports: HeadPorts;
   readonly #memory: HeadMemory;
+  readonly #exemplars: ExemplarRing;
   readonly #wal: WriteAheadLog;
+  readonly #outOfOrderWal: WriteAheadLog;
+  /** Those of an earlier process, then those of this one; the one that is being written included. */
+  #outOfOrderSegments: OutOfOrderSegment[];
   readonly #writer: HeadChunkWriter;
   readonly #newImportWriter: () => HeadChunkWriter;
   readonly #report: ReplayReport;
@@ -153,6 +200,7 @@ class OpenHead implements Head {
   readonly #writes = new SerialQueue();
   readonly #maintenance = new SerialQueue();
   readonly #batch = new RecordBatch();
+  readonly #outOfOrderBatch = new RecordBatch();
   readonly #openTransactions = new Set<number>();
   readonly #failedImports: { readonly staged: readonly StagedChunks[]; readonly writer: HeadChunkWriter }[] = [];
   #transactionLast = 0;
@@ -166,22 +214,24 @@ class OpenHead implements Head {
   /** Files of closed chunks that an earlier process wrote, perhaps without a datasync. */
   readonly #undurable: Set<string>;
   readonly #appendedCounter: Counter;
+  readonly #outOfOrderCounter: Counter;
+  readonly #exemplarCounter: Counter;
   readonly #failureCounter: Counter;
 
   constructor(
     options: HeadOptions,
     ports: HeadPorts,
-    memory: HeadMemory,
-    wal: WriteAheadLog,
-    writer: HeadChunkWriter,
-    newImportWriter: () => HeadChunkWriter,
+    { memory, exemplars, wal, outOfOrderWal, writer, newImportWriter }: HeadParts,
     report: ReplayReport,
     replayMs: number,
   ) {
     this.#options = options;
     this.#ports = ports;
     this.#memory = memory;
+    this.#exemplars = exemplars;
     this.#wal = wal;
+    this.#outOfOrderWal = outOfOrderWal;
+    this.#outOfOrderSegments = report.outOfOrderSegments;
     this.#writer = writer;
     this.#newImportWriter = newImportWriter;
     this.#report = report;
@@ -194,6 +244,14 @@ class OpenHead implements Head {
     this.#reader = { memory, source, yield: () => ports.clock.yield() };
     const { observations } = ports;
     this.#appendedCounter = observations.counter("prometheus_tsdb_head_samples_appended_total", "Samples committed.");
+    this.#outOfOrderCounter = observations.counter(
+      "prometheus_tsdb_head_out_of_order_samples_appended_total",
+      "Samples committed that came out of order.",
+    );
+    this.#exemplarCounter = observations.counter(
+      "prometheus_tsdb_exemplar_exemplars_appended_total",
+      "Exemplars kept.",
+    );
     this.#failureCounter = observations.counter("pleiad_head_write_failures_total", "Commits that the disk refused.");
     observations
       .counter("pleiad_head_repaired_bytes_total", "Bytes at damaged ends of files that an opening cut off.")
@@ -225,6 +283,7 @@ class OpenHead implements Head {
     return new Appender(
       id,
       this.#memory,
+      this.#exemplars,
       this.#latestMs,
       async (appender) => {
         const committed = await this.#writes.run(async () => await this.#commit(appender));
@@ -281,23 +340,40 @@ class OpenHead implements Head {
       await this.#writes.run(async () => await this.#discardFailedImports());
       const keptFromMs = Math.max(cutoffMs, this.#memory.truncatedBeforeMs);
       const droppedFiles = await this.#writes.run(async () => await this.#dropChunkFiles(keptFromMs));
-      await this.#writes.run(async () => await this.#wal.datasync());
+      await this.#writes.run(async () => {
+        await this.#dropOutOfOrderSegments(keptFromMs);
+        await this.#wal.datasync();
+        await this.#outOfOrderWal.datasync();
+      });
       return ok({ droppedChunks, forgottenSeries, droppedFiles, isLogTruncated: await this.#truncateLog() });
     } catch (error) {
       return fail(this.#failureOf(error));
     }
   }
 
+  exemplars(
+    matchers: readonly Matcher[],
+    minTimeMs: number,
+    maxTimeMs: number,
+  ): Result<readonly SeriesExemplars[], SourceFailure> {
+    if (this.#isClosed) return fail(this.#closedFailure());
+    const found = findSeries(this.#memory, matchers);
+    if (!found.ok) return fail(invalidMatcher(this.#reader.source, found.failure));
+    return ok(this.#exemplars.select(found.value, minTimeMs, maxTimeMs));
+  }
+
   statistics(): HeadStatistics {
     const { minTimeMs, maxTimeMs, chunkCount, index } = this.#memory;
     const isEmpty = maxTimeMs < minTimeMs;
     const chunkFiles = [...this.#chunkFiles, ...this.#writer.written];
+    const outOfOrderBytes = this.#outOfOrderSegments.reduce((total, segment) => total + segment.sizeBytes, 0);
     return {
       series: index.size,
       chunks: chunkCount,
       minTimeMs: isEmpty ? NaN : minTimeMs,
       maxTimeMs: isEmpty ? NaN : maxTimeMs,
-      walBytes: this.#checkpointBytes + this.#segmentBytes,
+      walBytes: this.#checkpointBytes + this.#segmentBytes + outOfOrderBytes,
+      exemplars: this.#exemplars.size,
       chunkFileBytes: chunkFiles.reduce((total, file) => total + file.sizeBytes, 0),
       replayMs: this.#replayMs,
       commitFailure: this.#commitFailure,
@@ -316,8 +392,9 @@ class OpenHead implements Head {
           this.#isClosed = true;
           await this.#flushChunks();
           // Both let go of their files even where the other fails.
-          const [log, chunks] = await Promise.allSettled([this.#wal.close(), this.#writer.close()]);
-          const failed = [log, chunks].find((one) => one.status === "rejected");
+          const parts = [this.#wal, this.#outOfOrderWal, this.#writer];
+          const closed = await Promise.allSettled(parts.map(async (part) => await part.close()));
+          const failed = closed.find((one) => one.status === "rejected");
           return failed === undefined ? ok(undefined) : fail(asHeadFailure(failed.reason));
         }),
     );
@@ -328,20 +405,56 @@ class OpenHead implements Head {
     if (unwritable !== undefined) return fail(unwritable);
     const overtaken = appender.dropOvertaken(++this.#transactionLast);
     this.#batch.clear();
-    const fresh = appender.writeRecords(this.#batch);
+    this.#outOfOrderBatch.clear();
+    const fresh = appender.writeRecords(this.#batch, this.#outOfOrderBatch);
     try {
+      // First the log that names the series.
       await this.#wal.append(this.#batch);
+      await this.#logOutOfOrder(this.#outOfOrderBatch, appender.outOfOrderMaxTimeMs);
     } catch (error) {
       this.#failureCounter.add(1);
       return fail(this.#failureOf(error));
     }
     for (const series of fresh) this.#memory.show(series);
-    const samples = appender.forEach((series, timestampMs, high, low) => {
-      this.#memory.append(series, timestampMs, high, low, this.#writer);
-    });
+    const { samples, outOfOrder, dropped } = appender.forEach(this.#rowSink);
     this.#appendedCounter.add(samples);
+    if (outOfOrder > 0) this.#outOfOrderCounter.add(outOfOrder);
+    const exemplars = appender.keepExemplars();
+    if (exemplars > 0) this.#exemplarCounter.add(exemplars);
     await this.#flushChunks();
-    return ok({ samples, overtaken, newSeries: fresh.length });
+    return ok({ samples, outOfOrder, overtaken: overtaken + dropped, newSeries: fresh.length });
+  }
+
+  /** Writes to the log of out-of-order samples; `maxTimeMs` is the newest of them. */
+  async #logOutOfOrder(batch: RecordBatch, maxTimeMs: number): Promise<void> {
+    if (batch.isEmpty) return;
+    const wal = this.#outOfOrderWal;
+    const firstNumber = wal.current?.number ?? -1;
+    try {
+      await wal.append(batch);
+    } finally {
+      // Whatever became of it, segments may have it.
+      for (const segment of this.#outOfOrderSegments) {
+        if (segment.number >= firstNumber && firstNumber >= 0)
+          segment.maxTimeMs = Math.max(segment.maxTimeMs, maxTimeMs);
+      }
+      const { current } = wal;
+      if (current !== undefined) {
+        const known = this.#outOfOrderSegments.find(({ number }) => number === current.number);
+        if (known === undefined) this.#outOfOrderSegments.push({ ...current, maxTimeMs });
+        else known.sizeBytes = current.sizeBytes;
+      }
+    }
+  }
+
+  /** Removes the segments of out-of-order samples that end before a time. */
+  async #dropOutOfOrderSegments(keptFromMs: number): Promise<void> {
+    const expired = this.#outOfOrderSegments.filter(({ maxTimeMs }) => maxTimeMs < keptFromMs);
+    for (const { number, path } of expired) {
+      if (this.#outOfOrderWal.current?.number === number) await this.#outOfOrderWal.cut();
+      await removeEntries(this.#ports.files, [{ kind: "file", path }]);
+      this.#outOfOrderSegments = this.#outOfOrderSegments.filter((other) => other.number !== number);
+    }
   }
 
   async #import(staged: readonly StagedChunks[], writer: HeadChunkWriter): Promise<Result<ImportStats, ImportFailure>> {
@@ -420,7 +533,7 @@ class OpenHead implements Head {
   }
 
   #seal(): HeadFailure | undefined {
-    const reason = this.#wal.sealedBy ?? this.#writer.sealedBy;
+    const reason = this.#wal.sealedBy ?? this.#outOfOrderWal.sealedBy ?? this.#writer.sealedBy;
     return reason === undefined ? undefined : { kind: "sealed", reason };
   }
 
@@ -486,6 +599,7 @@ class OpenHead implements Head {
     const directory = `${this.#options.directory}/wal`;
     this.#checkpointBytes = await writeCheckpoint(
       this.#memory,
+      this.#exemplars,
       directory,
       number,
       this.#ports,
@@ -530,6 +644,14 @@ class OpenHead implements Head {
 
   readonly #endTransaction = (id: number): void => {
     this.#openTransactions.delete(id);
+  };
+
+  readonly #rowSink: RowSink = {
+    float: (series, timestampMs, high, low) => this.#memory.append(series, timestampMs, high, low, this.#writer),
+    outOfOrder: (series, timestampMs, high, low) =>
+      this.#memory.appendOutOfOrder(series, timestampMs, high, low, this.#writer),
+    histogram: (series, timestampMs, histogram, kind) =>
+      this.#memory.appendHistogram(series, timestampMs, histogram, kind, this.#writer),
   };
 
   readonly #tellUnreadable: OnUnreadable = (labels, reason) => {

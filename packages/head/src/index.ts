@@ -1,4 +1,10 @@
-export type { AppendOutcome, CommitStats, HeadAppender } from "./head-appender.ts";
+export {
+  exemplarLabelCharactersMax,
+  type Exemplar,
+  type ExemplarOutcome,
+  type SeriesExemplars,
+} from "./exemplar-ring.ts";
+export type { AppendOutcome, CommitStats, HeadAppender, HistogramOutcome } from "./head-appender.ts";
 export { formatHeadFailure, formatHeadRefusal, type HeadFailure, type HeadRefusal } from "./head-failure.ts";
 export {
   formatImportFailure,
@@ -13,5 +19,6 @@ export type { CountedChunk, TimedChunk } from "./chunk-clip.ts";
 export type { HeadRange, HeadRangeSeries } from "./head-range.ts";
 export { openHead, type Head, type HeadPorts, type HeadStatistics, type MaintenanceStats } from "./head.ts";
 export { viewHead, type HeadView } from "./head-view.ts";
+export type { HistogramKind } from "./histogram-record.ts";
 export type { SeriesRef } from "./memory-series.ts";
 export type { TimeRange } from "./time-range.ts";

@@ -3,15 +3,17 @@
  * crash tore off is cut off, so that the next replay does not meet it again; what decayed before the end stays, left out.
  * Nothing is taken that fails its checksum.
  */
-import { formatLabels, isSortedLabels, labelsFromSorted } from "@pleiad/model";
+import { formatLabels, isSortedLabels, labelsFromSorted, type FloatHistogram } from "@pleiad/model";
 import type { Ports } from "@pleiad/ports";
+import type { ExemplarRing } from "./exemplar-ring.ts";
 import { readHeadChunkFile, type ClosedChunk, type HeadChunkFile } from "./head-chunk-file.ts";
 import type { HeadChunkWriter } from "./head-chunk-writer.ts";
 import type { HeadMemory } from "./head-memory.ts";
+import type { HistogramKind } from "./histogram-record.ts";
 import type { MemorySeries } from "./memory-series.ts";
 import { readRecord, seriesRefMax, type RecordSink } from "./wal-records.ts";
 import { SegmentReader } from "./wal-segment.ts";
-import type { LogInventory } from "./write-ahead-log.ts";
+import type { LogInventory, OutOfOrderSegment } from "./write-ahead-log.ts";
 
 export interface ReplayReport {
   /** Files of closed chunks that are there, by number. */
@@ -27,6 +29,8 @@ export interface ReplayReport {
   /** Bytes of the checkpoint and of the segments behind it, as they are now. */
   checkpointBytes: number;
   segmentBytes: number;
+  /** Segments of the log of out-of-order samples. */
+  readonly outOfOrderSegments: OutOfOrderSegment[];
 }
 
 type ReplayPorts = Pick<Ports, "files" | "clock" | "observations">;
@@ -34,6 +38,8 @@ type ReplayPorts = Pick<Ports, "files" | "clock" | "observations">;
 export interface ReplayOptions {
   readonly chunkDirectory: string;
   readonly log: LogInventory;
+  /** Of samples that came out of order. */
+  readonly outOfOrderLog: LogInventory;
   /** Whether damaged ends and drafts are removed; they are passed over in any case. */
   readonly repairs: boolean;
 }
@@ -45,12 +51,14 @@ const pieceMs = 5;
 export async function replayHead(
   memory: HeadMemory,
   writer: HeadChunkWriter,
-  { chunkDirectory, log, repairs }: ReplayOptions,
+  exemplars: ExemplarRing,
+  { chunkDirectory, log, outOfOrderLog, repairs }: ReplayOptions,
   ports: ReplayPorts,
 ): Promise<ReplayReport> {
-  const replay = new Replay(memory, writer, repairs, ports);
+  const replay = new Replay(memory, writer, exemplars, repairs, ports);
   await replay.readChunkFiles(chunkDirectory);
   await replay.readLog(log);
+  await replay.readOutOfOrderLog(outOfOrderLog);
   replay.finish();
   return replay.report;
 }
@@ -64,22 +72,35 @@ class Replay implements RecordSink {
     unread: 0,
     checkpointBytes: 0,
     segmentBytes: 0,
+    outOfOrderSegments: [],
   };
   readonly #memory: HeadMemory;
   readonly #writer: HeadChunkWriter;
+  readonly #exemplars: ExemplarRing;
   readonly #repairs: boolean;
   readonly #ports: ReplayPorts;
   /** Closed chunks of series that no record has named yet. */
   readonly #chunks = new Map<number, ClosedChunk[]>();
+  readonly #outOfOrderChunks = new Map<number, ClosedChunk[]>();
+  /** Whether the records are of the log of out-of-order samples, and the newest time in its segment. */
+  #isOutOfOrder = false;
+  #segmentMaxTimeMs = -Infinity;
   #pieceStartMs = 0;
   /** The series of the last sample: a scrape's samples come in the same order every time, a series' in a row. */
   #lastRef = 0;
   #lastSeries: MemorySeries | undefined;
   #senseless: string | undefined;
 
-  constructor(memory: HeadMemory, writer: HeadChunkWriter, repairs: boolean, ports: ReplayPorts) {
+  constructor(
+    memory: HeadMemory,
+    writer: HeadChunkWriter,
+    exemplars: ExemplarRing,
+    repairs: boolean,
+    ports: ReplayPorts,
+  ) {
     this.#memory = memory;
     this.#writer = writer;
+    this.#exemplars = exemplars;
     this.#repairs = repairs;
     this.#ports = ports;
     this.#pieceStartMs = ports.clock.monotonicMs();
@@ -98,15 +119,16 @@ class Replay implements RecordSink {
     for (const { path, number } of numbered) {
       const bytes = await files.readFile(path);
       let newestMs = -Infinity;
-      const end = readHeadChunkFile(bytes, (ref, chunk) => {
+      const end = readHeadChunkFile(bytes, (ref, chunk, isOutOfOrder) => {
         if (ref < 1 || ref > seriesRefMax) {
           this.report.unread++;
           return;
         }
         this.#memory.reserveRef(ref);
         newestMs = Math.max(newestMs, chunk.maxTimeMs);
-        const chunks = this.#chunks.get(ref);
-        if (chunks === undefined) this.#chunks.set(ref, [chunk]);
+        const ofAll = isOutOfOrder ? this.#outOfOrderChunks : this.#chunks;
+        const chunks = ofAll.get(ref);
+        if (chunks === undefined) ofAll.set(ref, [chunk]);
         else chunks.push(chunk);
       });
       this.report.unread += end.skipped;
@@ -143,6 +165,20 @@ class Replay implements RecordSink {
     }
   }
 
+  /** After the other log, which names the series. */
+  async readOutOfOrderLog(log: LogInventory): Promise<void> {
+    const { files } = this.#ports;
+    this.#isOutOfOrder = true;
+    for (const { path, number } of log.segments) {
+      this.#segmentMaxTimeMs = -Infinity;
+      const bytes = await files.readFile(path);
+      const end = await this.#readSegment(path, bytes);
+      if (end.damage !== undefined) await this.#cutOff(path, end.goodBytes, bytes.length, end.damage);
+      const sizeBytes = end.damage === undefined ? bytes.length : end.goodBytes;
+      this.report.outOfOrderSegments.push({ number, path, sizeBytes, maxTimeMs: this.#segmentMaxTimeMs });
+    }
+  }
+
   /** Puts every series in the state that samples are appended to, without what is past retention. */
   finish(): void {
     const memory = this.#memory;
@@ -152,7 +188,7 @@ class Replay implements RecordSink {
     memory.minTimeMs = Infinity;
     for (const series of memory.index.all()) {
       memory.expire(series, cutoffMs);
-      const undecoded = memory.truncate(series, memory.truncatedBeforeMs);
+      const undecoded = memory.truncate(series, memory.truncatedBeforeMs, this.#outOfOrderFromMs);
       if (undecoded !== undefined) {
         const fields = { series: formatLabels(series.labels), reason: undecoded.kind };
         this.#ports.observations.log("error", "A closed chunk does not decode: its samples are lost.", fields);
@@ -187,36 +223,74 @@ class Replay implements RecordSink {
       this.#chunks.delete(ref);
       memory.attach(series, chunks);
     }
+    const outOfOrderChunks = this.#outOfOrderChunks.get(ref);
+    if (outOfOrderChunks !== undefined) {
+      this.#outOfOrderChunks.delete(ref);
+      memory.attachOutOfOrder(series, outOfOrderChunks);
+    }
     this.#lastRef = 0;
   }
 
   sample(ref: number, timestampMs: number, high: number, low: number): void {
+    if (timestampMs < (this.#isOutOfOrder ? this.#outOfOrderFromMs : this.#memory.truncatedBeforeMs)) return;
+    const series = this.#seriesOf(ref);
+    if (series === undefined) return;
+    if (this.#isOutOfOrder) {
+      this.#segmentMaxTimeMs = Math.max(this.#segmentMaxTimeMs, timestampMs);
+      // Closed chunks have some already.
+      this.#memory.appendOutOfOrder(series, timestampMs, high, low, this.#writer);
+    } else if (this.#isNews(series, timestampMs)) {
+      this.#memory.append(series, timestampMs, high, low, this.#writer);
+    }
+  }
+
+  histogram(ref: number, timestampMs: number, histogram: FloatHistogram, kind: HistogramKind): void {
+    if (timestampMs < this.#memory.truncatedBeforeMs) return;
+    const series = this.#seriesOf(ref);
+    if (series === undefined) return;
+    if (this.#isOutOfOrder) this.report.skippedSamples++;
+    else if (this.#isNews(series, timestampMs)) {
+      this.#memory.appendHistogram(series, timestampMs, histogram, kind, this.#writer);
+    }
+  }
+
+  exemplar(ref: number, timestampMs: number, value: number, labels: string[]): void {
+    const series = this.#memory.index.byRef(ref) ?? this.#memory.aliases.get(ref);
+    const flat = labelsFromSorted(labels);
+    // Checkpoints and the segments behind them tell some twice: the ring takes them once.
+    if (series !== undefined && isSortedLabels(flat)) this.#exemplars.add(series, { timestampMs, value, labels: flat });
+  }
+
+  /** A Prometheus takes samples out of order below the end of its blocks: who only looks sees them. */
+  get #outOfOrderFromMs(): number {
+    return this.#repairs ? this.#memory.truncatedBeforeMs : -Infinity;
+  }
+
+  #seriesOf(ref: number): MemorySeries | undefined {
     const memory = this.#memory;
-    if (timestampMs < memory.truncatedBeforeMs) return;
     if (ref !== this.#lastRef) {
       this.#lastRef = ref;
       this.#lastSeries = memory.index.byRef(ref) ?? memory.aliases.get(ref);
       if (this.#lastSeries === undefined) memory.reserveRef(ref);
     }
-    const series = this.#lastSeries;
-    if (series === undefined) {
-      this.report.skippedSamples++;
-      return;
-    }
+    if (this.#lastSeries === undefined) this.report.skippedSamples++;
+    return this.#lastSeries;
+  }
+
+  /** Whether a sample of the log is one that the series lacks; it may then be appended. */
+  #isNews(series: MemorySeries, timestampMs: number): boolean {
     const { open } = series;
     const openMaxMs = open !== undefined && open.count > 0 ? open.maxTimeMs : -Infinity;
-    if (timestampMs <= openMaxMs) {
-      // Checkpoints and the segments behind them tell some samples twice.
-      return;
-    }
+    // Checkpoints and the segments behind them tell some samples twice.
+    if (timestampMs <= openMaxMs) return false;
     const newest = series.closed.at(-1);
     if (newest !== undefined && openMaxMs < newest.maxTimeMs) {
-      if (series.covers(timestampMs)) return;
+      if (series.covers(timestampMs)) return false;
       // A chunk between the open one and this sample: a damaged file lost what was before it, and the log has it still.
       const isBetween = series.closed.some((chunk) => chunk.minTimeMs > openMaxMs && chunk.maxTimeMs < timestampMs);
-      if (openMaxMs > -Infinity && isBetween) memory.closeChunk(series, this.#writer);
+      if (openMaxMs > -Infinity && isBetween) this.#memory.closeChunk(series, this.#writer);
     }
-    memory.append(series, timestampMs, high, low, this.#writer);
+    return true;
   }
 
   unread(): void {

@@ -45,8 +45,17 @@ type LogEntry =
   | { readonly kind: "file"; readonly path: string }
   | { readonly kind: "directory"; readonly path: string };
 
+/** A segment of the log of out-of-order samples, and the newest of them: past retention it goes as a whole. */
+export interface OutOfOrderSegment {
+  readonly number: number;
+  readonly path: string;
+  sizeBytes: number;
+  maxTimeMs: number;
+}
+
+/** A directory that is not there is an empty log. */
 export async function listLog(files: FileSystem, directory: string): Promise<LogInventory> {
-  const names = await files.list(directory);
+  const names = (await files.exists(directory)) ? await files.list(directory) : [];
   const checkpointNumbers = names.flatMap((name) => {
     const digits = /^checkpoint\.(\d{6,})$/.exec(name)?.[1];
     return digits === undefined ? [] : [{ number: Number(digits), name }];
@@ -178,6 +187,13 @@ export class WriteAheadLog {
   async datasync(): Promise<void> {
     await this.#segment?.datasync();
     this.#syncedMs = this.#clock.monotonicMs();
+  }
+
+  /** Number and place of the segment that was written last; undefined while there is none, and after a cut. */
+  get current(): { readonly number: number; readonly path: string; readonly sizeBytes: number } | undefined {
+    const segment = this.#segment;
+    if (segment === undefined) return undefined;
+    return { number: this.#nextSegment - 1, path: segment.path, sizeBytes: segment.sizeBytes };
   }
 
   /** What a failed datasync said: nothing more is written then. */

@@ -18,12 +18,15 @@ export class FolderSource implements SeriesSource {
   readonly #blocks: LocalBlocks;
   readonly #head: SeriesSource;
   readonly #readers: ReaderSet;
+  readonly #headFromMs: () => number;
 
-  constructor(name: string, blocks: LocalBlocks, head: SeriesSource, readers: ReaderSet) {
+  /** `headFromMs` tells where the blocks end that have what the head has below. */
+  constructor(name: string, blocks: LocalBlocks, head: SeriesSource, readers: ReaderSet, headFromMs: () => number) {
     this.#name = name;
     this.#blocks = blocks;
     this.#head = head;
     this.#readers = readers;
+    this.#headFromMs = headFromMs;
   }
 
   select(request: SelectRequest, signal: AbortSignal): SeriesCursor {
@@ -64,7 +67,7 @@ export class FolderSource implements SeriesSource {
     for (const { meta, block } of this.#blocks.all) {
       if (meta.minTimeMs <= maxTimeMs && meta.maxTimeMs > minTimeMs) parts.push({ source: block, minTimeMs });
     }
-    const { headFromMs } = this.#blocks;
+    const headFromMs = this.#headFromMs();
     if (headFromMs <= maxTimeMs) parts.push({ source: this.#head, minTimeMs: Math.max(minTimeMs, headFromMs) });
     return parts;
   }

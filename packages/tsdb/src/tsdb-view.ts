@@ -48,7 +48,8 @@ export async function viewTsdb(
       await blocks.close();
       return fail({ kind: "head", failure: head.failure });
     }
-    const source = new FolderSource(directory, blocks, head.value, new ReaderSet(ports.clock));
+    // The head was told where the blocks end: what it has below came out of order, and is in no block.
+    const source = new FolderSource(directory, blocks, head.value, new ReaderSet(ports.clock), () => -Infinity);
     return ok({
       head: head.value,
       blocks: () => blocks.all,

@@ -133,7 +133,7 @@ class OpenTsdb implements Tsdb {
     this.#blocks = blocks;
     this.head = head;
     this.#readers = new ReaderSet(ports.clock);
-    this.#source = new FolderSource(directory, blocks, head, this.#readers);
+    this.#source = new FolderSource(directory, blocks, head, this.#readers, () => blocks.headFromMs);
     this.#figures = new FolderFigures(ports);
     this.#figures.show(this.statistics());
   }
