@@ -4,6 +4,7 @@ import type { OperatorProfile } from "./operator-profile.ts";
 
 export interface QueryLimits {
   readonly samplesMax: number; // held in memory at once by one query
+  readonly memoryBytesMax: number; // of the same, with chunks and labels
   readonly stepsMax: number;
   readonly timeoutMs: number;
 }

@@ -271,7 +271,7 @@ function contextOf(
     ...observers,
     source,
     settings: query.select,
-    budget: createSampleBudget(options.limits.samplesMax),
+    budget: createSampleBudget(options.limits),
     pace,
     delayedNameRemoval: options.delayedNameRemoval,
     startTimestamps: options.startTimestamps,

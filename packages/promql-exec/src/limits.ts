@@ -3,10 +3,18 @@ import type { FloatHistogram } from "@pleiad/model";
 import type { QueryLimits } from "./answer.ts";
 import { QueryError } from "./query-error.ts";
 
-/** As Prometheus has them: 50 million samples, 11 000 points a series, two minutes. */
-export const defaultLimits: QueryLimits = { samplesMax: 50_000_000, stepsMax: 11_000, timeoutMs: 120_000 };
+/** As Prometheus has them: 50 million samples, 11 000 points a series, two minutes. The memory is our own. */
+export const defaultLimits: QueryLimits = {
+  samplesMax: 50_000_000,
+  memoryBytesMax: 2 ** 30,
+  stepsMax: 11_000,
+  timeoutMs: 120_000,
+};
 
-/** Samples held by one query. Whoever keeps samples beyond one call takes room for them and gives it back. */
+/**
+ * Samples held by one query, and what else takes memory as the samples that would take as much: encoded chunks, labels,
+ * histograms. Whoever keeps any beyond one call takes room for them and gives it back.
+ */
 export interface SampleBudget {
   /** Throws a QueryError where the query would hold too many. */
   take(samples: number): void;
@@ -14,7 +22,7 @@ export interface SampleBudget {
   readonly peak: number;
 }
 
-const bytesPerSample = 16;
+export const bytesPerSample = 16;
 const histogramHeadBytes = 96; // the fields that every histogram has
 
 /** What a native histogram takes of the budget: the samples, of 16 bytes each, that would take as much memory. */
@@ -25,7 +33,10 @@ export function histogramCost(histogram: FloatHistogram): number {
   return Math.ceil(bytes / bytesPerSample);
 }
 
-export function createSampleBudget(samplesMax: number): SampleBudget {
+export function createSampleBudget({
+  samplesMax,
+  memoryBytesMax,
+}: Pick<QueryLimits, "samplesMax" | "memoryBytesMax">): SampleBudget {
   let held = 0;
   let peak = 0;
   return {
@@ -37,6 +48,10 @@ export function createSampleBudget(samplesMax: number): SampleBudget {
           "execution",
           "query processing would load too many samples into memory in query execution",
         );
+      }
+      if (held * bytesPerSample > memoryBytesMax) {
+        const mebibytes = Math.floor(memoryBytesMax / 2 ** 20);
+        throw new QueryError("execution", `query processing would take more than ${mebibytes} MiB of memory`);
       }
     },
     give(samples) {
