@@ -132,6 +132,10 @@ async function serveRequests(
       }
     } catch (error) {
       if (gone.signal.aborted) return;
+      if (error instanceof HttpError && error.kind === "canceled") {
+        raw.destroy();
+        return;
+      }
       observations.log("error", "an HTTP handler failed", {
         method: request.method,
         path: pathOf(request.raw),

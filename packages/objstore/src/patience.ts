@@ -31,6 +31,9 @@ export async function withPatience<T>(
   allow(spanMs);
   try {
     return await work(ending.signal, allow);
+  } catch (error) {
+    // What the work makes of its end says less than why it was ended.
+    throw ending.signal.aborted ? ending.signal.reason : error;
   } finally {
     timer.abort(restarted);
     parent?.removeEventListener("abort", follow);

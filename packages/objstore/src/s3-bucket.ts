@@ -72,6 +72,7 @@ export function createS3Bucket(options: S3BucketOptions, ports: S3BucketPorts): 
   const { clock, random, observations } = ports;
   let loading: ReturnType<typeof load> | undefined;
   let knowsIfNoneMatch = true;
+  let isBucketThere = false; // as far as answers have shown
 
   const load = async () => {
     const sdk = await import("@aws-sdk/client-s3");
@@ -101,6 +102,7 @@ export function createS3Bucket(options: S3BucketOptions, ports: S3BucketPorts): 
           const value = await withPatience(clock, spanMsOf(bytes), signal, (attemptSignal, allow) =>
             act(client, attemptSignal, (byteCount) => allow(spanMsOf(byteCount))),
           );
+          isBucketThere = true;
           return { kind: "done", value };
         } catch (error) {
           // The caller's own end is told as the caller has it.
@@ -122,9 +124,25 @@ export function createS3Bucket(options: S3BucketOptions, ports: S3BucketPorts): 
 
   const head = async (key: string, signal: AbortSignal | undefined) => {
     const { sdk } = await loaded();
-    return ask({ key, signal }, (client, abortSignal) =>
-      client.send(new sdk.HeadObjectCommand({ Bucket: name, Key: key }), { abortSignal }),
-    );
+    return ask({ key, signal }, async (client, abortSignal) => {
+      try {
+        return await client.send(new sdk.HeadObjectCommand({ Bucket: name, Key: key }), { abortSignal });
+      } catch (error) {
+        // This answer has no body that could tell a missing object from a missing bucket.
+        if (!isBucketThere && s3FailureOf(error).kind === "not-found") await checkBucket(client, key, abortSignal);
+        throw error;
+      }
+    });
+  };
+  const checkBucket = async (client: S3Client, key: string, abortSignal: AbortSignal) => {
+    const { sdk } = await loaded();
+    try {
+      await client.send(new sdk.HeadBucketCommand({ Bucket: name }), { abortSignal });
+      isBucketThere = true;
+    } catch (error) {
+      if (s3FailureOf(error).kind !== "not-found") return; // some may not ask, and still use the bucket
+      throw new BucketError("unavailable", key, `there is no bucket ${name}`);
+    }
   };
   const attributes = async (key: string, signal: AbortSignal | undefined): Promise<ObjectAttributes> => {
     const { ContentLength = 0, ETag, LastModified } = await head(key, signal);

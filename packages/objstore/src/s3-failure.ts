@@ -16,6 +16,9 @@ const meaningOfCode: Readonly<Record<string, Meaning>> = {
   BadDigest: ["corrupt", "retry"], // damaged on its way
   ConditionalRequestConflict: ["throttled", "retry"], // another writer is not done yet
   CredentialsProviderError: ["access-denied", "give up"],
+  // The SDK calls these timeouts; but somebody did close the connection.
+  ECONNRESET: ["unavailable", "retry"],
+  EPIPE: ["unavailable", "retry"],
   ExpiredToken: ["access-denied", "retry"], // the next request has a new one
   IncompleteBody: ["unavailable", "retry"],
   InvalidDigest: ["corrupt", "give up"],
@@ -47,7 +50,7 @@ const meaningOfStatus: Readonly<Record<number, Meaning>> = {
 export function s3FailureOf(error: unknown): S3Failure {
   const { name, code, message, $metadata } = fieldsOf(error);
   const status = $metadata?.httpStatusCode;
-  const known = [name, code].find((one) => one !== undefined && Object.hasOwn(meaningOfCode, one));
+  const known = [code, name].find((one) => one !== undefined && Object.hasOwn(meaningOfCode, one));
   const meaning: Meaning =
     (known === undefined ? undefined : meaningOfCode[known]) ??
     (status === undefined ? undefined : meaningOfStatus[status]) ??

@@ -558,6 +558,13 @@ export function runNetworkAcceptance(name: string, open: () => Promise<NetworkUn
           expect([answer.body.length, answer.headers.get("content-encoding")]).toEqual([10_000, undefined]);
         });
 
+        it.each(["GET", "HEAD", "PUT"] as const)("closes the connection of %s without an answer", async (method) => {
+          const url = await serveStreams(async () => {
+            throw new HttpError("canceled", "no answer");
+          });
+          await expect(fetchText(url, { method })).rejects.toMatchObject({ name: "HttpError", kind: "unreachable" });
+        });
+
         it("answers 500 for an error of the handler, without a word of it", async () => {
           const url = await serveStreams(async () => {
             throw new Error("secret of the house");

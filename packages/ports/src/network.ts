@@ -130,7 +130,8 @@ export interface Network {
   serveHttp(address: string, handle: (request: HttpRequest) => Promise<HttpResponse>): Promise<Listener>;
   /**
    * As `serveHttp`, but nothing is held whole, compressed or otherwise changed on its way: an answer has the headers that
-   * the handler gives it, its `content-length` among them, with which a body in parts must agree.
+   * the handler gives it, its `content-length` among them, with which a body in parts must agree. HttpError "canceled",
+   * thrown by the handler or from the body, closes the connection where it is.
    */
   serveHttpStreams(address: string, handle: (request: HttpStreamRequest) => Promise<HttpResponse>): Promise<Listener>;
   /** Throws HttpError; an answer of any status is an answer. Follows no redirect. */

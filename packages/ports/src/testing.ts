@@ -460,7 +460,10 @@ export function memoryNetwork(clock?: Clock): MemoryNetwork {
           ]),
           body: typeof body === "string" ? new TextEncoder().encode(body) : body,
           signal: AbortSignal.any([options.signal, server.cut.signal]),
-        }).catch(() => internalError);
+        }).catch((error: unknown) => {
+          if (!(error instanceof HttpError && error.kind === "canceled")) return internalError;
+          throw new HttpError("unreachable", `${url}: connection lost`);
+        });
         const bytes = options.method === "HEAD" ? new Uint8Array(0) : await wholeBody(response.body);
         if (bytes.length > options.bodyBytesMax) {
           throw new HttpError("too-large", `${url}: body of more than ${options.bodyBytesMax} bytes`);

@@ -136,7 +136,7 @@ export function createMultipartUploads(
     find: async (id, bucketName, key) => {
       const upload = /^[0-9a-f]{32}$/.test(id) ? await readUpload(id) : undefined;
       if (upload === undefined || upload.bucketName !== bucketName || upload.key !== key) {
-        throw new S3Error("NoSuchUpload", "There is no such upload: it may have been completed or aborted.");
+        throw noSuchUpload();
       }
       return upload;
     },
@@ -146,6 +146,12 @@ export function createMultipartUploads(
       const { etag, sizeBytes, modifiedMs } = await workspace.put(data, parts, { signal });
       await writeJson(partKeyOf(id, number), { etag, sizeBytes, modifiedMs, data });
       if (before !== undefined) await workspace.delete(before.data);
+      // The upload may have ended meanwhile; then nobody else would ever remove the part.
+      if ((await readUpload(id)) === undefined) {
+        await workspace.delete(partKeyOf(id, number));
+        await workspace.delete(data);
+        throw noSuchUpload();
+      }
       return { number, etag, sizeBytes, modifiedMs };
     },
     listParts: listStored,
@@ -186,6 +192,10 @@ export function createMultipartUploads(
       return uploads;
     },
   };
+}
+
+function noSuchUpload(): S3Error {
+  return new S3Error("NoSuchUpload", "There is no such upload: it may have been completed or aborted.");
 }
 
 /** MD5 over the MD5s of the parts, and their number: what clients expect of an upload in parts. */

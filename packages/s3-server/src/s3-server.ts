@@ -155,7 +155,7 @@ export function createS3Server(options: S3ServerOptions, ports: S3ServerPorts): 
         throw new S3Error(fault.code, "Injected.");
       case "no-answer":
         if (fault.applied) await run();
-        return { status: 200, headers: {}, body: cutAt(0, new Uint8Array(0), undefined) };
+        throw cut();
       case "truncated-body":
       case "stalled-body":
         break;
@@ -272,13 +272,18 @@ function withLength(headers: HttpResponse["headers"], body: HttpResponse["body"]
 async function* cutAt(
   keptRatio: number,
   body: HttpResponse["body"],
-  wait: (() => Promise<void>) | undefined,
+  wait: () => Promise<void>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const first = await firstPiece(body);
   const kept = first.subarray(0, Math.floor(first.length * keptRatio));
   if (kept.length > 0) yield kept;
-  await wait?.();
-  throw new Error("the connection is cut (injected)");
+  await wait();
+  throw cut();
+}
+
+/** Closes the connection. */
+function cut(): HttpError {
+  return new HttpError("canceled", "the connection is cut (injected)");
 }
 
 async function firstPiece(body: HttpResponse["body"]): Promise<Uint8Array> {
