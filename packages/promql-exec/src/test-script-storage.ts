@@ -38,20 +38,17 @@ export interface ScriptStorage {
   clear(): void;
 }
 
-interface StoredSeries extends SourceSeries {
-  readonly samples: readonly ScriptSample[];
-}
-
 const chunkSamples = 120;
 
 export function createScriptStorage(): ScriptStorage {
-  let stored = new Map<string, StoredSeries>();
+  let stored = new Map<string, SourceSeries>();
 
+  // A series that is loaded again is as one that a second replica has: its chunks overlap those that are there.
   const add = (labels: Labels, samples: readonly ScriptSample[]) => {
     const key = labelsKey(labels);
-    const before = stored.get(key)?.samples ?? [];
-    const all = [...before, ...samples].sort((a, b) => a.timestampMs - b.timestampMs);
-    stored.set(key, { labels, samples: all, chunks: encodeSamples(all) });
+    const chunks = [...(stored.get(key)?.chunks ?? []), ...encodeSamples(samples)];
+    chunks.sort((a, b) => a.minTimeMs - b.minTimeMs || a.maxTimeMs - b.maxTimeMs);
+    stored.set(key, { labels, chunks });
   };
 
   return {
