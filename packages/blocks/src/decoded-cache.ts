@@ -8,8 +8,8 @@ import type { StoredSeries } from "./stored-series.ts";
 /** Series in the order of an answer, each label set once. */
 export type Selection = readonly StoredSeries[];
 
-/** About what a chunk in memory takes beside its bytes: its object, its content, its view. */
-const readChunkBytes = 240;
+/** About what a chunk in memory takes beside its bytes: its objects, its view, its share of the list of its series. */
+const readChunkBytes = 400;
 
 export class DecodedCache {
   readonly #bytesMax: number;

@@ -36,7 +36,7 @@ export class StoredSeries {
 
   /** About what it takes in memory without its chunks. */
   get heldBytes(): number {
-    return 200 + 8 * this.labels.length + 16 * this.chunks.length;
+    return 300 + 8 * this.labels.length + 16 * this.chunks.length;
   }
 }
 
