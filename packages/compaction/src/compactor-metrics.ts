@@ -1,0 +1,60 @@
+/** What a compactor tells of itself, under Thanos's names. */
+import type { Observations } from "@pleiad/ports";
+
+export type CompactorMetrics = ReturnType<typeof compactorMetrics>;
+
+/** The counters and gauges, each declared once. */
+export function compactorMetrics(observations: Pick<Observations, "counter" | "gauge" | "histogram">) {
+  const { counter, gauge } = {
+    counter: (name: string, help: string, labels: readonly string[] = []) => observations.counter(name, help, labels),
+    gauge: (name: string, help: string, labels: readonly string[] = []) => observations.gauge(name, help, labels),
+  };
+  const resolution = ["resolution"];
+  return {
+    iterations: counter("thanos_compact_iterations_total", "Passes over the bucket that ended well."),
+    retries: counter(
+      "thanos_compact_retries_total",
+      "Work that bucket or disk broke off and that will be tried again.",
+    ),
+    halted: gauge("thanos_compact_halted", "1 if some stream is halted until a person acts, else 0."),
+    streamHalted: gauge("pleiad_compact_stream_halted", "1 for each stream that is halted until a person acts.", [
+      "group",
+    ]),
+    syncs: counter("thanos_blocks_meta_syncs_total", "Times that the list of blocks was read."),
+    syncFailures: counter("thanos_blocks_meta_sync_failures_total", "Times that the list of blocks could not be read."),
+    syncSeconds: observations.histogram(
+      "thanos_blocks_meta_sync_duration_seconds",
+      "How long it took to read the list of blocks.",
+      [0.01, 0.1, 0.5, 1, 5, 10, 60, 300],
+    ),
+    synced: gauge("thanos_blocks_meta_synced", "Blocks of the bucket by what compaction makes of them.", ["state"]),
+    runsStarted: counter("thanos_compact_group_compaction_runs_started_total", "Plans begun.", resolution),
+    runsCompleted: counter("thanos_compact_group_compaction_runs_completed_total", "Plans carried out.", resolution),
+    compactions: counter("thanos_compact_group_compactions_total", "Blocks made by compaction.", resolution),
+    compactionFailures: counter("thanos_compact_group_compactions_failures_total", "Plans that failed.", resolution),
+    verticalCompactions: counter(
+      "thanos_compact_group_vertical_compactions_total",
+      "Blocks made of blocks that overlapped.",
+      resolution,
+    ),
+    garbageCollections: counter("thanos_compact_garbage_collection_total", "Searches for blocks that others cover."),
+    garbageCollected: counter(
+      "thanos_compact_garbage_collected_blocks_total",
+      "Blocks marked since others cover them.",
+    ),
+    downsamplings: counter("thanos_compact_downsample_total", "Blocks downsampled.", resolution),
+    downsampleFailures: counter("thanos_compact_downsample_failures_total", "Blocks that could not be.", resolution),
+    todoCompactions: gauge("thanos_compact_todo_compactions", "Compactions to do until nothing is left to merge."),
+    todoCompactionBlocks: gauge("thanos_compact_todo_compaction_blocks", "Blocks that those compactions will read."),
+    todoDownsampleBlocks: gauge("thanos_compact_todo_downsample_blocks", "Blocks to downsample."),
+    todoDeletionBlocks: gauge("thanos_compact_todo_deletion_blocks", "Blocks that retention will mark for deletion."),
+    blocksMarked: counter("thanos_compact_blocks_marked_total", "Marks written.", ["marker", "reason"]),
+    blocksCleaned: counter("thanos_compact_blocks_cleaned_total", "Marked blocks deleted."),
+    cleanupFailures: counter("thanos_compact_block_cleanup_failures_total", "Blocks that could not be deleted."),
+    partialUploadsDeleted: counter(
+      "thanos_compact_aborted_partial_uploads_deletion_attempts_total",
+      "Uploads that broke off long ago, removed.",
+    ),
+    deleteDelay: gauge("thanos_delete_delay_seconds", "From the mark to the deletion of a block."),
+  };
+}

@@ -1,0 +1,656 @@
+/**
+ * The compactor of a bucket. A pass reads the list of blocks, marks those that others cover, merges group by group until
+ * nothing is left to merge, downsamples, expires, and deletes what was marked long enough ago.
+ *
+ * No pass relies on the one before: what was begun and not ended is seen in the bucket and done again. A block is marked for
+ * deletion only when a block with all its samples was seen whole in the bucket, and deleted only after a delay. So a crash at
+ * any moment, or a second compactor, costs work and never samples. docs/format/bucket.md has the whole argument.
+ */
+import {
+  blockMarkFiles,
+  createBlockLister,
+  defaultBlockLister,
+  deleteBlock,
+  formatBlockMark,
+  parseBlockMark,
+  removeTree,
+  ulidTimeMs,
+  type BlockListing,
+  type BlockMark,
+  type BlockMarkKind,
+  type BlockMeta,
+} from "@pleiad/blocks";
+import type { ReplicaMerge } from "@pleiad/chunks";
+import {
+  fail,
+  formatLabels,
+  labelsEqual,
+  labelsFromRecord,
+  labelsToRecord,
+  ok,
+  unreachable,
+  type Result,
+} from "@pleiad/model";
+import { BucketError, FileError, type Bucket, type Ports } from "@pleiad/ports";
+import { groupBlocks, type BlockGroup } from "./block-group.ts";
+import { findExpired, planDownsampling, resolutionName, retentionFault, type Retention } from "./block-lifetime.ts";
+import { viewBlocks, type BlockView } from "./block-view.ts";
+import { makeBlock, type BlockWorkFailure, type BlockWorkOptions } from "./block-work.ts";
+import { compactBlocks } from "./compact-blocks.ts";
+import {
+  countBacklog,
+  defaultPlan,
+  formatPlan,
+  planCompaction,
+  type CompactionPlan,
+  type PlanOptions,
+} from "./compaction-plan.ts";
+import { compactorMetrics } from "./compactor-metrics.ts";
+import { downsampleBlock } from "./downsample-block.ts";
+
+export interface CompactorOptions {
+  readonly work: BlockWorkOptions;
+  readonly plan: PlanOptions;
+  /** External labels that tell replicas apart: their blocks are merged, and lose the label. Cannot be undone. */
+  readonly replicaLabels: readonly string[];
+  readonly replicaMerge: ReplicaMerge;
+  /** Which blocks are this compactor's. */
+  readonly isSelected: (meta: BlockMeta) => boolean;
+  /** A block is left alone so long after it was made. */
+  readonly consistencyDelayMs: number;
+  /** From the mark to the deletion of a block: readers need time to see what replaced it. */
+  readonly deleteDelayMs: number;
+  /** An upload that broke off is removed when nothing was added to it for so long. */
+  readonly partialUploadAgeMs: number;
+  readonly isDownsampling: boolean;
+  readonly retention: Retention;
+}
+
+const minuteMs = 60_000;
+const hourMs = 60 * minuteMs;
+
+export const defaultCompactor: Omit<CompactorOptions, "work"> = {
+  plan: defaultPlan,
+  replicaLabels: [],
+  replicaMerge: "one-to-one",
+  isSelected: () => true,
+  consistencyDelayMs: 30 * minuteMs,
+  deleteDelayMs: 48 * hourMs,
+  partialUploadAgeMs: 48 * hourMs,
+  isDownsampling: true,
+  retention: { rawMs: 0, fiveMinutesMs: 0, oneHourMs: 0 },
+};
+
+export const defaultBlockWork: Omit<BlockWorkOptions, "directory"> = {
+  workBytesMax: 100 * 2 ** 30,
+  chunkFileBytesMax: 512 * 2 ** 20,
+  fetchesAtOnceMax: 4,
+  cacheBytesMax: 256 * 2 ** 20,
+};
+
+/** A stream that is not worked on until a person acts, or until other blocks are planned. */
+export interface HaltedStream {
+  readonly group: string;
+  readonly labels: string;
+  readonly plan: string;
+  /** What is wrong, with which blocks, and what to do. */
+  readonly reason: string;
+  readonly sinceMs: number;
+}
+
+export interface PlannedWork {
+  readonly group: string;
+  readonly labels: string;
+  readonly plan: string;
+}
+
+export interface CompactorStatus {
+  readonly running: (PlannedWork & { readonly step: string }) | undefined;
+  readonly planned: readonly PlannedWork[];
+  readonly halted: readonly HaltedStream[];
+  readonly todo: {
+    readonly compactions: number;
+    readonly compactionBlocks: number;
+    readonly downsampleBlocks: number;
+    readonly deletionBlocks: number;
+  };
+  readonly lastPass:
+    | { readonly startedMs: number; readonly endedMs: number; readonly outcome: PassOutcome }
+    | undefined;
+}
+
+export type PassOutcome =
+  /** Everything that can be done now is done. */
+  | { readonly kind: "done" }
+  /** Bucket or disk broke off some of it: to be tried again, soon. */
+  | { readonly kind: "again"; readonly reasons: readonly string[] }
+  | { readonly kind: "canceled" };
+
+export interface Compactor {
+  /** One pass at a time. Never rejects for what bucket, disk or blocks do. */
+  runPass(signal: AbortSignal): Promise<PassOutcome>;
+  status(): CompactorStatus;
+}
+
+export type CompactorPorts = Pick<Ports, "clock" | "files" | "observations">;
+
+/** The failure says what is wrong with the options. */
+export function createCompactor(
+  bucket: Bucket,
+  options: CompactorOptions,
+  ports: CompactorPorts,
+): Result<Compactor, string> {
+  const fault = retentionFault(options.retention, options.isDownsampling);
+  if (fault !== undefined) return fail(fault);
+  return ok(new BucketCompactor(bucket, options, ports));
+}
+
+/** Clocks of this house may differ by so much. */
+const clockToleranceMs = 10 * minuteMs;
+
+class BucketCompactor implements Compactor {
+  readonly #bucket: Bucket;
+  readonly #options: CompactorOptions;
+  readonly #ports: CompactorPorts;
+  readonly #replicaLabels: ReadonlySet<string>;
+  readonly #lister;
+  readonly #metrics;
+  /** By group and kind of work; with the blocks that the work was to read. */
+  readonly #halted = new Map<string, HaltedStream & { readonly inputs: string }>();
+  /** Groups whose plans did not fit on the disk: they are planned with two blocks. */
+  readonly #cramped = new Set<string>();
+  #running: CompactorStatus["running"];
+  #planned: readonly PlannedWork[] = [];
+  #todo = { compactions: 0, compactionBlocks: 0, downsampleBlocks: 0, deletionBlocks: 0 };
+  #lastPass: CompactorStatus["lastPass"];
+  #isRunning = false;
+
+  constructor(bucket: Bucket, options: CompactorOptions, ports: CompactorPorts) {
+    this.#bucket = bucket;
+    this.#options = options;
+    this.#ports = ports;
+    this.#replicaLabels = new Set(options.replicaLabels);
+    this.#lister = createBlockLister(bucket, defaultBlockLister);
+    this.#metrics = compactorMetrics(ports.observations);
+    this.#metrics.deleteDelay.set(options.deleteDelayMs / 1000);
+    this.#metrics.halted.set(0);
+  }
+
+  status(): CompactorStatus {
+    return {
+      running: this.#running,
+      planned: this.#planned,
+      halted: [...this.#halted.values()],
+      todo: this.#todo,
+      lastPass: this.#lastPass,
+    };
+  }
+
+  async runPass(signal: AbortSignal): Promise<PassOutcome> {
+    if (this.#isRunning) throw new Error("a pass is running");
+    this.#isRunning = true;
+    const startedMs = this.#ports.clock.wallMs();
+    const pass = new Pass(signal);
+    try {
+      await this.#run(pass);
+    } catch (error) {
+      if (error instanceof BucketError || error instanceof FileError) pass.reasons.push(error.message);
+      else if (!signal.aborted) throw error;
+    } finally {
+      this.#isRunning = false;
+      this.#running = undefined;
+    }
+    const outcome: PassOutcome = signal.aborted
+      ? { kind: "canceled" }
+      : pass.reasons.length > 0
+        ? { kind: "again", reasons: pass.reasons }
+        : { kind: "done" };
+    if (outcome.kind === "done") this.#metrics.iterations.add(1);
+    if (outcome.kind === "again") this.#metrics.retries.add(1);
+    this.#lastPass = { startedMs, endedMs: this.#ports.clock.wallMs(), outcome };
+    return outcome;
+  }
+
+  async #run(pass: Pass): Promise<void> {
+    const { directory } = this.#options.work;
+    // What a crash left behind.
+    await removeTree(this.#ports.files, directory);
+    await this.#ports.files.makeDirectory(directory);
+    for (;;) {
+      const seen = await this.#look(pass);
+      if (seen === undefined) return;
+      await this.#collectGarbage(seen, pass);
+      if (!(await this.#compactGroups(seen, pass))) break;
+    }
+    if (this.#options.isDownsampling) {
+      // Once for each resolution: the second is made of the first.
+      for (;;) {
+        const seen = await this.#look(pass);
+        if (seen === undefined) return;
+        if (!(await this.#downsample(seen, pass))) break;
+      }
+    }
+    const seen = await this.#look(pass);
+    if (seen === undefined) return;
+    if (!this.#isClockSound(seen.listing)) return;
+    await this.#expire(seen, pass);
+    await this.#deleteMarked(seen.listing, pass);
+    await this.#deletePartial(seen.listing, pass);
+    await this.#look(pass);
+  }
+
+  /** The bucket as it is now; undefined if that cannot be told, or the pass is over. */
+  async #look(pass: Pass): Promise<Seen | undefined> {
+    if (pass.signal.aborted) return undefined;
+    const { clock, observations } = this.#ports;
+    const startMs = clock.monotonicMs();
+    const listed = await this.#lister.refresh(pass.signal);
+    this.#metrics.syncs.add(1);
+    this.#metrics.syncSeconds.observe((clock.monotonicMs() - startMs) / 1000);
+    if (!listed.ok) {
+      this.#metrics.syncFailures.add(1);
+      pass.reasons.push(listed.failure.message);
+      return undefined;
+    }
+    const listing = listed.value;
+    if (!pass.hasLooked) {
+      for (const { ulid, reason } of listing.malformed.values()) {
+        observations.log("warn", "A block of the bucket is left out: it is malformed.", { ulid, reason });
+      }
+      for (const fault of listing.faults) observations.log("warn", "A mark in the bucket is ignored.", { fault });
+    }
+    pass.hasLooked = true;
+    const view = viewBlocks(listing, clock.wallMs(), this.#options);
+    for (const [state, count] of view.states) this.#metrics.synced.set(count, state);
+    const groups = groupBlocks(view.blocks, this.#replicaLabels);
+    const seen = { listing, view, groups };
+    this.#tellTodo(seen);
+    return seen;
+  }
+
+  #tellTodo({ view, groups }: Seen): void {
+    const { plan, retention, isDownsampling } = this.#options;
+    const planned: PlannedWork[] = [];
+    let compactions = 0;
+    let compactionBlocks = 0;
+    for (const group of groups) {
+      const backlog = countBacklog(group.blocks, view.noCompact, plan);
+      compactions += backlog.compactions;
+      compactionBlocks += backlog.blocks;
+      const next = planCompaction(group.blocks, view.noCompact, plan).plan;
+      if (next !== undefined) planned.push(workOf(group, formatPlan(next)));
+    }
+    const downsamplings = isDownsampling ? planDownsampling(view.blocks, view.noDownsample) : [];
+    for (const { meta, toMs } of downsamplings) planned.push(downsamplingOf(meta, toMs));
+    const expired = findExpired(view.blocks, this.#ports.clock.wallMs(), retention, isDownsampling ? view : undefined);
+    this.#planned = planned;
+    this.#todo = {
+      compactions,
+      compactionBlocks,
+      downsampleBlocks: downsamplings.length,
+      deletionBlocks: expired.length,
+    };
+    this.#metrics.todoCompactions.set(compactions);
+    this.#metrics.todoCompactionBlocks.set(compactionBlocks);
+    this.#metrics.todoDownsampleBlocks.set(downsamplings.length);
+    this.#metrics.todoDeletionBlocks.set(expired.length);
+  }
+
+  async #collectGarbage({ view }: Seen, pass: Pass): Promise<void> {
+    this.#metrics.garbageCollections.add(1);
+    for (const { meta, by } of view.covered) {
+      await this.#mark("deletion", meta.ulid, "", `all its samples are in block ${by}`, "covered", pass);
+      this.#metrics.garbageCollected.add(1);
+    }
+  }
+
+  /** One plan of each group; whether anything was made, so that there may be more to do. */
+  async #compactGroups(seen: Seen, pass: Pass): Promise<boolean> {
+    let hasProgress = false;
+    const halts = new Set<string>();
+    for (const group of seen.groups) {
+      if (pass.signal.aborted) return false;
+      const { plan, marks } = planCompaction(group.blocks, seen.view.noCompact, this.#options.plan);
+      for (const { ulid, reason, details } of marks)
+        await this.#mark("no-compact", ulid, reason, details, reason, pass);
+      if (plan === undefined) continue;
+      const key = `${group.key} compact`;
+      halts.add(key);
+      const possible = this.#cramp(group, plan);
+      if (pass.skipped.has(key) || this.#isHalted(key, possible.blocks)) continue;
+      if (await this.#compactGroup(group, possible, seen, key, pass)) hasProgress = true;
+    }
+    this.#forgetHalts((key) => key.endsWith(" compact") && !halts.has(key));
+    return hasProgress;
+  }
+
+  /** Where the whole plan had no room on the disk: its first two blocks, for which there may be. */
+  #cramp(group: BlockGroup, plan: CompactionPlan): CompactionPlan {
+    if (plan.kind !== "merge" || !this.#cramped.has(group.key)) return plan;
+    return { ...plan, blocks: plan.blocks.slice(0, 2) };
+  }
+
+  async #compactGroup(
+    group: BlockGroup,
+    plan: CompactionPlan,
+    { listing }: Seen,
+    key: string,
+    pass: Pass,
+  ): Promise<boolean> {
+    const { observations, clock, files } = this.#ports;
+    const resolution = String(group.resolutionMs);
+    const overlap = areReplicas(plan.blocks) ? this.#options.replicaMerge : "identical";
+    const work = workOf(group, formatPlan(plan));
+    const started = { ...work, step: "waiting" };
+    this.#running = started;
+    this.#metrics.runsStarted.add(1, resolution);
+    observations.log("info", "Compaction begins.", { ...work });
+    const made = await makeBlock(
+      {
+        recipe: `compact ${group.key} ${overlap}`,
+        inputs: plan.blocks,
+        listing,
+        signal: pass.signal,
+        onStep: (step) => (this.#running = { ...work, step }),
+        make: (blocks, place) => compactBlocks(blocks, { ...place, overlap, thanos: thanosOf(group) }),
+      },
+      this.#options.work,
+      { files, bucket: this.#bucket, yield: () => clock.yield() },
+    );
+    this.#running = undefined;
+    if (!made.ok) {
+      if (made.failure.kind !== "overtaken") this.#metrics.compactionFailures.add(1, resolution);
+      // With less to do there may be room at once; that it will be tried is progress enough.
+      if (made.failure.kind === "no-room" && plan.kind === "merge" && plan.blocks.length > 2) {
+        this.#cramped.add(group.key);
+        observations.log("warn", "No room for a compaction: two blocks at a time.", {
+          ...work,
+          reason: made.failure.reason,
+        });
+        return true;
+      }
+      return this.#giveUp(key, work, plan.blocks, made.failure, pass);
+    }
+    const into = made.value === undefined ? "no sample is left of it" : `source of compacted block ${made.value}`;
+    for (const { ulid } of plan.blocks) await this.#mark("deletion", ulid, "", into, "compacted", pass);
+    this.#halted.delete(key);
+    this.#cramped.delete(group.key);
+    this.#metrics.runsCompleted.add(1, resolution);
+    if (made.value !== undefined) this.#metrics.compactions.add(1, resolution);
+    if (plan.kind === "merge-overlapping") this.#metrics.verticalCompactions.add(1, resolution);
+    observations.log("info", "Compaction is done.", { ...work, ulid: made.value ?? "" });
+    return true;
+  }
+
+  /** Downsamples what can be; whether anything was made. */
+  async #downsample({ listing, view }: Seen, pass: Pass): Promise<boolean> {
+    const { observations, clock, files } = this.#ports;
+    const halts = new Set<string>();
+    let hasProgress = false;
+    for (const { meta, toMs } of planDownsampling(view.blocks, view.noDownsample)) {
+      if (pass.signal.aborted) return false;
+      const key = `${meta.ulid} downsample`;
+      halts.add(key);
+      if (pass.skipped.has(key) || this.#isHalted(key, [meta])) continue;
+      const work = downsamplingOf(meta, toMs);
+      const made = await makeBlock(
+        {
+          recipe: `downsample ${toMs}`,
+          inputs: [meta],
+          listing,
+          signal: pass.signal,
+          onStep: (step) => (this.#running = { ...work, step: step === "merging" ? "downsampling" : step }),
+          make: ([block], place) => {
+            if (block === undefined) throw new Error("downsampling without a block");
+            return downsampleBlock(block, { ...place, resolutionMs: toMs });
+          },
+        },
+        this.#options.work,
+        { files, bucket: this.#bucket, yield: () => clock.yield() },
+      );
+      this.#running = undefined;
+      if (!made.ok) {
+        if (made.failure.kind !== "overtaken") this.#metrics.downsampleFailures.add(1, String(toMs));
+        this.#giveUp(key, work, [meta], made.failure, pass);
+        continue;
+      }
+      // Nothing but staleness markers in it: without a mark it would be tried for ever.
+      if (made.value === undefined) {
+        await this.#mark(
+          "no-downsample",
+          meta.ulid,
+          "no-samples",
+          "it has no sample to downsample",
+          "no-samples",
+          pass,
+        );
+      }
+      this.#halted.delete(key);
+      this.#metrics.downsamplings.add(1, String(toMs));
+      observations.log("info", "A block is downsampled.", { ...work, ulid: made.value ?? "" });
+      hasProgress = true;
+    }
+    this.#forgetHalts((key) => key.endsWith(" downsample") && !halts.has(key));
+    return hasProgress;
+  }
+
+  /** Notes why work did not succeed; whether looking at the bucket again makes sense in this pass. */
+  #giveUp(
+    key: string,
+    work: PlannedWork,
+    inputs: readonly BlockMeta[],
+    failure: BlockWorkFailure,
+    pass: Pass,
+  ): boolean {
+    const { observations, clock } = this.#ports;
+    pass.skipped.add(key);
+    switch (failure.kind) {
+      case "canceled":
+        return false;
+      case "overtaken":
+        observations.log("info", "Another compactor was faster.", { ...work, reason: failure.reason });
+        return true;
+      case "broken-off":
+      case "no-room":
+        observations.log("warn", "Work on the bucket broke off; it will be tried again.", {
+          ...work,
+          reason: failure.reason,
+        });
+        pass.reasons.push(`${work.plan}: ${failure.reason}`);
+        return false;
+      case "bad-data": {
+        const reason = `${failure.reason}. ${adviceFor(inputs)}`;
+        observations.log("error", "A stream is halted until someone acts.", { ...work, reason });
+        this.#halted.set(key, { ...work, reason, sinceMs: clock.wallMs(), inputs: keyOf(inputs) });
+        this.#metrics.halted.set(1);
+        this.#metrics.streamHalted.set(1, work.group);
+        return false;
+      }
+      default:
+        return unreachable(failure);
+    }
+  }
+
+  /** Halted, and nothing has changed about it. */
+  #isHalted(key: string, inputs: readonly BlockMeta[]): boolean {
+    const halt = this.#halted.get(key);
+    if (halt === undefined) return false;
+    if (halt.inputs === keyOf(inputs)) return true;
+    this.#forgetHalts((one) => one === key);
+    return false;
+  }
+
+  #forgetHalts(isOver: (key: string) => boolean): void {
+    for (const [key, { group }] of this.#halted) {
+      if (!isOver(key)) continue;
+      this.#halted.delete(key);
+      if (![...this.#halted.values()].some((other) => other.group === group)) this.#metrics.streamHalted.set(0, group);
+    }
+    this.#metrics.halted.set(this.#halted.size > 0 ? 1 : 0);
+  }
+
+  /** A clock that is behind that of the producers deletes nothing: it may be wrong in other ways too. */
+  #isClockSound(listing: BlockListing): boolean {
+    const nowMs = this.#ports.clock.wallMs();
+    for (const ulid of listing.blocks.keys()) {
+      if (ulidTimeMs(ulid) <= nowMs + clockToleranceMs) continue;
+      const reason = `block ${ulid} was made at ${new Date(ulidTimeMs(ulid)).toISOString()}, which is in the future here`;
+      this.#ports.observations.log("error", "Nothing is expired or deleted: a clock is wrong.", { reason });
+      return false;
+    }
+    return true;
+  }
+
+  async #expire({ view }: Seen, pass: Pass): Promise<void> {
+    const { retention, isDownsampling } = this.#options;
+    const nowMs = this.#ports.clock.wallMs();
+    for (const { meta } of findExpired(view.blocks, nowMs, retention, isDownsampling ? view : undefined)) {
+      await this.#mark("deletion", meta.ulid, "", "outside of retention", "retention", pass);
+    }
+  }
+
+  async #deleteMarked(listing: BlockListing, pass: Pass): Promise<void> {
+    const marks: BlockMark[] = [];
+    for (const { marks: of } of listing.blocks.values()) {
+      const mark = of.get("deletion");
+      if (mark !== undefined) marks.push(mark);
+    }
+    for (const { deletionMark } of [...listing.partial.values(), ...listing.malformed.values()]) {
+      if (deletionMark !== undefined) marks.push(deletionMark);
+    }
+    for (const { ulid, timeMs } of marks) {
+      if (pass.signal.aborted || !this.#isDue(timeMs)) continue;
+      await this.#attemptDeletion(ulid, pass, async () => {
+        // Someone may have taken the mark back, or renewed it, since the bucket was listed.
+        const mark = await this.#readDeletionMark(ulid, pass.signal);
+        if (mark === undefined || !this.#isDue(mark.timeMs)) return;
+        if (await deleteBlock(this.#bucket, ulid, pass.signal)) this.#metrics.blocksCleaned.add(1);
+      });
+    }
+  }
+
+  #isDue(markedMs: number): boolean {
+    return markedMs + this.#options.deleteDelayMs <= this.#ports.clock.wallMs();
+  }
+
+  async #readDeletionMark(ulid: string, signal: AbortSignal): Promise<BlockMark | undefined> {
+    try {
+      const bytes = await this.#bucket.get(`${ulid}/${blockMarkFiles.deletion}`, undefined, signal);
+      const mark = parseBlockMark("deletion", bytes, ulid);
+      return mark.ok ? mark.value : undefined;
+    } catch (error) {
+      if (error instanceof BucketError && error.kind === "not-found") return undefined;
+      throw error;
+    }
+  }
+
+  async #deletePartial(listing: BlockListing, pass: Pass): Promise<void> {
+    for (const { ulid, keys, deletionMark } of listing.partial.values()) {
+      if (pass.signal.aborted || deletionMark !== undefined) continue;
+      const oldestMs = this.#ports.clock.wallMs() - this.#options.partialUploadAgeMs;
+      if (ulidTimeMs(ulid) > oldestMs) continue;
+      await this.#attemptDeletion(ulid, pass, async () => {
+        // An old name is no proof: a slow upload may have added a file just now.
+        for (const key of keys) {
+          if ((await this.#bucket.attributes(key, pass.signal)).modifiedMs > oldestMs) return;
+        }
+        this.#metrics.partialUploadsDeleted.add(1);
+        await deleteBlock(this.#bucket, ulid, pass.signal);
+      });
+    }
+  }
+
+  /** One block that cannot be deleted does not keep the others. */
+  async #attemptDeletion(ulid: string, pass: Pass, act: () => Promise<void>): Promise<void> {
+    try {
+      await act();
+    } catch (error) {
+      if (!(error instanceof BucketError)) throw error;
+      // Someone else deleted a file of it first.
+      if (error.kind === "not-found") return;
+      this.#metrics.cleanupFailures.add(1);
+      pass.reasons.push(`deletion of ${ulid}: ${error.message}`);
+    }
+  }
+
+  /** A mark that is there already stays as it is: its time counts. */
+  async #mark(
+    kind: BlockMarkKind,
+    ulid: string,
+    reason: string,
+    details: string,
+    metricReason: string,
+    pass: Pass,
+  ): Promise<void> {
+    const timeMs = this.#ports.clock.wallMs();
+    const bytes = formatBlockMark({ kind, ulid, timeMs, details, reason });
+    try {
+      await this.#bucket.put(`${ulid}/${blockMarkFiles[kind]}`, bytes, { ifAbsent: true, signal: pass.signal });
+    } catch (error) {
+      if (error instanceof BucketError && error.kind === "precondition") return;
+      throw error;
+    }
+    this.#metrics.blocksMarked.add(1, blockMarkFiles[kind], metricReason);
+    this.#ports.observations.log("info", "A block is marked.", { ulid, mark: kind, details });
+  }
+}
+
+/** What one look at the bucket gave. */
+interface Seen {
+  readonly listing: BlockListing;
+  readonly view: BlockView;
+  readonly groups: readonly BlockGroup[];
+}
+
+class Pass {
+  readonly signal: AbortSignal;
+  hasLooked = false;
+  /** What was broken off, for the outcome. */
+  readonly reasons: string[] = [];
+  /** Work that is not tried again in this pass. */
+  readonly skipped = new Set<string>();
+
+  constructor(signal: AbortSignal) {
+    this.signal = signal;
+  }
+}
+
+function workOf({ key, labels }: BlockGroup, plan: string): PlannedWork {
+  return { group: key, labels: formatLabels(labels), plan };
+}
+
+function downsamplingOf(meta: BlockMeta, toMs: number): PlannedWork {
+  const [group] = groupBlocks([meta]);
+  if (group === undefined) throw new Error("a block without a group");
+  return workOf(group, `downsample to ${resolutionName(toMs)}: ${meta.ulid}`);
+}
+
+/** Whether the blocks are of several producers, so that their samples may differ. */
+function areReplicas(blocks: readonly BlockMeta[]): boolean {
+  const [first, ...others] = blocks.map(({ thanos }) => labelsFromRecord(thanos?.labels ?? {}));
+  return first !== undefined && others.some((labels) => !labelsEqual(labels, first));
+}
+
+function thanosOf({ labels, resolutionMs }: BlockGroup): BlockMeta["thanos"] {
+  return {
+    labels: labelsToRecord(labels),
+    resolutionMs,
+    source: "compactor",
+    files: [],
+    indexStats: undefined,
+    // Left out, so that the same inputs give the same bytes.
+    uploadTimeMs: undefined,
+  };
+}
+
+function keyOf(inputs: readonly BlockMeta[]): string {
+  return inputs.map(({ ulid }) => ulid).join(" ");
+}
+
+function adviceFor(inputs: readonly BlockMeta[]): string {
+  return (
+    "Other streams go on, and all blocks stay readable. Look at the blocks named (`pleiad bucket inspect`); then put a " +
+    "no-compact-mark.json into the one to leave out, or a deletion-mark.json into the one to lose. The work was on " +
+    inputs.map(({ ulid }) => ulid).join(", ")
+  );
+}
