@@ -3,6 +3,7 @@ import { eachBucket } from "./histogram-buckets.ts";
 import { hintsCollide } from "./histogram-hints.ts";
 import {
   addToHistogramSum,
+  areApart,
   equalNumbers,
   equalSpans,
   histogramOfSum,
@@ -42,32 +43,47 @@ function combine(left: FloatHistogram, right: FloatHistogram, sign: 1 | -1): His
 
 /** Multiplies all counts and the sum. A negative factor makes a gauge of it. */
 export function multiplyHistogram(histogram: FloatHistogram, factor: number): FloatHistogram {
-  return compactHistogram(mapNumbers(histogram, factor < 0, (number) => number * factor));
+  return compactHistogram({
+    ...histogram,
+    zeroCount: histogram.zeroCount * factor,
+    count: histogram.count * factor,
+    sum: histogram.sum * factor,
+    positiveBuckets: multiplied(histogram.positiveBuckets, factor),
+    negativeBuckets: multiplied(histogram.negativeBuckets, factor),
+    counterReset: factor < 0 ? "gauge" : histogram.counterReset,
+  });
+}
+
+function multiplied(numbers: Float64Array, factor: number): Float64Array {
+  const products = numbers.slice();
+  for (let i = 0; i < products.length; i++) products[i] = (products[i] ?? 0) * factor;
+  return products;
 }
 
 /** Divides all counts and the sum; by zero, no buckets are left. */
 export function divideHistogram(histogram: FloatHistogram, divisor: number): FloatHistogram {
-  const quotient = mapNumbers(histogram, divisor < 0, (number) => number / divisor);
-  if (divisor !== 0) return compactHistogram(quotient);
-  return {
-    ...quotient,
-    positiveSpans: [],
-    positiveBuckets: new Float64Array(0),
-    negativeSpans: [],
-    negativeBuckets: new Float64Array(0),
+  const quotient: FloatHistogram = {
+    ...histogram,
+    zeroCount: histogram.zeroCount / divisor,
+    count: histogram.count / divisor,
+    sum: histogram.sum / divisor,
+    counterReset: divisor < 0 ? "gauge" : histogram.counterReset,
   };
+  if (divisor === 0) {
+    const none = new Float64Array(0);
+    return { ...quotient, positiveSpans: [], positiveBuckets: none, negativeSpans: [], negativeBuckets: none };
+  }
+  return compactHistogram({
+    ...quotient,
+    positiveBuckets: divided(histogram.positiveBuckets, divisor),
+    negativeBuckets: divided(histogram.negativeBuckets, divisor),
+  });
 }
 
-function mapNumbers(histogram: FloatHistogram, isNegated: boolean, map: (number: number) => number): FloatHistogram {
-  return {
-    ...histogram,
-    zeroCount: map(histogram.zeroCount),
-    count: map(histogram.count),
-    sum: map(histogram.sum),
-    positiveBuckets: histogram.positiveBuckets.map(map),
-    negativeBuckets: histogram.negativeBuckets.map(map),
-    counterReset: isNegated ? "gauge" : histogram.counterReset,
-  };
+function divided(numbers: Float64Array, divisor: number): Float64Array {
+  const quotients = numbers.slice();
+  for (let i = 0; i < quotients.length; i++) quotients[i] = (quotients[i] ?? 0) / divisor;
+  return quotients;
 }
 
 /** Without empty buckets, and with no more spans than there are gaps. */
@@ -86,7 +102,7 @@ export function compactHistogram(histogram: FloatHistogram): FloatHistogram {
 }
 
 function isCompact(spans: readonly BucketSpan[], buckets: Float64Array): boolean {
-  return !buckets.includes(0) && spans.every(({ offset, length }, i) => length > 0 && (i === 0 || offset > 0));
+  return !buckets.includes(0) && areApart(spans);
 }
 
 function compactSide(spans: readonly BucketSpan[], buckets: Float64Array) {

@@ -3,6 +3,7 @@ import { customBoundsSchema } from "./histogram-buckets.ts";
 import {
   equalNumbers,
   equalSpans,
+  indicesOf,
   reconcileBounds,
   reduceToSchema,
   startHistogramSum,
@@ -59,12 +60,14 @@ function anyFell(now: Float64Array, before: Float64Array): boolean {
 
 /** As `anyFell`, for buckets in different places. One that is gone fell, unless it was empty. */
 function anyIndexFell(now: HistogramSum["positive"], before: HistogramSum["positive"]): boolean {
+  const nowIndices = indicesOf(now);
+  const beforeIndices = indicesOf(before);
   let place = 0;
-  for (let i = 0; i < before.indices.length; i++) {
-    const index = before.indices[i] ?? 0;
+  for (let i = 0; i < beforeIndices.length; i++) {
+    const index = beforeIndices[i] ?? 0;
     const count = before.counts[i] ?? 0;
-    while (place < now.indices.length && (now.indices[place] ?? 0) < index) place++;
-    if (now.indices[place] !== index) {
+    while (place < nowIndices.length && (nowIndices[place] ?? 0) < index) place++;
+    if (nowIndices[place] !== index) {
       if (count !== 0) return true;
     } else if ((now.counts[place] ?? 0) < count) return true;
   }

@@ -9,12 +9,11 @@ import type { BucketSpan, FloatHistogram } from "./histograms.ts";
 
 /** The buckets of one side by ascending index, each index once. */
 interface BucketRun {
-  indices: Int32Array;
   counts: Float64Array;
   /** What rounding took from each count. */
   lost: Float64Array;
-  /** The layout as spans, where it still is that of a histogram: compared first, as neighbours nearly always agree. */
-  spans: readonly BucketSpan[] | undefined;
+  /** Which buckets these are. Spans as long as they are those of a histogram: neighbours nearly always agree in them. */
+  layout: readonly BucketSpan[] | Int32Array;
 }
 
 /** A sum in the making. It owns its arrays; histograms that are added stay as they are. */
@@ -156,7 +155,9 @@ export function widenZeroBucket(total: HistogramSum, threshold: number): void {
   let widened = threshold;
   for (let before = NaN; before !== widened;) {
     before = widened;
-    for (const { indices, counts } of sides) {
+    for (const run of sides) {
+      const indices = indicesOf(run);
+      const { counts } = run;
       for (let i = 0; i < indices.length; i++) {
         const index = indices[i] ?? 0;
         if (bucketUpperBound(total.schema, index - 1, total.customBounds) >= widened) break;
@@ -167,18 +168,18 @@ export function widenZeroBucket(total: HistogramSum, threshold: number): void {
   }
   for (const run of sides) {
     let inside = 0;
-    for (; inside < run.indices.length; inside++) {
-      const lower = bucketUpperBound(total.schema, (run.indices[inside] ?? 0) - 1, total.customBounds);
+    const indices = indicesOf(run);
+    for (; inside < indices.length; inside++) {
+      const lower = bucketUpperBound(total.schema, (indices[inside] ?? 0) - 1, total.customBounds);
       if (lower >= widened) break;
       const count = (run.counts[inside] ?? 0) + (run.lost[inside] ?? 0);
       total.zeroLost = compensate(count, total.zeroCount, total.zeroLost);
       total.zeroCount += count;
     }
     if (inside === 0) continue;
-    run.indices = run.indices.slice(inside);
+    run.layout = indices.slice(inside);
     run.counts = run.counts.slice(inside);
     run.lost = run.lost.slice(inside);
-    run.spans = undefined;
   }
   total.zeroThreshold = widened;
 }
@@ -219,16 +220,20 @@ function hasLayoutOf(total: HistogramSum, histogram: FloatHistogram): boolean {
   return (
     total.schema === histogram.schema &&
     total.zeroThreshold === histogram.zeroThreshold &&
-    equalSpans(total.positive.spans, histogram.positiveSpans) &&
-    equalSpans(total.negative.spans, histogram.negativeSpans) &&
+    hasSpans(total.positive, histogram.positiveSpans) &&
+    hasSpans(total.negative, histogram.negativeSpans) &&
     equalNumbers(total.customBounds, histogram.customBounds)
   );
 }
 
+function hasSpans({ layout }: BucketRun, spans: readonly BucketSpan[]): boolean {
+  return !(layout instanceof Int32Array) && equalSpans(layout, spans);
+}
+
 /** Whether two lists of spans are the same, span by span. */
-export function equalSpans(left: readonly BucketSpan[] | undefined, right: readonly BucketSpan[]): boolean {
+export function equalSpans(left: readonly BucketSpan[], right: readonly BucketSpan[]): boolean {
   if (left === right) return true;
-  if (left?.length !== right.length) return false;
+  if (left.length !== right.length) return false;
   return left.every(({ offset, length }, i) => right[i]?.offset === offset && right[i].length === length);
 }
 
@@ -237,16 +242,22 @@ export function equalNumbers(left: Float64Array, right: Float64Array): boolean {
 }
 
 function runOf(spans: readonly BucketSpan[], buckets: Float64Array): BucketRun {
-  const indices = new Int32Array(buckets.length);
-  let place = 0;
-  eachBucket(spans, buckets, (index) => {
-    indices[place++] = index;
-  });
-  return { indices, counts: Float64Array.from(buckets), lost: new Float64Array(buckets.length), spans };
+  return { counts: buckets.slice(), lost: new Float64Array(buckets.length), layout: spans };
 }
 
-function copyRun({ indices, counts, lost, spans }: BucketRun): BucketRun {
-  return { indices, counts: counts.slice(), lost: lost.slice(), spans };
+function copyRun({ counts, lost, layout }: BucketRun): BucketRun {
+  return { counts: counts.slice(), lost: lost.slice(), layout };
+}
+
+/** The index of each bucket. */
+export function indicesOf({ counts, layout }: BucketRun): Int32Array {
+  if (layout instanceof Int32Array) return layout;
+  const indices = new Int32Array(counts.length);
+  let place = 0;
+  eachBucket(layout, counts, (index) => {
+    indices[place++] = index;
+  });
+  return indices;
 }
 
 /** Adds counts to those in the same places. */
@@ -261,13 +272,14 @@ function addCounts({ counts, lost }: BucketRun, buckets: Float64Array, sign: num
 
 /** Gives buckets other indices, which must ascend as the old ones do; those that get the same one are added up. */
 function renumberRun(run: BucketRun, renumber: (index: number) => number): BucketRun {
-  const size = run.indices.length;
+  const old = indicesOf(run);
+  const size = old.length;
   const indices = new Int32Array(size);
   const counts = new Float64Array(size);
   const lost = new Float64Array(size);
   let last = -1;
   for (let i = 0; i < size; i++) {
-    const index = renumber(run.indices[i] ?? 0);
+    const index = renumber(old[i] ?? 0);
     const count = run.counts[i] ?? 0;
     if (last >= 0 && indices[last] === index) {
       const before = counts[last] ?? 0;
@@ -280,25 +292,22 @@ function renumberRun(run: BucketRun, renumber: (index: number) => number): Bucke
     }
   }
   const kept = last + 1;
-  return {
-    indices: indices.subarray(0, kept),
-    counts: counts.subarray(0, kept),
-    lost: lost.subarray(0, kept),
-    spans: undefined,
-  };
+  return { counts: counts.subarray(0, kept), lost: lost.subarray(0, kept), layout: indices.subarray(0, kept) };
 }
 
 function mergeRuns(left: BucketRun, right: BucketRun, sign: number): BucketRun {
-  const size = left.indices.length + right.indices.length;
+  const lefts = indicesOf(left);
+  const rights = indicesOf(right);
+  const size = lefts.length + rights.length;
   const indices = new Int32Array(size);
   const counts = new Float64Array(size);
   const lost = new Float64Array(size);
   let l = 0;
   let r = 0;
   let place = 0;
-  for (; l < left.indices.length || r < right.indices.length; place++) {
-    const leftIndex = left.indices[l] ?? Infinity;
-    const rightIndex = right.indices[r] ?? Infinity;
+  for (; l < lefts.length || r < rights.length; place++) {
+    const leftIndex = lefts[l] ?? Infinity;
+    const rightIndex = rights[r] ?? Infinity;
     indices[place] = Math.min(leftIndex, rightIndex);
     if (leftIndex <= rightIndex) {
       counts[place] = left.counts[l] ?? 0;
@@ -311,26 +320,29 @@ function mergeRuns(left: BucketRun, right: BucketRun, sign: number): BucketRun {
       counts[place] = before + value;
     }
   }
-  return {
-    indices: indices.subarray(0, place),
-    counts: counts.subarray(0, place),
-    lost: lost.subarray(0, place),
-    spans: undefined,
-  };
+  return { counts: counts.subarray(0, place), lost: lost.subarray(0, place), layout: indices.subarray(0, place) };
 }
 
 /** Spans and counts of the buckets that are not empty. */
-function compactRun({ indices, counts, lost }: BucketRun): readonly [readonly BucketSpan[], Float64Array] {
+function compactRun(run: BucketRun): readonly [readonly BucketSpan[], Float64Array] {
+  const { counts, lost, layout } = run;
   const buckets = new Float64Array(counts.length);
-  const kept = new Int32Array(counts.length);
-  let size = 0;
-  for (let i = 0; i < counts.length; i++) {
+  let hasEmpty = false;
+  for (let i = 0; i < buckets.length; i++) {
     const count = (counts[i] ?? 0) + (lost[i] ?? 0);
-    if (count === 0) continue;
-    kept[size] = indices[i] ?? 0;
-    buckets[size++] = count;
+    buckets[i] = count;
+    if (count === 0) hasEmpty = true;
   }
-  return [spansOf(kept.subarray(0, size)), buckets.slice(0, size)];
+  if (!hasEmpty && !(layout instanceof Int32Array) && areApart(layout)) return [layout, buckets];
+  const indices = indicesOf(run);
+  if (!hasEmpty) return [spansOf(indices), buckets];
+  const kept = indices.filter((_, i) => buckets[i] !== 0);
+  return [spansOf(kept), buckets.filter((count) => count !== 0)];
+}
+
+/** Whether there is a gap between all spans, and something in each. */
+export function areApart(spans: readonly BucketSpan[]): boolean {
+  return spans.every(({ offset, length }, i) => length > 0 && (i === 0 || offset > 0));
 }
 
 /** The spans of ascending indices. */

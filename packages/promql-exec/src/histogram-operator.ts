@@ -45,8 +45,8 @@ interface BucketTable {
 const bucketLabels: ReadonlySet<string> = new Set(["le"]);
 
 /**
- * One result, or one a quantile, for all buckets that differ in `le` alone, and for a native histogram of the same labels.
- * Names are still there.
+ * One result, or one a quantile, for all buckets that differ in `le` alone, and for a native histogram of the same labels;
+ * should that have an `le` of its own, it is not looked at. Names are still there.
  */
 export function createHistogramOperator(input: Operator, call: HistogramFunction, context: QueryContext): Operator {
   let table: BucketTable = {

@@ -40,11 +40,14 @@ interface Slot {
 export function createHistogramSlots(kind: "sum" | "avg", range: SourceRange, context: QueryContext): HistogramSlots {
   const start = kind === "sum" ? startSum : startMean;
   const slots = new Map<number, Slot>();
+  let held = 0; // of the budget
   return {
     add(number, histogram, seriesName) {
       const slot = slots.get(number);
       if (slot === undefined) {
-        context.budget.take(histogramCost(histogram));
+        const cost = histogramCost(histogram);
+        context.budget.take(cost);
+        held += cost;
         const hints = createHintWatch();
         hints.see(histogram);
         slots.set(number, { total: start(histogram), hints, isIncompatible: false });
@@ -65,7 +68,11 @@ export function createHistogramSlots(kind: "sum" | "avg", range: SourceRange, co
       slot.hints.warnOfCollision("aggregation", range, context);
       return slot.total.result();
     },
-    clear: () => slots.clear(),
+    clear() {
+      slots.clear();
+      context.budget.give(held);
+      held = 0;
+    },
   };
 }
 
