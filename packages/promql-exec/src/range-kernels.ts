@@ -3,7 +3,8 @@
  * order of operations as Prometheus, so that results agree to the last bit.
  */
 import { compensate } from "@pleiad/model";
-import { quantileOf } from "./quantile.ts";
+import { medianDeviationOfSorted, quantileOfSorted } from "./quantile.ts";
+import { createSortedWindow, type SortedWindow } from "./sorted-window.ts";
 import { isStartOverlap, isStartReset } from "./start-timestamps.ts";
 
 /** The samples of one series and where each step's window lies in them: [starts[step], ends[step]). */
@@ -53,29 +54,32 @@ export const rangeKernels: Readonly<Record<string, RangeKernel>> = {
   count_over_time: overWindows(1, ({ weights }, start, end) =>
     weights === undefined ? end - start : sumOf(weights, start, end),
   ),
-  min_over_time: overWindows(1, ({ values }, start, end) => values[indexOfMin(values, start, end)]),
-  max_over_time: overWindows(1, ({ values }, start, end) => values[indexOfMax(values, start, end)]),
+  min_over_time: overExtremes(
+    (value, held) => value < held,
+    ({ values }, at) => values[at],
+  ),
+  max_over_time: overExtremes(
+    (value, held) => value > held,
+    ({ values }, at) => values[at],
+  ),
   last_over_time: overWindows(1, ({ values }, _, end) => values[end - 1]),
   first_over_time: overWindows(1, ({ values }, start) => values[start]),
   present_over_time: overWindows(1, () => 1),
   stddev_over_time: overWindows(1, ({ values }, start, end) => Math.sqrt(varianceOf(values, start, end))),
   stdvar_over_time: overWindows(1, ({ values }, start, end) => varianceOf(values, start, end)),
-  mad_over_time: overWindows(1, ({ values }, start, end) => medianDeviationOf(values, start, end)),
-  quantile_over_time: overWindows(1, ({ values, parameters }, start, end, step) =>
-    quantileOf(parameters[0][step], values.slice(start, end)),
-  ),
+  mad_over_time: overSorted(({ values, count }) => medianDeviationOfSorted(values, count)),
+  quantile_over_time: overSorted(({ values, count }, phi) => quantileOfSorted(phi, values, count)),
   ts_of_first_over_time: overWindows(1, ({ timestampsMs }, start) => timestampsMs[start] / 1000),
   ts_of_last_over_time: overWindows(1, ({ timestampsMs }, _, end) => timestampsMs[end - 1] / 1000),
-  ts_of_min_over_time: overWindows(1, ({ timestampsMs, values }, start, end) => {
-    let at = start;
-    for (let i = start; i < end; i++) if (values[i] <= values[at] || values[at] !== values[at]) at = i;
-    return timestampsMs[at] / 1000;
-  }),
-  ts_of_max_over_time: overWindows(1, ({ timestampsMs, values }, start, end) => {
-    let at = start;
-    for (let i = start; i < end; i++) if (values[i] >= values[at] || values[at] !== values[at]) at = i;
-    return timestampsMs[at] / 1000;
-  }),
+  // Of equal values the last one tells.
+  ts_of_min_over_time: overExtremes(
+    (value, held) => value <= held,
+    ({ timestampsMs }, at) => timestampsMs[at] / 1000,
+  ),
+  ts_of_max_over_time: overExtremes(
+    (value, held) => value >= held,
+    ({ timestampsMs }, at) => timestampsMs[at] / 1000,
+  ),
   changes: overWindows(1, ({ values }, start, end) => {
     let changes = 0;
     for (let i = start + 1; i < end; i++) {
@@ -122,6 +126,49 @@ function overWindows(
       found = true;
     }
     return found;
+  };
+}
+
+/** A kernel that computes from the sorted values of each window, given the first parameter at its step. */
+function overSorted(compute: (window: SortedWindow, parameter: number) => number): RangeKernel {
+  return (windows, values, present) => {
+    const sorted = createSortedWindow(windows.values);
+    const [parameters] = windows.parameters;
+    const kernel = overWindows(1, (_, start, end, step) => {
+      sorted.slideTo(start, end);
+      return compute(sorted, parameters === undefined ? NaN : parameters[step]);
+    });
+    return kernel(windows, values, present);
+  };
+}
+
+/**
+ * A kernel that reads from the sample of each window that none of its others beats; of several, the first. NaN is beaten by
+ * any number. Candidates wait in line, each beaten by none after it, so that a sample comes and goes once.
+ */
+function overExtremes(
+  beats: (value: number, held: number) => boolean,
+  read: (windows: SampleWindows, at: number) => number,
+): RangeKernel {
+  return (windows, values, present) => {
+    const samples = windows.values;
+    const { starts, ends } = windows;
+    const line = new Uint32Array(ends[ends.length - 1] - starts[0] + 1);
+    let head = 0;
+    let tail = 0;
+    let seen = starts[0];
+    const kernel = overWindows(1, (_, start, end) => {
+      for (let i = Math.max(seen, start); i < end; i++) {
+        const value = samples[i];
+        if (value !== value) continue;
+        while (tail > head && beats(value, samples[line[tail - 1]])) tail--;
+        line[tail++] = i;
+      }
+      seen = end;
+      while (head < tail && line[head] < start) head++;
+      return read(windows, head < tail ? line[head] : end - 1);
+    });
+    return kernel(windows, values, present);
   };
 }
 
@@ -266,18 +313,6 @@ function averageOf(values: Float64Array, start: number, end: number): number {
   return mean + compensation;
 }
 
-function indexOfMin(values: Float64Array, start: number, end: number): number {
-  let at = start;
-  for (let i = start + 1; i < end; i++) if (values[i] < values[at] || values[at] !== values[at]) at = i;
-  return at;
-}
-
-function indexOfMax(values: Float64Array, start: number, end: number): number {
-  let at = start;
-  for (let i = start + 1; i < end; i++) if (values[i] > values[at] || values[at] !== values[at]) at = i;
-  return at;
-}
-
 /** Welford's method, compensated. */
 function varianceOf(values: Float64Array, start: number, end: number): number {
   let count = 0;
@@ -295,17 +330,6 @@ function varianceOf(values: Float64Array, start: number, end: number): number {
     squares += square;
   }
   return (squares + squaresCompensation) / count;
-}
-
-/** The median of the distances from the median. */
-function medianDeviationOf(values: Float64Array, start: number, end: number): number {
-  const window = values.slice(start, end);
-  if (window.some((value) => value !== value)) return NaN;
-  const median = quantileOf(0.5, window);
-  return quantileOf(
-    0.5,
-    window.map((value) => Math.abs(value - median)),
-  );
 }
 
 /** Least squares over samples [start, end), with compensated sums; `intercept` is the line's value at `originMs`. */
