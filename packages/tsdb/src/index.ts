@@ -11,3 +11,11 @@ export {
   type TsdbPorts,
   type TsdbStatistics,
 } from "./tsdb.ts";
+export {
+  createShipper,
+  defaultShipper,
+  type Shipper,
+  type ShipperOptions,
+  type ShipperPass,
+  type ShipperPorts,
+} from "./shipper.ts";
