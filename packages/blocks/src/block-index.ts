@@ -15,7 +15,7 @@ import { BlockReadError } from "./block-failure.ts";
 import { ByteReader } from "./byte-reader.ts";
 import type { DecodedCache } from "./decoded-cache.ts";
 import type { FileWindows, WindowedFile } from "./file-windows.ts";
-import { readIndexLayout, readIndexSection, seriesAlignment, type IndexLayout } from "./index-layout.ts";
+import { readIndexSection, seriesAlignment, type IndexLayout, type IndexTables } from "./index-layout.ts";
 import { findValue, PostingsTable, type LabelEntries } from "./postings-table.ts";
 import { intersectPostings, noPostings, subtractPostings, unitePostings, type Postings } from "./postings.ts";
 import { parseSeriesEntry, type EntryOutcome, type SeriesEntry } from "./series-entry.ts";
@@ -221,26 +221,26 @@ export class BlockIndex {
   }
 }
 
-/** Reads what must be known of an index before it can be asked. */
-export async function openBlockIndex(
+/** Opens an index by those parts of it that are read as a whole. */
+export function openBlockIndex(
   windows: FileWindows,
   file: WindowedFile,
+  { layout, symbols, postingsOffsets }: IndexTables,
   cache: DecodedCache,
   tombstones: Tombstones,
   options: BlockIndexOptions,
-  signal?: AbortSignal,
-): Promise<BlockIndex> {
+): BlockIndex {
   const { block, intern, tableBytesMax } = options;
-  const layout = await readIndexLayout(windows, file, block, signal);
-  const symbolSection = await readIndexSection(windows, file, layout.symbols, layout.series, block, signal);
-  const symbols = new SymbolTable(windows, file, symbolSection, { block, intern, textBytesMax: tableBytesMax / 2 });
-  const tableSection = await readIndexSection(windows, file, layout.postingsOffsets, layout.end, block, signal);
-  const table = new PostingsTable(windows, file, tableSection, layout, {
-    block,
-    intern,
-    entryBytesMax: tableBytesMax / 2,
-  });
-  return new BlockIndex(windows, file, { layout, symbols, table }, cache, tombstones, options);
+  const parts = {
+    layout,
+    symbols: new SymbolTable(windows, file, symbols, { block, intern, textBytesMax: tableBytesMax / 2 }),
+    table: new PostingsTable(windows, file, postingsOffsets, layout, {
+      block,
+      intern,
+      entryBytesMax: tableBytesMax / 2,
+    }),
+  };
+  return new BlockIndex(windows, file, parts, cache, tombstones, options);
 }
 
 /** The values that a matcher wants, or does not want, where it lists them: they are looked up, not searched for. */

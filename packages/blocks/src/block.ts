@@ -8,6 +8,8 @@ import { listLabelNames, listLabelValues, selectSeries, type BlockReader } from 
 import { ChunkSegments } from "./chunk-segments.ts";
 import { DecodedCache } from "./decoded-cache.ts";
 import { FileWindows, type WindowedFile } from "./file-windows.ts";
+import { parseIndexHeader } from "./index-header.ts";
+import { readIndexTables } from "./index-layout.ts";
 import { scanSeries, type BlockSeries } from "./series-scan.ts";
 import { noTombstones, parseTombstones, type Tombstones } from "./tombstones.ts";
 
@@ -30,6 +32,8 @@ export interface BlockOptions {
   readonly intern: (text: string) => string;
   /** How much of index and chunks may be kept for the next question. */
   readonly cacheBytesMax: number;
+  /** What `buildIndexHeader` gave for this block: nothing of the index is read at opening then. Not kept. */
+  readonly indexHeader?: Uint8Array;
   /** Awaited between batches, so that others run. */
   readonly yield?: () => Promise<void>;
 }
@@ -97,7 +101,11 @@ export async function openBlockParts(
     const tombstones = await readTombstones(bytes, signal);
     const tableBytesMax = cacheBytesMax * tableShare;
     const indexOptions = { block: name, externalLabels, intern, tableBytesMax };
-    const index = await openBlockIndex(windows, indexFile, cache, tombstones, indexOptions, signal);
+    const tables =
+      options.indexHeader === undefined
+        ? await readIndexTables(windows, indexFile, name, signal)
+        : parseIndexHeader(options.indexHeader, indexSize, name);
+    const index = openBlockIndex(windows, indexFile, tables, cache, tombstones, indexOptions);
     const files: (WindowedFile | undefined)[] = [];
     for (const [path, size] of await chunkFileSizes(bytes, sizes, signal)) {
       files[Number(path.slice("chunks/".length)) - 1] = windows.add(path, size);

@@ -32,30 +32,55 @@ export interface IndexSection {
   readonly bytes: Uint8Array;
 }
 
+/** What must be known of an index before it can be asked: its outline, and the parts that are read as a whole. */
+export interface IndexTables {
+  readonly layout: IndexLayout;
+  readonly symbols: IndexSection;
+  readonly postingsOffsets: IndexSection;
+}
+
+export async function readIndexTables(
+  windows: FileWindows,
+  file: WindowedFile,
+  block: string,
+  signal?: AbortSignal,
+): Promise<IndexTables> {
+  const layout = await readIndexLayout(windows, file, block, signal);
+  return {
+    layout,
+    symbols: await readIndexSection(windows, file, layout.symbols, layout.series, block, signal),
+    postingsOffsets: await readIndexSection(windows, file, layout.postingsOffsets, layout.end, block, signal),
+  };
+}
+
 /** Reads header and table of contents. */
-export async function readIndexLayout(
+async function readIndexLayout(
   windows: FileWindows,
   file: WindowedFile,
   block: string,
   signal?: AbortSignal,
 ): Promise<IndexLayout> {
-  const corrupt = (offset: number, reason: string) =>
-    new BlockReadError({ kind: "corrupt", block, file: file.name, offset, reason });
-  if (file.size < indexHeaderBytes + tocBytes) throw corrupt(0, `an index of ${file.size} bytes is cut short`);
-  const header = await windows.read(file, 0, indexHeaderBytes, signal);
-  const head = new ByteReader(header, 0, header.length);
-  if (head.u32() !== indexMagic) throw corrupt(0, "this is no index: the magic number differs");
-  const version = head.u8();
-  if (version !== indexVersion) {
-    throw new BlockReadError({
-      kind: "unsupported",
-      block,
-      reason: `index version ${version}; read is ${indexVersion}`,
-    });
+  if (file.size < indexHeaderBytes + tocBytes) {
+    throw corruptIndex(block, 0, `an index of ${file.size} bytes is cut short`);
   }
+  const header = await windows.read(file, 0, indexHeaderBytes, signal);
+  checkIndexHeader(header, block);
   const end = file.size - tocBytes;
-  const bytes = await windows.read(file, end, tocBytes, signal);
-  const reader = new ByteReader(bytes, 0, bytes.length);
+  return parseIndexLayout(await windows.read(file, end, tocBytes, signal), end, block);
+}
+
+/** Throws where the first bytes of a file are not those of an index that is read here. */
+export function checkIndexHeader(header: Uint8Array, block: string): void {
+  const reader = new ByteReader(header, 0, header.length);
+  if (reader.u32() !== indexMagic) throw corruptIndex(block, 0, "this is no index: the magic number differs");
+  const version = reader.u8();
+  if (version === indexVersion) return;
+  throw new BlockReadError({ kind: "unsupported", block, reason: `index version ${version}; read is ${indexVersion}` });
+}
+
+/** Reads a table of contents that begins at `end` of its index. */
+export function parseIndexLayout(bytes: Uint8Array, end: number, block: string): IndexLayout {
+  const reader = new ByteReader(bytes, 0, tocBytes);
   const [symbols, series, labelIndices, labelOffsets, postings, postingsOffsets] = [
     reader.i64(),
     reader.i64(),
@@ -66,13 +91,14 @@ export async function readIndexLayout(
   ];
   const sum = reader.u32();
   if (reader.failed || sum !== crc32c(bytes, 0, tocBytes - 4)) {
-    throw corrupt(end, "the checksum of the table of contents does not fit");
+    throw corruptIndex(block, end, "the checksum of the table of contents does not fit");
   }
   for (const offset of [symbols, series, postings, postingsOffsets]) {
-    if (offset < indexHeaderBytes || offset > end) throw corrupt(end, `a part at byte ${offset} lies outside the file`);
+    if (offset >= indexHeaderBytes && offset <= end) continue;
+    throw corruptIndex(block, end, `a part at byte ${offset} lies outside the file`);
   }
   if (symbols > series || series > postings || postings > postingsOffsets) {
-    throw corrupt(end, "the parts of the index are not in order");
+    throw corruptIndex(block, end, "the parts of the index are not in order");
   }
   return { symbols, series, labelIndices, labelOffsets, postings, postingsOffsets, end };
 }
@@ -86,17 +112,41 @@ export async function readIndexSection(
   block: string,
   signal?: AbortSignal,
 ): Promise<IndexSection> {
-  const corrupt = (reason: string) => new BlockReadError({ kind: "corrupt", block, file: file.name, offset, reason });
-  if (offset + 8 > limit) throw corrupt("a part of the index is cut short");
+  if (offset + 8 > limit) throw corruptIndex(block, offset, "a part of the index is cut short");
   const lengthBytes = await windows.read(file, offset, 4, signal);
-  const length = new ByteReader(lengthBytes, 0, 4).u32();
-  if (length < 4 || offset + 4 + length + 4 > limit) throw corrupt(`a part of ${length} bytes goes past its end`);
-  if (length > sectionBytesMax) {
-    throw new BlockReadError({ kind: "limit", block, of: "bytes", max: sectionBytesMax });
-  }
+  const length = checkedLength(lengthBytes, 0, offset, limit, block);
   const whole = await windows.read(file, offset + 4, length + 4, signal);
-  if (new ByteReader(whole, length, length + 4).u32() !== crc32c(whole, 0, length)) {
-    throw corrupt("the checksum does not fit");
+  return { start: offset + 4, bytes: checkedContent(whole, 0, length, offset, block) };
+}
+
+/** The same part out of bytes in memory, in which it begins at `at`. */
+export function parseIndexSection(
+  bytes: Uint8Array,
+  at: number,
+  offset: number,
+  limit: number,
+  block: string,
+): IndexSection {
+  if (offset + 8 > limit) throw corruptIndex(block, offset, "a part of the index is cut short");
+  const length = checkedLength(bytes, at, offset, limit, block);
+  return { start: offset + 4, bytes: checkedContent(bytes, at + 4, length, offset, block) };
+}
+
+function checkedLength(bytes: Uint8Array, at: number, offset: number, limit: number, block: string): number {
+  const length = new ByteReader(bytes, at, at + 4).u32();
+  if (length < 4 || offset + 4 + length + 4 > limit) {
+    throw corruptIndex(block, offset, `a part of ${length} bytes goes past its end`);
   }
-  return { start: offset + 4, bytes: whole.subarray(0, length) };
+  if (length <= sectionBytesMax) return length;
+  throw new BlockReadError({ kind: "limit", block, of: "bytes", max: sectionBytesMax });
+}
+
+function checkedContent(bytes: Uint8Array, at: number, length: number, offset: number, block: string): Uint8Array {
+  const end = at + length;
+  if (new ByteReader(bytes, end, end + 4).u32() === crc32c(bytes, at, end)) return bytes.subarray(at, end);
+  throw corruptIndex(block, offset, "the checksum does not fit");
+}
+
+function corruptIndex(block: string, offset: number, reason: string): BlockReadError {
+  return new BlockReadError({ kind: "corrupt", block, file: "index", offset, reason });
 }

@@ -1,3 +1,9 @@
+export {
+  compileBlockSelector,
+  type BlockSelector,
+  type BlockSelectorOptions,
+  type SelectorRule,
+} from "./block-selector.ts";
 export { bucketBlockBytes, directoryBlockBytes, type BlockBytes } from "./block-bytes.ts";
 export { BlockReadError, formatBlockFailure, sourceFailureOf, type BlockFailure } from "./block-failure.ts";
 export {
@@ -40,6 +46,7 @@ export {
 export { createBlockWriter, type BlockChunk, type BlockWriter, type BlockWriterOptions } from "./block-writer.ts";
 export { withoutDeleted } from "./deleted-samples.ts";
 export { openBlock, type Block, type BlockOptions } from "./block.ts";
+export { buildIndexHeader, indexHeaderFile } from "./index-header.ts";
 export { mergeSources } from "./merged-source.ts";
 export type { BlockSeries } from "./series-scan.ts";
 export type { TimeSpan, Tombstones } from "./tombstones.ts";
