@@ -38,6 +38,7 @@ import { rangeKernels, type RangeKernel } from "./range-kernels.ts";
 import { createRenamedSeries, droppedMetricName } from "./renamed-series.ts";
 import { dateFunctions, sampleFunctions } from "./sample-functions.ts";
 import { createScalarColumn, type ScalarColumn } from "./scalar-column.ts";
+import { createSelectHandOver } from "./select-hand-over.ts";
 import { createSelectingAggregation } from "./selecting-aggregation.ts";
 import { createSetOperation } from "./set-operation.ts";
 import { createSmoothedSelector } from "./smoothed-selector.ts";
@@ -192,7 +193,7 @@ function buildWithScalar(
 
 function buildAggregate(node: AggregateNode, grid: StepGrid, context: QueryContext): Operator {
   const { operator, without, grouping } = node;
-  const input = buildVector(node.input, grid, context);
+  const input = () => buildVector(node.input, grid, context);
   const { parameter } = node;
   const inputRange = node.input.range;
   switch (operator) {
@@ -203,20 +204,29 @@ function buildAggregate(node: AggregateNode, grid: StepGrid, context: QueryConte
     case "max":
     case "group": {
       const aggregation = { operator, without, grouping, parameter: undefined, inputRange } as const;
-      const general = createAggregation(input, aggregation, grid, context);
       const leaf = leafOf(node.input, context);
-      if (leaf === undefined || !isFitLeaf(leaf, grid, context) || mayMerge(leaf, context)) return general;
-      return createLeafAggregation(leaf, aggregation, grid, context, general);
+      if (leaf === undefined || !isFitLeaf(leaf, grid, context) || mayMerge(leaf, context)) {
+        return createAggregation(input(), aggregation, grid, context);
+      }
+      const { source, handOver } = createSelectHandOver(context.source);
+      const reading = { ...context, source };
+      const general = createAggregation(buildVector(node.input, grid, reading), aggregation, grid, reading);
+      return createLeafAggregation(leaf, aggregation, grid, reading, general, handOver);
     }
     case "stddev":
     case "stdvar":
-      return createAggregation(input, { operator, without, grouping, parameter: undefined, inputRange }, grid, context);
+      return createAggregation(
+        input(),
+        { operator, without, grouping, parameter: undefined, inputRange },
+        grid,
+        context,
+      );
     case "quantile": {
       if (parameter === undefined) throw new Error("quantile without parameter");
       const column = checked(buildScalar(parameter, grid, context), (quantiles) =>
         warnOfQuantiles(quantiles, parameter.range, context),
       );
-      return createAggregation(input, { operator, without, grouping, parameter: column, inputRange }, grid, context);
+      return createAggregation(input(), { operator, without, grouping, parameter: column, inputRange }, grid, context);
     }
     case "topk":
     case "bottomk":
@@ -224,18 +234,18 @@ function buildAggregate(node: AggregateNode, grid: StepGrid, context: QueryConte
       if (parameter === undefined) throw new Error(`${operator} without parameter`);
       const column = buildScalar(parameter, grid, context);
       return createSelectingAggregation(
-        input,
+        input(),
         { operator, without, grouping, parameter: column, range: node.range },
         context,
       );
     }
     case "count_values": {
       if (parameter?.kind !== "string") throw new Error("count_values without label");
-      return createCountValues(input, parameter.value, { without, grouping }, grid, context);
+      return createCountValues(input(), parameter.value, { without, grouping }, grid, context);
     }
     case "limit_ratio": {
       if (parameter === undefined) throw new Error("limit_ratio without parameter");
-      return createLimitRatio(input, buildScalar(parameter, grid, context), parameter.range, context);
+      return createLimitRatio(input(), buildScalar(parameter, grid, context), parameter.range, context);
     }
     default:
       return unreachable(operator);

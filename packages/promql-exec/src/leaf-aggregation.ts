@@ -21,19 +21,24 @@ import { reserveSamples, type Operator, type StepBatch } from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
 import { informOfOddName } from "./range-call.ts";
 import { metricSchemaLabels } from "./renamed-series.ts";
+import type { SelectHandOver } from "./select-hand-over.ts";
 import { endSelect, openSelect } from "./series-reader.ts";
 
 export interface LeafAggregation extends Grouping {
   readonly operator: "sum" | "avg" | "count" | "min" | "max" | "group";
 }
 
-/** `general` is the same aggregation over any series: it takes over where the leaf's are not all of plain floats. */
+/**
+ * `general` is the same aggregation over any series: it takes over where the leaf's are not all of plain floats. It must read
+ * the source of `handOver`, as the context given here does.
+ */
 export function createLeafAggregation(
   leaf: Leaf,
   aggregation: LeafAggregation,
   grid: StepGrid,
   context: QueryContext,
   general: Operator,
+  handOver: SelectHandOver["handOver"],
 ): Operator {
   const fold = aggregation.operator === "group" ? "count" : aggregation.operator;
   const shape = shapeOfLeaf(leaf, fold, grid);
@@ -51,13 +56,15 @@ export function createLeafAggregation(
       return isMarked ? new Uint8Array(labels?.length ?? 0).fill(1) : undefined;
     },
     async series(signal) {
+      const tallyBefore = { ...context.tally };
       try {
-        labels = await foldSeries(leaf, aggregation, shape, totals, context, signal);
+        labels = await foldSeries(leaf, aggregation, shape, totals, context, handOver, signal);
         return labels;
       } catch (error) {
         if (!(error instanceof LeafUnfit)) throw error;
         totals.release();
         isGeneral = true;
+        Object.assign(context.tally, tallyBefore);
         return await general.series(signal);
       }
     },
@@ -79,6 +86,7 @@ async function foldSeries(
   shape: LeafShape,
   totals: GroupTotals,
   context: QueryContext,
+  handOver: SelectHandOver["handOver"],
   signal: AbortSignal,
 ): Promise<readonly Labels[]> {
   const { select, kernel } = leaf;
@@ -96,12 +104,16 @@ async function foldSeries(
     names?.informOf(pool.views.words, task.slab);
   };
   const cursor = openSelect(select, context, signal);
+  // What was read before the first task was full: what series are made of mostly shows at once.
+  let batches: (readonly SourceSeries[])[] | undefined = [];
+  let isHandedOver = false;
   let feed;
   try {
     feed = await createLeafFeed(pool, shape, select.maxTimeMs, context, signal, consume);
     locals.begin(feed.task.slab);
     const chunks: Uint8Array[] = [];
     for (let batch = await cursor.next(); batch !== undefined; batch = await cursor.next()) {
+      batches?.push(batch);
       for (const series of batch) {
         if (series.chunks.length === 0) continue;
         if (dropsNow && hasMetadataLabels(series.labels)) throw new LeafUnfit();
@@ -111,6 +123,7 @@ async function foldSeries(
         if (!feed.task.add(chunks, locals.localOf(group))) {
           if (!fitsTask(chunks, shape)) throw new LeafUnfit();
           await feed.turn();
+          batches = undefined;
           locals.begin(feed.task.slab);
           if (!feed.task.add(chunks, locals.localOf(group))) throw new Error("a series fits no empty task");
         }
@@ -124,8 +137,14 @@ async function foldSeries(
     await feed.finish();
     totals.reserve(groups.labels.length);
     return groups.labels;
+  } catch (error) {
+    if (error instanceof LeafUnfit && batches !== undefined) {
+      isHandedOver = true;
+      handOver(batches, cursor);
+    }
+    throw error;
   } finally {
-    cursor.close();
+    if (!isHandedOver) cursor.close();
     feed?.close();
   }
 }
@@ -195,10 +214,12 @@ function createOddNames(range: SourceRange, context: QueryContext) {
       if (name === lastName && seen.get(name) !== false) return;
       lastName = name;
       if (seen.get(name) === true) return;
-      if (task.seriesCount === 1) bySlab.set(task.slab, []);
       const isOdd = name !== "" && !/_(?:total|sum|count|bucket)$/.test(name);
       seen.set(name, !isOdd);
-      if (isOdd) bySlab.get(task.slab)?.push({ series: task.seriesCount - 1, labels });
+      if (!isOdd) return;
+      const odd = bySlab.get(task.slab) ?? [];
+      odd.push({ series: task.seriesCount - 1, labels });
+      bySlab.set(task.slab, odd);
     },
     informOf(words: Uint32Array, slab: number) {
       for (const { series, labels } of bySlab.get(slab) ?? []) {
