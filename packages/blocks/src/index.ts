@@ -46,6 +46,7 @@ export {
 export { createBlockWriter, type BlockChunk, type BlockWriter, type BlockWriterOptions } from "./block-writer.ts";
 export { withoutDeleted } from "./deleted-samples.ts";
 export { openBlock, type Block, type BlockOptions } from "./block.ts";
+export { buildIndexHeader, indexHeaderFile } from "./index-header.ts";
 export { mergeSources } from "./merged-source.ts";
 export type { BlockSeries } from "./series-scan.ts";
 export type { TimeSpan, Tombstones } from "./tombstones.ts";
