@@ -12,6 +12,7 @@ import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
   CopyObjectCommand,
+  type CompletedPart,
   CreateMultipartUploadCommand,
   DeleteObjectsCommand,
   GetBucketLocationCommand,
@@ -127,7 +128,7 @@ describe.each([["WHEN_SUPPORTED"], ["WHEN_REQUIRED"]] as const)("AWS's SDK with 
       new CreateMultipartUploadCommand({ Bucket, Key, ContentType: "application/x-block" }),
     );
     const bodies = [megabytes(5), Buffer.from("the end")];
-    const Parts = [];
+    const Parts: CompletedPart[] = [];
     for (const [i, Body] of bodies.entries()) {
       const { ETag } = await client.send(new UploadPartCommand({ Bucket, Key, UploadId, PartNumber: i + 1, Body }));
       Parts.push({ ETag, PartNumber: i + 1 });
@@ -138,7 +139,7 @@ describe.each([["WHEN_SUPPORTED"], ["WHEN_REQUIRED"]] as const)("AWS's SDK with 
     );
     expect(await nameOf(contentOf(Key))).toBe("404 NoSuchKey");
     const wrong = [{ ETag: '"0"', PartNumber: 1 }];
-    const complete = (parts: typeof Parts) =>
+    const complete = (parts: CompletedPart[]) =>
       client.send(new CompleteMultipartUploadCommand({ Bucket, Key, UploadId, MultipartUpload: { Parts: parts } }));
     expect(await nameOf(complete(wrong))).toBe("400 InvalidPart");
     expect(await nameOf(complete([...Parts].reverse()))).toBe("400 InvalidPartOrder");
