@@ -5,7 +5,7 @@ export interface SelectHandOver {
   /** The source; the first select after `handOver` is answered with what was handed over. */
   readonly source: SeriesSource;
   /** `batches` are what `cursor` gave until now: all of it. */
-  handOver(batches: readonly (readonly SourceSeries[])[], cursor: SeriesCursor): void;
+  readonly handOver: (batches: readonly (readonly SourceSeries[])[], cursor: SeriesCursor) => void;
 }
 
 export function createSelectHandOver(source: SeriesSource): SelectHandOver {
@@ -21,7 +21,7 @@ export function createSelectHandOver(source: SeriesSource): SelectHandOver {
       labelNames: (request, signal) => source.labelNames(request, signal),
       labelValues: (label, request, signal) => source.labelValues(label, request, signal),
     },
-    handOver(batches, cursor) {
+    handOver: (batches, cursor) => {
       let next = 0;
       handed = {
         next: async () => (next < batches.length ? batches[next++] : await cursor.next()),
