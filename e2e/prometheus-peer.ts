@@ -6,7 +6,7 @@ import { createLog, createNodePorts } from "@pleiad/node-ports";
 import { createMetricRegistry, observationsOf } from "@pleiad/exposition";
 import { defaultHead, formatHeadFailure, openHead, type Head } from "@pleiad/head";
 import { createHttpApi, defaultHttpApiLimits, loopbackAccess } from "@pleiad/http-api";
-import { emptyLabels } from "@pleiad/model";
+import { emptyLabels, type SeriesSource } from "@pleiad/model";
 import type { Ports } from "@pleiad/ports";
 import { createEngine, defaultEngineOptions } from "@pleiad/promql-exec";
 import { eventually } from "./twin-under-test.ts";
@@ -52,12 +52,17 @@ export async function startPrometheus(headDirectory: string, folder: string, por
 
 /** Pleiad's query path on the files themselves: head, engine, HTTP API. No labels are attached, as Prometheus has none. */
 export async function startPleiad(headDirectory: string): Promise<RunningServer> {
+  const head = await openTestedHead(headDirectory, portsOfTest());
+  return await serveSource(head, () => head.close());
+}
+
+/** The query path on any source, which is closed in the end. */
+export async function serveSource(source: SeriesSource, close: () => Promise<unknown>): Promise<RunningServer> {
   const ports = portsOfTest();
-  const head = await openTestedHead(headDirectory, ports);
   const handle = createHttpApi(
     {
       engine: createEngine(defaultEngineOptions, ports),
-      source: head,
+      source,
       stores: () => ({ stores: [], missingClusters: [] }),
       buildInfo: { version: "", revision: "", branch: "", buildUser: "", buildDate: "", goVersion: "" },
       replicaLabels: [],
@@ -74,7 +79,7 @@ export async function startPleiad(headDirectory: string): Promise<RunningServer>
     url: `http://${listener.address}`,
     end: async () => {
       await listener.close(1000);
-      await head.close();
+      await close();
     },
   };
 }
@@ -98,6 +103,6 @@ async function openTestedHead(directory: string, ports: Ports): Promise<Head> {
   return opened.value;
 }
 
-function portsOfTest(): Ports {
+export function portsOfTest(): Ports {
   return createNodePorts({ observations: observationsOf(createMetricRegistry(), createLog({ level: "error" })) });
 }
