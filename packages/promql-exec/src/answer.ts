@@ -34,7 +34,7 @@ export interface SourceSettings {
   readonly onFailure: "warn" | "abort";
 }
 
-/** Columns of one series. Either array of a pair may be empty; times ascend. Belongs to the receiver. */
+/** Columns of one series. Either array of a pair may be empty; times ascend. Series may share columns of times: never changed. */
 export interface AnswerSeries {
   readonly labels: Labels;
   readonly timestampsMs: Float64Array; // of float samples

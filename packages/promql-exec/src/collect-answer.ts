@@ -43,9 +43,11 @@ export async function collectMatrix(
   signal: AbortSignal,
 ): Promise<AnswerValue> {
   const labels = await operator.series(signal);
-  const output = await outputLabels(labels, sameLabels, context.pace);
-  if (operator.rows === undefined || output.isMerging) {
-    return matrixOf(await collectSteps(operator, output, grid, context, signal));
+  if (operator.rows === undefined || operator.hasDistinctLabels !== true) {
+    const output = await outputLabels(labels, sameLabels, context.pace);
+    if (operator.rows === undefined || output.isMerging) {
+      return matrixOf(await collectSteps(operator, output, grid, context, signal));
+    }
   }
   const times = stepTimes(grid);
   const series: AnswerSeries[] = [];
@@ -65,6 +67,10 @@ export async function collectMatrix(
     for (let step = 0; step < times.length; step++) count += present[step];
     if (count === 0) return;
     context.budget.take(count);
+    if (count === times.length) {
+      series.push(floatSeries(labels[seriesId], times, values.slice()));
+      return;
+    }
     const timestampsMs = new Float64Array(count);
     const kept = new Float64Array(count);
     let at = 0;

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { silentObservations, manualClock } from "@pleiad/ports/testing";
 import { describe, expect, it } from "vitest";
 import { createEngine, defaultEngineOptions } from "./engine.ts";
+import { allFeatures } from "./features.ts";
 import { plainSettings, runScript } from "./test-script-runner.ts";
 import { createScriptStorage } from "./test-script-storage.ts";
 import { parseTestScript, type ScriptCommand } from "./test-script.ts";
@@ -23,9 +24,7 @@ const evalsExpected = 2195;
 const scriptOptions = {
   ...defaultEngineOptions,
   limits: { ...defaultEngineOptions.limits, samplesMax: 10_000 },
-  experimentalFunctions: true,
-  delayedNameRemoval: true,
-  startTimestamps: true,
+  features: allFeatures,
 };
 
 const knownGaps = new Map(

@@ -10,12 +10,13 @@ import {
   type PlanNode,
   type StepGrid,
 } from "@pleiad/promql-plan";
-import { defaultParseOptions, parseExpression, typeOf, type Expression } from "@pleiad/promql-syntax";
+import { parseExpression, typeOf, type Expression } from "@pleiad/promql-syntax";
 import { lookbackForResolution } from "./aggregate-reader.ts";
 import type { AnswerValue, InstantRequest, QueryAnswer, QueryFailure, QueryLimits, RangeRequest } from "./answer.ts";
 import { buildScalar, buildVector, buildWindows } from "./build-operators.ts";
 import { collectMatrix, collectVector, collectWindows, matrixOfScalar } from "./collect-answer.ts";
 import { createLeafPool, type LeafPool } from "./leaf-pool.ts";
+import { noFeatures, type Features } from "./features.ts";
 import { createSampleBudget, defaultLimits } from "./limits.ts";
 import { createNameRemoval } from "./delayed-names.ts";
 import { createProfiler } from "./operator-profile.ts";
@@ -34,11 +35,7 @@ export interface EngineOptions {
   /** The step of a subquery that names none. */
   readonly evaluationIntervalMs: number;
   readonly concurrencyMax: number;
-  readonly experimentalFunctions: boolean;
-  /** Metric names are dropped at the end of a query, not by the operation that drops them: see `name-drops.ts`. */
-  readonly delayedNameRemoval: boolean;
-  /** `rate` and its family, and `resets`, see by start timestamps too where a counter began anew. */
-  readonly startTimestamps: boolean;
+  readonly features: Features;
 }
 
 export const defaultEngineOptions: EngineOptions = {
@@ -46,9 +43,7 @@ export const defaultEngineOptions: EngineOptions = {
   lookbackMs: 300_000,
   evaluationIntervalMs: 60_000,
   concurrencyMax: 20,
-  experimentalFunctions: false,
-  delayedNameRemoval: false,
-  startTimestamps: false,
+  features: noFeatures,
 };
 
 /** What a query will do. `operators` has a line an operator, indented under its reader; none for a plain scalar. */
@@ -236,8 +231,9 @@ function refuseRange({ startMs, endMs, stepMs }: RangeRequest, { stepsMax }: Que
   return undefined;
 }
 
-function parseQuery({ text }: Query, { experimentalFunctions }: EngineOptions): Result<Expression, QueryFailure> {
-  const parsed = parseExpression(text, { ...defaultParseOptions, experimentalFunctions });
+function parseQuery({ text }: Query, { features }: EngineOptions): Result<Expression, QueryFailure> {
+  const { experimentalFunctions, extendedRangeSelectors, fillModifiers } = features;
+  const parsed = parseExpression(text, { experimentalFunctions, extendedRangeSelectors, fillModifiers });
   return parsed.ok ? parsed : fail({ kind: "parse", message: parsed.failure.message });
 }
 
@@ -273,8 +269,8 @@ function contextOf(
     settings: query.select,
     budget: createSampleBudget(options.limits),
     pace,
-    delayedNameRemoval: options.delayedNameRemoval,
-    startTimestamps: options.startTimestamps,
+    delayedNameRemoval: options.features.delayedNameRemoval,
+    startTimestamps: options.features.startTimestamps,
     annotations: createQueryAnnotations(query.text),
     leafPool,
     sourceWarnings: new Set(),

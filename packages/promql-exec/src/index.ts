@@ -13,3 +13,4 @@ export type {
 export { createEngine, defaultEngineOptions, type Engine, type EngineOptions, type Explanation } from "./engine.ts";
 export { defaultLimits } from "./limits.ts";
 export type { OperatorProfile } from "./operator-profile.ts";
+export { allFeatures, featuresOf, noFeatures, type Features } from "./features.ts";

@@ -26,6 +26,7 @@ export function createInstantSelector(
       const reader = await readSeries(select, context, signal, options);
       return {
         labels: reader.labels,
+        hasDistinctLabels: true, // a source gives each label set once
         each: async (visit, signal) => {
           const histograms: RowHistograms = [];
           const fill = (seriesId: number, values: Float64Array, present: Uint8Array) => {

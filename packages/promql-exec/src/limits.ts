@@ -23,14 +23,14 @@ export interface SampleBudget {
 }
 
 export const bytesPerSample = 16;
-const histogramHeadBytes = 96; // the fields that every histogram has
+const histogramHeadBytes = 176; // its time and the fields that every histogram has
 
-/** What a native histogram takes of the budget: the samples, of 16 bytes each, that would take as much memory. */
+/** How many samples a native histogram counts for, in budgets and statistics: as many as take its memory, as in Prometheus. */
 export function histogramCost(histogram: FloatHistogram): number {
   const { positiveBuckets, negativeBuckets, customBounds, positiveSpans, negativeSpans } = histogram;
   const numbers = positiveBuckets.length + negativeBuckets.length + customBounds.length;
   const bytes = histogramHeadBytes + 8 * (numbers + positiveSpans.length + negativeSpans.length);
-  return Math.ceil(bytes / bytesPerSample);
+  return Math.floor(bytes / bytesPerSample);
 }
 
 export function createSampleBudget({

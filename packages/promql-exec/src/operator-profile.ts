@@ -96,6 +96,9 @@ function watchOperator(operator: Operator, measures: Measures, clock: Clock): Op
     get dropsName() {
       return operator.dropsName;
     },
+    get hasDistinctLabels() {
+      return operator.hasDistinctLabels;
+    },
     async series(signal) {
       const labels = await timed(async () => await operator.series(signal));
       measures.isDoneByReader = false;

@@ -30,6 +30,8 @@ export interface Operator {
    * A reader uses either this or `next`.
    */
   readonly rows?: RowStream | undefined;
+  /** True, once `series` is done, where it is known that no two series have the same labels. */
+  readonly hasDistinctLabels?: boolean | undefined;
   /**
    * By series id, once `series` is done: 1 where the metric name is still among the labels but is dropped at the end of the
    * query (delayed name removal); undefined where that is true of no series.

@@ -51,6 +51,7 @@ export function createRenamedSeries(
       }
       return table.labels;
     },
+    hasDistinctLabels: true,
     get rows() {
       return outputIds === undefined ? input.rows : undefined;
     },

@@ -10,6 +10,7 @@ import { createRowStore, type RowStore } from "./row-store.ts";
 export interface RowProducer {
   readonly labels: readonly Labels[];
   readonly dropsName?: NameDrops;
+  readonly hasDistinctLabels?: boolean | undefined;
   readonly each: RowStream["each"];
 }
 
@@ -30,6 +31,9 @@ export function createRowOperator(
     inputs: shape.inputs,
     get dropsName() {
       return producer?.dropsName;
+    },
+    get hasDistinctLabels() {
+      return producer?.hasDistinctLabels;
     },
     async series(signal) {
       producer = await open(signal);

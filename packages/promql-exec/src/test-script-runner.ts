@@ -1,6 +1,6 @@
 /** Runs test scripts against an engine: loads, asks, and asks again as the language demands. */
 import { unreachable, type FloatHistogram, type Labels, type SeriesSource } from "@pleiad/model";
-import { defaultParseOptions, formatExpression, parseExpression, type Expression } from "@pleiad/promql-syntax";
+import { experimentalParseOptions, formatExpression, parseExpression, type Expression } from "@pleiad/promql-syntax";
 import type { AnswerSeries, AnswerValue, SourceSettings } from "./answer.ts";
 import type { Engine } from "./engine.ts";
 import { judgeAnswer, judgeFailure, judgeOrder, judgeValue } from "./test-script-judgement.ts";
@@ -104,7 +104,7 @@ const tellsTime =
  */
 async function runEvalPinned(command: EvalCommand, engine: Engine, source: SeriesSource): Promise<string | undefined> {
   if (command.stepMs !== 0 || tellsTime.test(command.query)) return undefined;
-  const parsed = parseExpression(command.query, { ...defaultParseOptions, experimentalFunctions: true });
+  const parsed = parseExpression(command.query, experimentalParseOptions);
   if (!parsed.ok) return undefined;
   const t = command.startMs;
   const query = formatExpression(pinExpression(parsed.value, t));

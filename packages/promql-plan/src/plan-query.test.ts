@@ -1,4 +1,4 @@
-import { defaultParseOptions, parseExpression } from "@pleiad/promql-syntax";
+import { experimentalParseOptions, parseExpression } from "@pleiad/promql-syntax";
 import { describe, expect, it } from "vitest";
 import { formatPlan } from "./format-plan.ts";
 import type { PlanNode } from "./plan-node.ts";
@@ -14,7 +14,7 @@ const window: QueryWindow = {
 };
 
 function planText(text: string, over: Partial<QueryWindow> = {}) {
-  const parsed = parseExpression(text, { ...defaultParseOptions, experimentalFunctions: true });
+  const parsed = parseExpression(text, experimentalParseOptions);
   if (!parsed.ok) throw new Error(parsed.failure.message);
   return planQuery(parsed.value, { ...window, ...over });
 }

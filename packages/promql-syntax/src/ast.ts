@@ -162,6 +162,8 @@ export interface ParseFailure {
 
 export interface ParseOptions {
   readonly experimentalFunctions: boolean;
+  readonly extendedRangeSelectors: boolean; // anchored, smoothed
+  readonly fillModifiers: boolean; // fill, fill_left, fill_right
   /** Levels of parentheses, calls, signs and powers inside each other. */
   readonly nestingMax: number;
   /** Levels of the tree, long chains like `a or b or c` included, so that whoever walks it may recurse. */
@@ -171,9 +173,19 @@ export interface ParseOptions {
 
 export const defaultParseOptions: ParseOptions = {
   experimentalFunctions: false,
+  extendedRangeSelectors: false,
+  fillModifiers: false,
   nestingMax: 256,
   treeDepthMax: 500,
   textBytesMax: 1 << 20,
+};
+
+/** With all that Prometheus calls experimental. */
+export const experimentalParseOptions: ParseOptions = {
+  ...defaultParseOptions,
+  experimentalFunctions: true,
+  extendedRangeSelectors: true,
+  fillModifiers: true,
 };
 
 /** No option goes beyond: V8's own stack gives out at about twice as many levels, here or wherever a tree is walked. */

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { withoutRanges } from "./expression.testing.ts";
+import { experimentalParseOptions } from "./ast.ts";
 import { parseExpression } from "./parse-expression.ts";
 import { formatExpression } from "./printer.ts";
 
@@ -36,10 +37,10 @@ describe.skipIf(!existsSync(folder))("Prometheus's own test scripts", () => {
 });
 
 function problemOf({ place, text, mayFail }: Evaluation): string | undefined {
-  const parsed = parseExpression(text, { experimentalFunctions: true });
+  const parsed = parseExpression(text, experimentalParseOptions);
   if (!parsed.ok) return mayFail ? undefined : `${place}: ${text}: ${parsed.failure.message}`;
   const printed = formatExpression(parsed.value);
-  const again = parseExpression(printed, { experimentalFunctions: true });
+  const again = parseExpression(printed, experimentalParseOptions);
   if (!again.ok) return `${place}: ${text} printed as ${printed}: ${again.failure.message}`;
   const same = withoutRanges(again.value) === withoutRanges(parsed.value);
   return same ? undefined : `${place}: ${text} printed as ${printed}, which is another expression`;

@@ -1,5 +1,6 @@
 export {
   defaultParseOptions,
+  experimentalParseOptions,
   parseCeilings,
   type AggregationOperator,
   type AtModifier,

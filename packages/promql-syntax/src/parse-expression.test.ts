@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { parseCeilings, type Expression, type ParseOptions } from "./ast.ts";
+import { experimentalParseOptions, parseCeilings, type Expression, type ParseOptions } from "./ast.ts";
 import { parseExpression, parseSelector } from "./parse-expression.ts";
 import { formatExpression } from "./printer.ts";
 import { typeOf } from "./tree.ts";
 
-const all = { experimentalFunctions: true };
+const all = experimentalParseOptions;
 
 function parsed(text: string, options: Partial<ParseOptions> = all): Expression {
   const result = parseExpression(text, options);
@@ -382,6 +382,9 @@ describe("what has to be enabled", () => {
   for (const [text, message] of [
     ["sort_by_label(a)", '1:1: parse error: function "sort_by_label" is not enabled'],
     ["1 + step()", '1:5: parse error: function "step" is not enabled'],
+    ["sum(rate(a[5m] anchored))", "1:10: parse error: anchored modifier is experimental and not enabled"],
+    ["a smoothed", "1:1: parse error: smoothed modifier is experimental and not enabled"],
+    ["1 + a * on (b) fill(0) c", "1:5: parse error: binop fill modifiers are experimental and not enabled"],
     [
       "limitk(1, a)",
       "1:1: parse error: limitk() is experimental and must be enabled with --enable-feature=promql-experimental-functions",

@@ -1,11 +1,12 @@
 /** Any text at all: the parser gives a tree that prints back, or a failure that points into the text. Never more. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { experimentalParseOptions } from "./ast.ts";
 import { anyQuery, withoutRanges } from "./expression.testing.ts";
 import { parseExpression } from "./parse-expression.ts";
 import { formatExpression } from "./printer.ts";
 
-const options = { experimentalFunctions: true };
+const options = experimentalParseOptions;
 
 const pieces = fc.constantFrom(
   ...["sum", "rate", "up", "by", "on", "ignoring", "group_left", "offset", "bool", "and", "fill", "info", "anchored"],

@@ -121,12 +121,12 @@ class ExpressionParser {
       if (operator === undefined) return operand;
       this.#tokens.next();
       if (operator === "^") this.#tokens.deepen();
-      pending.push({ operator, ...this.#binaryModifiers(), left: operand });
+      pending.push({ operator, ...this.#binaryModifiers(operand.range.start), left: operand });
       operand = this.#operand();
     }
   }
 
-  #binaryModifiers(): BinaryModifiers {
+  #binaryModifiers(leftStart: number): BinaryModifiers {
     const tokens = this.#tokens;
     const bool = tokens.accept("bool") !== undefined;
     const on = tokens.accept("on", "ignoring");
@@ -134,6 +134,9 @@ class ExpressionParser {
     const group = on === undefined ? undefined : tokens.accept("group_left", "group_right");
     const include = group === undefined ? [] : parseIncludedLabels(tokens);
     const fill = parseFillValues(tokens);
+    if (fill !== undefined && !this.#options.fillModifiers) {
+      throw new SyntaxFault(leftStart, "binop fill modifiers are experimental and not enabled");
+    }
     if (on === undefined && fill === undefined) return { bool, matching: undefined };
     const cardinality =
       group === undefined ? "one-to-one" : group.kind === "group_left" ? "many-to-one" : "one-to-many";
@@ -272,12 +275,17 @@ class ExpressionParser {
           break;
         case "anchored":
         case "smoothed":
-          modified = addExtension(modified, tokens.next().kind === "anchored" ? "anchored" : "smoothed");
+          modified = this.#extended(modified, tokens.next().kind === "anchored" ? "anchored" : "smoothed");
           break;
         default:
           return modified;
       }
     }
+  }
+
+  #extended(expression: Expression, extension: "anchored" | "smoothed"): Expression {
+    if (this.#options.extendedRangeSelectors) return addExtension(expression, extension);
+    throw new SyntaxFault(expression.range.start, `${extension} modifier is experimental and not enabled`);
   }
 }
 

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { BinaryOperator, DurationExpression, Expression } from "./ast.ts";
+import { experimentalParseOptions, type BinaryOperator, type DurationExpression, type Expression } from "./ast.ts";
 import { anyQuery, withoutRanges } from "./expression.testing.ts";
 import { parseExpression } from "./parse-expression.ts";
 import { formatExpression } from "./printer.ts";
 
-const options = { experimentalFunctions: true };
+const options = experimentalParseOptions;
 
 describe("random queries", () => {
   it("print back to themselves", () => {
