@@ -1,1 +1,8 @@
-export {};
+export {
+  defaultWaitIntervalMs,
+  startCompactor,
+  type CompactorPorts,
+  type CompactorRole,
+  type CompactorRoleFailure,
+  type CompactorRoleOptions,
+} from "./compactor.ts";
