@@ -13,6 +13,11 @@ const { version } = JSON.parse(readFileSync(new URL("../package.json", import.me
 };
 const stateOption = new Option("--state <folder>", "folder that holds the twin's state").default(".pleiad");
 
+const splitNames = (text: string, before: readonly string[]) => [
+  ...before,
+  ...text.split(",").map((name) => name.trim()),
+];
+
 const program = new Command("pleiad")
   .description("Plan, run and rehearse a three-tier Prometheus and Thanos hierarchy.")
   .version(version)
@@ -62,6 +67,7 @@ tsdb
   .argument("<folder>", "holds blocks, and maybe wal and chunks_head")
   .option("--listen <address>", "host and port", "127.0.0.1:19390")
   .option("--cache-mib <number>", "of memory a block may keep", "256")
+  .option("--enable-feature <name,...>", "as Prometheus names them: promql-experimental-functions …", splitNames, [])
   .action(
     async (folder: string, options: Omit<TsdbServeOptions, "version">) =>
       await tsdbServeCommand(folder, { ...options, version }),

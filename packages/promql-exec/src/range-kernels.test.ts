@@ -28,6 +28,7 @@ const windowsOfSeries = fc
       timestampsMs: Float64Array.from(samples, (_, i) => i * 1000),
       values: Float64Array.from(samples),
       startTimestampsMs: undefined,
+      weights: undefined,
       starts: Uint32Array.from(bounds, ([from]) => from),
       ends: Uint32Array.from(bounds, ([, to]) => to),
       referencesMs: new Float64Array(bounds.length),

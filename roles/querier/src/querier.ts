@@ -11,7 +11,7 @@ import {
 } from "@pleiad/http-api";
 import { fail, ok, type Result } from "@pleiad/model";
 import type { Listener, Ports, Service } from "@pleiad/ports";
-import { createEngine, defaultEngineOptions, defaultLimits } from "@pleiad/promql-exec";
+import { createEngine, defaultEngineOptions, defaultLimits, noFeatures, type Features } from "@pleiad/promql-exec";
 import {
   createFanout,
   defaultFanout,
@@ -59,6 +59,8 @@ export interface QuerierOptions {
   readonly access?: AccessOptions;
   readonly buildInfo?: BuildInfo;
   readonly limits?: QuerierLimits;
+  /** What its engine has of Prometheus's experimental features; by default none. */
+  readonly features?: Features;
 }
 
 export type QuerierPorts = Pick<Ports, "clock" | "network" | "observations">;
@@ -85,7 +87,7 @@ export async function startQuerier(
   options: QuerierOptions,
   ports: QuerierPorts,
 ): Promise<Result<Querier, QuerierFailure>> {
-  const { name, endpoints, replicaLabels, limits = defaultQuerierLimits } = options;
+  const { name, endpoints, replicaLabels, limits = defaultQuerierLimits, features = noFeatures } = options;
   if (endpoints.length > limits.endpointsMax) {
     const message = `${name}: ${endpoints.length} endpoints, at most ${limits.endpointsMax} are allowed`;
     return fail({ kind: "endpoints", message });
@@ -100,6 +102,7 @@ export async function startQuerier(
       ...defaultEngineOptions,
       limits: { ...defaultLimits, samplesMax, timeoutMs: queryTimeoutMs },
       concurrencyMax: limits.concurrentQueriesMax,
+      features,
     },
     ports,
   );

@@ -4,13 +4,14 @@ import { resolve } from "node:path";
 import { createMetricRegistry, observationsOf } from "@pleiad/exposition";
 import { createHttpApi, defaultHttpApiLimits, loopbackAccess } from "@pleiad/http-api";
 import { createNodePorts } from "@pleiad/node-ports";
-import { createEngine, defaultEngineOptions } from "@pleiad/promql-exec";
+import { createEngine, defaultEngineOptions, featuresOf } from "@pleiad/promql-exec";
 import { defaultTsdbView, formatTsdbFailure, viewTsdb } from "@pleiad/tsdb";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
 
 export interface TsdbServeOptions {
   readonly listen: string;
   readonly cacheMib: string;
+  readonly enableFeature: readonly string[];
   readonly version: string;
 }
 
@@ -20,6 +21,8 @@ const stopGraceMs = 2000;
 export async function tsdbServeCommand(folder: string, options: TsdbServeOptions): Promise<void> {
   const directory = resolve(folder);
   if (!existsSync(directory)) throw new CommandFailure(exitCodes.badInput, `there is no folder ${directory}`);
+  const features = featuresOf(options.enableFeature);
+  if (!features.ok) throw new CommandFailure(exitCodes.badInput, features.failure);
   const registry = createMetricRegistry();
   const observations = observationsOf(registry, (level, message, fields) => {
     if (level === "warn" || level === "error") process.stderr.write(`${message} ${JSON.stringify(fields ?? {})}\n`);
@@ -36,7 +39,7 @@ export async function tsdbServeCommand(folder: string, options: TsdbServeOptions
   if (!view.ok) throw new CommandFailure(exitCodes.failed, formatTsdbFailure(view.failure));
   const handle = createHttpApi(
     {
-      engine: createEngine(defaultEngineOptions, ports),
+      engine: createEngine({ ...defaultEngineOptions, features: features.value }, ports),
       source: view.value,
       stores: () => ({ stores: [], missingClusters: [] }),
       buildInfo: { version: options.version, revision: "", branch: "", buildUser: "", buildDate: "", goVersion: "" },
