@@ -204,7 +204,7 @@ function buildAggregate(node: AggregateNode, grid: StepGrid, context: QueryConte
     case "max":
     case "group": {
       const aggregation = { operator, without, grouping, parameter: undefined, inputRange } as const;
-      const leaf = leafOf(node.input, context);
+      const leaf = leafOf(node.input);
       if (leaf === undefined || !isFitLeaf(leaf, grid, context) || mayMerge(leaf, context)) {
         return createAggregation(input(), aggregation, grid, context);
       }
@@ -359,14 +359,13 @@ function buildRangeCall(node: CallNode, grid: StepGrid, context: QueryContext): 
 }
 
 /** The node as a leaf, if it is one. */
-function leafOf(node: PlanNode, context: QueryContext): Leaf | undefined {
+function leafOf(node: PlanNode): Leaf | undefined {
   if (node.kind === "select") {
     return { kernel: { kind: "latest", as: "value" }, select: node, dropsName: false, range: node.range };
   }
   if (node.kind !== "call" || node.arguments.length !== 1) return undefined;
   const [windows] = node.arguments;
   if (windows.kind !== "window" || !Object.hasOwn(rangeKernels, node.function)) return undefined;
-  if (context.startTimestamps && startTimestampFunctions.has(node.function)) return undefined;
   const { select, range } = windows;
   return {
     kernel: { kind: "range", function: node.function },

@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { QueryAnswer, RangeRequest } from "./answer.ts";
 import { createEngine, defaultEngineOptions, type EngineOptions } from "./engine.ts";
-import { noFeatures } from "./features.ts";
+import { allFeatures } from "./features.ts";
 import { createLeafPool } from "./leaf-pool.ts";
 import { kernelNumber } from "./leaf-runner.ts";
 import { createLeafTask, headerWord, slabState, type LeafShape } from "./leaf-task.ts";
@@ -138,9 +138,13 @@ describe("leaves computed in tasks give what series by series does, bit for bit:
         const more = { stepMs: [minuteMs, 30_000, 13_007][seed & 1] };
         const expected = await answerOf(query, source, engineWith(), { ...more, ...plainly });
         expect(await answerOf(query, source, engineWith(), more)).toEqual(expected);
-        const delayed = { features: { ...noFeatures, delayedNameRemoval: true } };
-        const expectedDelayed = await answerOf(query, source, engineWith(undefined, delayed), { ...more, ...plainly });
-        expect(await answerOf(query, source, engineWith(undefined, delayed), more)).toEqual(expectedDelayed);
+        // Delayed name removal and start timestamps among them.
+        const featured = { features: allFeatures };
+        const expectedFeatured = await answerOf(query, source, engineWith(undefined, featured), {
+          ...more,
+          ...plainly,
+        });
+        expect(await answerOf(query, source, engineWith(undefined, featured), more)).toEqual(expectedFeatured);
       }),
       { numRuns: 12 },
     );

@@ -15,12 +15,14 @@ export interface Leaf {
   readonly range: SourceRange; // where the selector stands in the query
 }
 
-/** Whether a leaf may be computed in tasks; what its series are made of decides in the end. */
+/**
+ * Whether a leaf may be computed in tasks; what its series are made of decides in the end. Start timestamps do not matter:
+ * the encoding that tasks read has none.
+ */
 export function isFitLeaf({ kernel, select }: Leaf, grid: StepGrid, context: QueryContext): boolean {
   if (select.extension !== undefined || kernelNumber(kernel) === undefined || stepCountOf(grid) === 0) return false;
   // Samples are not counted by step in tasks.
-  if (context.queryable !== undefined) return false;
-  return true;
+  return context.queryable === undefined;
 }
 
 /** Whether two series of a leaf may become one for want of their names, and the query then have to fail. */

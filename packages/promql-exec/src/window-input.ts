@@ -90,7 +90,7 @@ export function createSelectedWindows(
     },
     async eachResult(name, grid, visit, visitSamples, signal) {
       const leaf: Leaf = { kernel: { kind: "range", function: name }, select, dropsName: false, range: select.range };
-      if (options.startTimestamps || !isFitLeaf(leaf, grid, context)) return await this.each(visitSamples, signal);
+      if (!isFitLeaf(leaf, grid, context)) return await this.each(visitSamples, signal);
       const opened = openedReader();
       const visitOther = (seriesId: number) => visitSeries(opened, seriesId, visitSamples);
       await eachLeafRow(opened, leaf, grid, context, visit, visitOther, signal);
