@@ -2,8 +2,8 @@
 
 const firstCapacity = 128;
 
-/** The varbit classes below 56 bits: ones that lead, width of the payload. */
-const varbitWidths = [3, 6, 9, 12, 18, 25] as const;
+/** The widths of the varbit classes between that of 0 and that of 56 bits. */
+const varbitWidths = Uint8Array.of(3, 6, 9, 12, 18, 25);
 
 /** Grows as needed. Whole numbers are exact within ±2^53 and throw a RangeError beyond. */
 export class BitWriter {
@@ -76,29 +76,29 @@ export class BitWriter {
   writeVarbitInt(value: number): void {
     if (value === 0) return this.write(0, 1);
     checkWhole(value);
-    this.#writeVarbit(
-      value,
-      varbitWidths.findIndex((width) => value >= 1 - 2 ** (width - 1) && value <= 2 ** (width - 1)),
-    );
+    // The bits that the magnitude needs, of a positive number one less: its largest power of two has room as well.
+    this.#writeVarbit(value, value > 0 ? value - 1 : -value, 1);
   }
 
   writeVarbitUint(value: number): void {
     if (value === 0) return this.write(0, 1);
     checkWhole(value);
     if (value < 0) throw new RangeError(`a count must not be negative: ${value}`);
-    this.#writeVarbit(
-      value,
-      varbitWidths.findIndex((width) => value < 2 ** width),
-    );
+    this.#writeVarbit(value, value, 0);
   }
 
-  #writeVarbit(value: number, size: number): void {
-    const width = varbitWidths[size];
-    if (size >= 0 && width !== undefined) {
-      // As many ones as the class has, and a zero.
-      this.write((2 << (size + 1)) - 2, size + 2);
-      this.write(value, width);
-      return;
+  /** Writes a number into the least class that has room for the bits of `magnitude` and for a sign, where there is one. */
+  #writeVarbit(value: number, magnitude: number, signBits: number): void {
+    if (magnitude < 0x2000000) {
+      const bitCount = 32 - Math.clz32(magnitude) + signBits;
+      for (let size = 0; size < varbitWidths.length; size++) {
+        const width = varbitWidths[size];
+        if (bitCount > width) continue;
+        // As many ones as the class has, and a zero.
+        this.write((2 << (size + 1)) - 2, size + 2);
+        this.write(value, width);
+        return;
+      }
     }
     // 56 bits hold every whole number of a double: the class of 64 is never needed.
     const high = Math.floor(value / 0x100000000);

@@ -286,36 +286,42 @@ class FloatFields {
   #fields = new XorFields(0);
 
   writeFirst(writer: BitWriter, layout: HistogramLayout, histogram: FloatHistogram, isStaleSample: boolean): void {
-    this.#fields = new XorFields(3 + bucketCount(layout.positiveSpans) + bucketCount(layout.negativeSpans));
-    this.#writeAll(histogram, isStaleSample, (field, high, low) => this.#fields.writeWhole(writer, field, high, low));
+    const buckets = bucketCount(layout.positiveSpans) + bucketCount(layout.negativeSpans);
+    this.#fields = new XorFields(firstBucketField + buckets);
+    const count = fillFields(histogram, isStaleSample);
+    for (let i = 0; i < count; i++) this.#fields.writeWhole(writer, i, fieldWords[2 * i + 1], fieldWords[2 * i]);
   }
 
   writeNext(writer: BitWriter, histogram: FloatHistogram, isStaleSample: boolean): void {
-    this.#writeAll(histogram, isStaleSample, (field, high, low) => this.#fields.writeChange(writer, field, high, low));
+    const count = fillFields(histogram, isStaleSample);
+    for (let i = 0; i < count; i++) this.#fields.writeChange(writer, i, fieldWords[2 * i + 1], fieldWords[2 * i]);
   }
+}
 
-  #writeAll(
-    histogram: FloatHistogram,
-    isStaleSample: boolean,
-    write: (field: number, high: number, low: number) => void,
-  ): void {
-    const writeNumber = (field: number, value: number) => {
-      setScratch(value);
-      write(field, scratchWords[1], scratchWords[0]);
-    };
-    if (isStaleSample) {
-      write(0, 0, 0);
-      write(1, 0, 0);
-      write(2, staleHigh, staleLow);
-      return;
-    }
-    writeNumber(0, histogram.count);
-    writeNumber(1, histogram.zeroCount);
-    writeNumber(2, histogram.sum);
-    let field = 3;
-    for (const bucket of histogram.positiveBuckets) writeNumber(field++, bucket);
-    for (const bucket of histogram.negativeBuckets) writeNumber(field++, bucket);
+/** Count, zero count and sum; the buckets follow. */
+const firstBucketField = 3;
+
+// All fields of the histogram that is being written.
+let fieldValues = new Float64Array(64);
+let fieldWords = new Uint32Array(fieldValues.buffer);
+
+/** Puts the fields of a histogram in their order, and gives how many there are: a staleness marker has no buckets. */
+function fillFields(histogram: FloatHistogram, isStaleSample: boolean): number {
+  const { positiveBuckets, negativeBuckets } = histogram;
+  const fieldCount = firstBucketField + positiveBuckets.length + negativeBuckets.length;
+  if (fieldValues.length < fieldCount) {
+    fieldValues = new Float64Array(2 * fieldCount);
+    fieldWords = new Uint32Array(fieldValues.buffer);
   }
+  fieldValues[0] = isStaleSample ? 0 : histogram.count;
+  fieldValues[1] = isStaleSample ? 0 : histogram.zeroCount;
+  setSum(histogram, isStaleSample);
+  fieldWords[5] = scratchWords[1];
+  fieldWords[4] = scratchWords[0];
+  if (isStaleSample) return firstBucketField;
+  fieldValues.set(positiveBuckets, firstBucketField);
+  fieldValues.set(negativeBuckets, firstBucketField + positiveBuckets.length);
+  return fieldCount;
 }
 
 class IntegerFields {

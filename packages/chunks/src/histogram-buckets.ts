@@ -8,6 +8,18 @@ export interface SpanDifference {
   readonly newLacks: boolean;
 }
 
+const noDifference: SpanDifference = { oldLacks: false, newLacks: false };
+
+/** Whether two lists of spans are the same, span by span: so it is with nearly all that follow each other. */
+function equalSpans(one: readonly BucketSpan[], other: readonly BucketSpan[]): boolean {
+  if (one === other) return true;
+  if (one.length !== other.length) return false;
+  for (let i = 0; i < one.length; i++) {
+    if (one[i].offset !== other[i].offset || one[i].length !== other[i].length) return false;
+  }
+  return true;
+}
+
 /** The absolute index of every bucket, ascending. */
 export function bucketIndexes(spans: readonly BucketSpan[]): Int32Array {
   const indexes = new Int32Array(bucketCount(spans));
@@ -21,6 +33,7 @@ export function bucketIndexes(spans: readonly BucketSpan[]): Int32Array {
 }
 
 export function compareSpans(oldSpans: readonly BucketSpan[], newSpans: readonly BucketSpan[]): SpanDifference {
+  if (equalSpans(oldSpans, newSpans)) return noDifference;
   const oldIndexes = bucketIndexes(oldSpans);
   const newIndexes = bucketIndexes(newSpans);
   const known = new Set(oldIndexes);
@@ -36,6 +49,10 @@ export function anyBucketFell(
   newSpans: readonly BucketSpan[],
   newBuckets: Float64Array,
 ): boolean {
+  if (equalSpans(oldSpans, newSpans)) {
+    for (let i = 0; i < oldBuckets.length; i++) if (oldBuckets[i] > newBuckets[i]) return true;
+    return false;
+  }
   const oldIndexes = bucketIndexes(oldSpans);
   const newIndexes = bucketIndexes(newSpans);
   let at = 0;
