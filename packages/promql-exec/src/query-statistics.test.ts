@@ -51,8 +51,8 @@ describe("samples that a query looks at", () => {
     ["both sides of an operator", "every10s + on () group_right () every30s", 4],
     ["a sample's own time", "timestamp(every30s)", 3],
     ["what a subquery gives, not what it looks at", "max_over_time(rate(every10s[1m])[1m:20s])", 3],
-    ["a histogram as the samples that would take its room", "hist", 11],
-    ["histograms of a window", "rate(hist[30s])", 33],
+    ["a histogram as the samples that would take its room", "hist", 15],
+    ["histograms of a window", "rate(hist[30s])", 45],
     ["at a fixed time", "every10s @ 100", 1],
   ] as const) {
     it(`are ${rule}`, async () => {
