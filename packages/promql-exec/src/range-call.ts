@@ -6,6 +6,7 @@ import type { SourceRange } from "@pleiad/promql-syntax";
 import type { HistogramRangeFunction } from "./histogram-range-functions.ts";
 import { informOfIgnoredInRange, warnOfStartOverlap } from "./histogram-remarks.ts";
 import { createHistogramWindowWalk, type HistogramWindow } from "./histogram-windows.ts";
+import { needsBlocks, runInBlocks } from "./kernel-blocks.ts";
 import { histogramCost } from "./limits.ts";
 import {
   floatSample,
@@ -62,6 +63,10 @@ export function createRangeCall(call: RangeCall, grid: StepGrid, context: QueryC
           if (isCounterFunction) informOfOddName(labels[seriesId], call.inputRange, context);
           visit(seriesId, values, present);
         };
+        const visitInBlocks = async (seriesId: number, windows: SampleWindows) => {
+          const isFound = await runInBlocks(call.kernel, windows, values, present, context.pace);
+          if (isFound) visitResult(seriesId, values, present);
+        };
         const visitSamples: SamplesVisitor = (seriesId, columns, histograms) => {
           const remark = (oddity: RangeOddity) => warnOfOddity(oddity, labels[seriesId], call.inputRange, context);
           if (histograms.count > 0) {
@@ -74,13 +79,16 @@ export function createRangeCall(call: RangeCall, grid: StepGrid, context: QueryC
               if (queryable !== undefined) countHistogramWindow(queryable, window, step);
               if (window.start < window.end) fillHistogramStep(call, window, step, values, present, row);
             });
-            if (present.every((kind) => kind === noSample)) return;
+            if (present.every((kind) => kind === noSample)) return undefined;
             if (isCounterFunction) informOfOddName(labels[seriesId], call.inputRange, context);
             visit(seriesId, values, present, row);
-            return;
+            return undefined;
           }
-          if (columns.count === 0 || !call.kernel(windowsOf(columns, remark), values, present)) return;
-          visitResult(seriesId, values, present);
+          if (columns.count === 0) return undefined;
+          const windows = windowsOf(columns, remark);
+          if (input.waits && needsBlocks(windows)) return visitInBlocks(seriesId, windows);
+          if (call.kernel(windows, values, present)) visitResult(seriesId, values, present);
+          return undefined;
         };
         if (input.eachResult === undefined || parameters.length > 0) await input.each(visitSamples, signal);
         else await input.eachResult(call.function, grid, visitResult, visitSamples, signal);

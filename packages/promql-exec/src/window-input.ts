@@ -27,9 +27,13 @@ import { dropStale, readSeries, type SeriesReader } from "./series-reader.ts";
 
 /**
  * Gives each series' samples, floats and native histograms, ascending, without staleness markers. The columns are reused
- * for the next series.
+ * for the next series, for which an input that `waits` waits until what the visitor promises is done.
  */
-export type SamplesVisitor = (seriesId: number, columns: SampleColumns, histograms: HistogramColumns) => void;
+export type SamplesVisitor = (
+  seriesId: number,
+  columns: SampleColumns,
+  histograms: HistogramColumns,
+) => void | Promise<void>;
 
 export interface WindowInput {
   /** What `explain` prints of it. */
@@ -37,6 +41,8 @@ export interface WindowInput {
   /** Labels of every series; called once, before `each`. */
   series(signal: AbortSignal): Promise<readonly Labels[]>;
   each(visit: SamplesVisitor, signal: AbortSignal): Promise<void>;
+  /** Whether a visitor may take its time; to be asked for each series. */
+  readonly waits: boolean;
   /**
    * Instead of `each`, where it is there: visits the results of a function that takes nothing but the range, and the samples
    * of those series only for which they are not known.
@@ -65,6 +71,7 @@ export function createSelectedWindows(
   options: { readonly startTimestamps: boolean } = { startTimestamps: false },
 ): WindowInput {
   let reader: SeriesReader | undefined;
+  let isInTasks = false;
   const openedReader = () => {
     if (reader === undefined) throw new Error("each before series");
     return reader;
@@ -76,6 +83,10 @@ export function createSelectedWindows(
     beforeMs: select.beforeMs,
     afterMs: select.afterMs,
     inputs: [],
+    get waits() {
+      // Results of tasks are taken without a pause between them.
+      return !isInTasks;
+    },
     dropsName: undefined,
     async series(signal) {
       reader = await readSeries(select, context, signal, options);
@@ -84,7 +95,7 @@ export function createSelectedWindows(
     async each(visit) {
       const opened = openedReader();
       for (let seriesId = 0; seriesId < opened.labels.length; seriesId++) {
-        visitSeries(opened, seriesId, visit);
+        await visitSeries(opened, seriesId, visit);
         if (context.pace.due()) await context.pace.rest();
       }
     },
@@ -92,17 +103,18 @@ export function createSelectedWindows(
       const leaf: Leaf = { kernel: { kind: "range", function: name }, select, dropsName: false, range: select.range };
       if (!isFitLeaf(leaf, grid, context)) return await this.each(visitSamples, signal);
       const opened = openedReader();
-      const visitOther = (seriesId: number) => visitSeries(opened, seriesId, visitSamples);
+      const visitOther = (seriesId: number) => void visitSeries(opened, seriesId, visitSamples);
+      isInTasks = true;
       await eachLeafRow(opened, leaf, grid, context, visit, visitOther, signal);
     },
   };
 }
 
-function visitSeries(reader: SeriesReader, seriesId: number, visit: SamplesVisitor): void {
+function visitSeries(reader: SeriesReader, seriesId: number, visit: SamplesVisitor): void | Promise<void> {
   const columns = reader.samplesOf(seriesId);
   dropStale(columns);
   if (reader.histograms.count > 0) dropStaleHistograms(reader.histograms);
-  visit(seriesId, columns, reader.histograms);
+  return visit(seriesId, columns, reader.histograms);
 }
 
 /** Windows over what `input` gives at the steps of the subquery's own grid. */
@@ -115,6 +127,10 @@ export function createSubqueryWindows(subquery: SubqueryNode, input: Operator, c
     beforeMs: 0,
     afterMs: 0,
     inputs: [input],
+    get waits() {
+      // Rows come without a pause between them.
+      return input.rows === undefined;
+    },
     get dropsName() {
       return input.dropsName;
     },
@@ -126,9 +142,10 @@ export function createSubqueryWindows(subquery: SubqueryNode, input: Operator, c
       if (input.rows !== undefined) return await eachRow(input.rows, subquery.grid, visit, signal);
       const columnsOf = labels.map(() => undefined as SeriesColumns | undefined);
       const held = await collectSteps(input, columnsOf, context, signal);
-      columnsOf.forEach((columns, seriesId) => {
-        if (columns !== undefined) visit(seriesId, columns.floats, columns.histograms);
-      });
+      for (const [seriesId, columns] of columnsOf.entries()) {
+        if (columns !== undefined) await visit(seriesId, columns.floats, columns.histograms);
+        if (context.pace.due()) await context.pace.rest();
+      }
       context.budget.give(held);
     },
   };
@@ -159,7 +176,7 @@ async function eachRow(
       columns.timestampsMs[columns.count] = grid.startMs + step * grid.stepMs;
       columns.values[columns.count++] = values[step];
     }
-    visit(seriesId, columns, histogramColumns);
+    void visit(seriesId, columns, histogramColumns);
   }, signal);
 }
 
