@@ -297,6 +297,24 @@ describe("an open block", () => {
     }
   });
 
+  it("gives many readers at once what each asked for, though they take the room of one another", async () => {
+    const series = Array.from({ length: 300 }, (_, i) => ({
+      labels: named(`m${i % 5}`, { i: `value ${i}` }),
+      samples: at(i, i + 1),
+    }));
+    for (const cacheBytesMax of [0, 10_000, 100_000]) {
+      const block = await blockOf(series, { cacheBytesMax, samplesPerChunk: 1 });
+      const answers = await Promise.all(
+        Array.from({ length: 20 }, (_, i) =>
+          dump(block, { matchers: [{ type: "=", name: "__name__", value: `m${i % 5}` }] }),
+        ),
+      );
+      answers.forEach((lines, i) => {
+        expect(lines).toEqual(linesOf(series.filter(({ labels }) => labels[1] === `m${i % 5}`)));
+      });
+    }
+  });
+
   it("tells of files that are missing by their names", async () => {
     for (const file of ["index", "meta.json", "chunks/000001"]) {
       const files = memoryFiles();

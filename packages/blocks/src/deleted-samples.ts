@@ -47,6 +47,7 @@ function floatsLeft(
   const broken = decodeChunk(encoding, data, columns);
   if (broken !== undefined) return fail(formatChunkFailure(broken));
   const { timestampsMs, values, valueWords: words, startTimestampsMs: starts } = columns;
+  if (!ascends(timestampsMs, columns.count)) return fail(notAscending);
   let left = 0;
   for (let i = 0; i < columns.count; i++) {
     const timestampMs = timestampsMs[i] as number;
@@ -80,6 +81,7 @@ function histogramsLeft(
   const broken = decodeHistogramChunk(encoding, data, columns);
   if (broken !== undefined) return fail(formatChunkFailure(broken));
   const { timestampsMs, histograms, startTimestampsMs } = columns;
+  if (!ascends(timestampsMs, columns.count)) return fail(notAscending);
   const kept = Array.from({ length: columns.count }, (_, i) => i).filter((i) => {
     const timestampMs = timestampsMs[i] as number;
     return !touchesAny(spans, timestampMs, timestampMs);
@@ -90,4 +92,11 @@ function histogramsLeft(
   const chunks = encoding === 2 ? encodeIntegerHistograms(times, left) : encodeFloatHistograms(times, left, starts);
   const written = encoding === 2 ? 2 : hasStarts ? 6 : 3;
   return ok(chunks.map((chunk) => ({ ...chunk, encoding: written })));
+}
+
+const notAscending = "the times of a chunk do not ascend";
+
+function ascends(timestampsMs: Float64Array, count: number): boolean {
+  for (let i = 1; i < count; i++) if ((timestampsMs[i - 1] as number) >= (timestampsMs[i] as number)) return false;
+  return true;
 }

@@ -64,7 +64,7 @@ export class SymbolTable {
     return this.#texts[symbol];
   }
 
-  /** The symbols, from the file where they are not in memory. Those of one call stay until it is over. */
+  /** The symbols, from the file where they are not in memory. */
   async read(symbols: readonly number[], signal?: AbortSignal): Promise<string[]> {
     if (this.#textBytes > this.#textBytesMax) {
       this.#texts = [];
@@ -72,8 +72,11 @@ export class SymbolTable {
     }
     const texts: string[] = [];
     for (const symbol of symbols) {
-      if (this.#texts[symbol] === undefined) await this.#loadPage(Math.floor(symbol / pageSymbols), signal);
-      texts.push(this.#texts[symbol] ?? "");
+      // Taken from the page and not from what is kept: another reader may have it dropped meanwhile.
+      const text =
+        this.#texts[symbol] ?? (await this.#loadPage(Math.floor(symbol / pageSymbols), signal))[symbol % pageSymbols];
+      if (text === undefined) throw new RangeError(`no symbol ${symbol}`);
+      texts.push(text);
     }
     return texts;
   }
@@ -87,23 +90,27 @@ export class SymbolTable {
     }
   }
 
-  async #loadPage(page: number, signal?: AbortSignal): Promise<void> {
+  async #loadPage(page: number, signal?: AbortSignal): Promise<readonly string[]> {
     const from = this.#pages[page];
     const to = this.#pages[page + 1];
     if (from === undefined || to === undefined) throw new RangeError(`no page ${page} of symbols`);
     const bytes = await this.#windows.read(this.#file, from, to - from, signal);
     const reader = new ByteReader(bytes, 0, bytes.length);
+    const texts: string[] = [];
     const last = Math.min((page + 1) * pageSymbols, this.count);
     for (let i = page * pageSymbols; i < last; i++) {
       const text = reader.text();
       if (reader.failed) throw this.#corrupt(from - this.#section.start, "the file changed since it was opened");
-      if (this.#texts[i] === undefined) this.#keep(i, text);
+      texts.push(this.#texts[i] ?? this.#keep(i, text));
     }
+    return texts;
   }
 
-  #keep(symbol: number, text: string): void {
-    this.#texts[symbol] = this.#intern(text);
+  #keep(symbol: number, text: string): string {
+    const interned = this.#intern(text);
+    this.#texts[symbol] = interned;
     this.#textBytes += text.length + textOverheadBytes;
+    return interned;
   }
 
   #corrupt(at: number, reason: string): BlockReadError {
