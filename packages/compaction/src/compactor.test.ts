@@ -317,6 +317,23 @@ describe("marks", () => {
     expect([...(await listBlocks(bucket)).keys()]).toEqual([ulid]);
   });
 
+  it("of deletion on a merged block, with its sources taken back, give a merged block of another name", async () => {
+    const { bucket, pass, clock } = world(14);
+    await putBlocks(bucket, 12);
+    const before = await readAll(bucket);
+    await pass();
+    const [first] = [...(await listBlocks(bucket)).values()].filter(({ compaction }) => compaction.level === 2);
+    for (const key of bucket.objects.keys()) if (key.endsWith("deletion-mark.json")) bucket.objects.delete(key);
+    putMark(bucket, "deletion", first?.ulid ?? "", clock.wallMs());
+    await pass();
+    const merged = [...(await listBlocks(bucket)).values()].filter(({ compaction }) => compaction.level === 2);
+    expect(merged).toHaveLength(2);
+    await clock.advance(50 * hourMs);
+    await pass();
+    expect(await describeBlocks(bucket)).toHaveLength(3);
+    expect(await readAll(bucket)).toEqual(before);
+  });
+
   it("of no-downsample keep a block from it", async () => {
     const { bucket, pass, clock } = world(100);
     await putBlocks(bucket, 96, {}, 48);
