@@ -46,12 +46,23 @@ export function areAlike(one: FloatHistogram, other: FloatHistogram): boolean {
   );
 }
 
+/**
+ * A counter of histograms, across the chunks of a series: it goes on from chunk to chunk, since there is no room for the raw
+ * values by which the counters of floats are joined.
+ */
+export interface HistogramCounter {
+  /** What it had at all resets together. */
+  beforeResets: FloatHistogram | undefined;
+  last: FloatHistogram | undefined;
+}
+
 /** One chunk with the windows of histograms [from, to), which are alike; none where all have a sum of NaN. */
 export function downsampleHistograms(
   columns: HistogramColumns,
   from: number,
   to: number,
   resolutionMs: number,
+  counter: HistogramCounter,
 ): BlockChunk | undefined {
   const numbers = withoutNaN(columns, from, to);
   if (numbers.count === 0) return undefined;
@@ -59,7 +70,7 @@ export function downsampleHistograms(
   eachWindow(numbers.timestampsMs, 0, numbers.count, resolutionMs, (start, end, endMs) => {
     chunk.append("count", endMs, end - start);
   });
-  putHistograms(chunk, "counter", countersOf(numbers, resolutionMs));
+  putHistograms(chunk, "counter", countersOf(numbers, resolutionMs, counter));
   putHistograms(chunk, "sum", sumsOf(numbers, resolutionMs));
   return chunk.finish();
 }
@@ -70,6 +81,7 @@ export function downsampleHistogramAggregates(
   sums: HistogramColumns,
   counters: HistogramColumns,
   resolutionMs: number,
+  counter: HistogramCounter,
 ): BlockChunk | undefined {
   const chunk = new AggregateAppenders();
   eachWindow(counts.timestampsMs, 0, counts.count, resolutionMs, (from, to, endMs) => {
@@ -79,7 +91,7 @@ export function downsampleHistogramAggregates(
       counts.values.subarray(from, to).reduce((sum, count) => sum + count, 0),
     );
   });
-  if (counters.count > 0) putHistograms(chunk, "counter", countersOf(counters, resolutionMs));
+  if (counters.count > 0) putHistograms(chunk, "counter", countersOf(counters, resolutionMs, counter));
   if (sums.count > 0) putHistograms(chunk, "sum", sumsOf(sums, resolutionMs));
   return chunk.finish();
 }
@@ -107,12 +119,11 @@ function sumsOf(columns: HistogramColumns, resolutionMs: number): HistogramWindo
   return windows;
 }
 
-/** The counter at the end of each window: the histogram itself, plus what it had at each reset. */
-function countersOf(columns: HistogramColumns, resolutionMs: number): HistogramWindows {
+/** The counter at the end of each window: the histogram itself, plus what it had at each reset. Moves `counter` on. */
+function countersOf(columns: HistogramColumns, resolutionMs: number, counter: HistogramCounter): HistogramWindows {
   const windows: HistogramWindows = { endsMs: [], histograms: [] };
   const schema = coarsestSchema(columns);
-  let beforeResets: FloatHistogram | undefined;
-  let last: FloatHistogram | undefined;
+  let { beforeResets, last } = counter;
   eachWindow(columns.timestampsMs, 0, columns.count, resolutionMs, (from, to, endMs) => {
     for (const histogram of columns.histograms.slice(from, to)) {
       // Hints say how a chunk was written. Here, one that fell whatever they say would make a counter that falls.
@@ -128,6 +139,8 @@ function countersOf(columns: HistogramColumns, resolutionMs: number): HistogramW
     windows.endsMs.push(endMs);
     windows.histograms.push({ ...toSchema(plus(beforeResets, last), schema), counterReset });
   });
+  counter.beforeResets = beforeResets;
+  counter.last = last;
   return windows;
 }
 

@@ -23,6 +23,7 @@ import {
   downsampleHistogramAggregates,
   downsampleHistograms,
   dropUnusableHistograms,
+  type HistogramCounter,
 } from "./downsample-histograms.ts";
 import { chunkCountFor, eachBatch } from "./downsample-windows.ts";
 
@@ -77,8 +78,9 @@ export function downsampleAggregates(
     const chunkCount = chunkCountFor(minTimeMs, maxTimeMs, sampleCount, fromResolutionMs, resolutionMs);
     // Chunks stay whole: their counters begin and end with the true values of the series.
     const batchSize = Math.max(1, Math.floor(run.length / chunkCount));
+    const counter: HistogramCounter = { beforeResets: undefined, last: undefined };
     for (let start = 0; start < run.length; start += batchSize) {
-      const chunk = downsampleBatch(run.slice(start, start + batchSize), resolutionMs);
+      const chunk = downsampleBatch(run.slice(start, start + batchSize), resolutionMs, counter);
       if (chunk !== undefined) out.push(chunk);
     }
   }
@@ -126,13 +128,18 @@ function firstHistogram({ histograms }: AggregateInput): FloatHistogram | undefi
   return (histograms.get("counter") ?? histograms.get("sum"))?.histograms[0];
 }
 
-function downsampleBatch(batch: readonly AggregateInput[], resolutionMs: number): BlockChunk | undefined {
+function downsampleBatch(
+  batch: readonly AggregateInput[],
+  resolutionMs: number,
+  counter: HistogramCounter,
+): BlockChunk | undefined {
   if (batch.some(({ histograms }) => histograms.size > 0)) {
     return downsampleHistogramAggregates(
       concatFloats(batch, "count"),
       concatHistograms(batch, "sum"),
       concatHistograms(batch, "counter"),
       resolutionMs,
+      counter,
     );
   }
   const { joined, lastValue } = joinCounters(
@@ -215,8 +222,9 @@ function downsampleHistogramRun(
       const next = columns.histograms[end];
       if (first !== undefined && next !== undefined && !areAlike(first, next)) break;
     }
+    const counter: HistogramCounter = { beforeResets: undefined, last: undefined };
     eachRawBatch(columns, start, end, resolutionMs, (from, to) => {
-      const chunk = downsampleHistograms(columns, from, to, resolutionMs);
+      const chunk = downsampleHistograms(columns, from, to, resolutionMs, counter);
       if (chunk !== undefined) out.push(chunk);
     });
     start = end;
