@@ -117,6 +117,7 @@ class BlockCursor implements SeriesCursor {
   async #withChunks(selection: Selection, from: number, to: number): Promise<SourceSeries[]> {
     const { minTimeMs, maxTimeMs } = this.#request;
     const { segments, cache } = this.#reader;
+    await segments.load(unreadChunks(selection, from, to, minTimeMs, maxTimeMs), this.#signal);
     const batch: SourceSeries[] = [];
     const missing = new MissingChunks();
     let freshCount = 0;
@@ -162,7 +163,6 @@ class BlockCursor implements SeriesCursor {
 
   async #fill(missing: MissingChunks): Promise<void> {
     const { segments, cache } = this.#reader;
-    await segments.load(missing.refs, this.#signal);
     for (let i = 0; i < missing.count; i++) {
       const series = missing.series[i] as StoredSeries;
       const k = missing.numbers[i] as number;
@@ -184,6 +184,11 @@ class BlockCursor implements SeriesCursor {
   }
 
   #addChunk(series: StoredSeries, k: number, chunk: SourceChunk, chunks: SourceChunk[]): void {
+    if (series.deleted === undefined) {
+      series.read[k] = chunk;
+      chunks.push(chunk);
+      return;
+    }
     const left = this.#withoutDeleted(series, k, chunk);
     if (left.length === 1) series.read[k] = left[0];
     for (const one of left) chunks.push(one);
@@ -207,12 +212,26 @@ class BlockCursor implements SeriesCursor {
   }
 }
 
-/** Chunks to be brought into memory, and the lists into which they go. */
+/** References of the chunks within the time that are not in memory. */
+function unreadChunks(selection: Selection, from: number, to: number, minTimeMs: number, maxTimeMs: number): number[] {
+  const refs: number[] = [];
+  for (let row = from; row < to; row++) {
+    const { chunks, read, whole } = selection[row] as StoredSeries;
+    if (whole !== undefined) continue;
+    for (let k = 0, at = 0; at < chunks.length; k++, at += chunkFields) {
+      if (read[k] !== undefined) continue;
+      if ((chunks[at] as number) > maxTimeMs || (chunks[at + 1] as number) < minTimeMs) continue;
+      refs.push(chunks[at + 2] as number);
+    }
+  }
+  return refs;
+}
+
+/** Chunks that are to be read one by one, and the lists into which they go. */
 class MissingChunks {
   readonly series: StoredSeries[] = [];
   readonly numbers: number[] = [];
   readonly targets: SourceChunk[][] = [];
-  readonly refs: number[] = [];
 
   get count(): number {
     return this.series.length;
@@ -222,7 +241,6 @@ class MissingChunks {
     this.series.push(series);
     this.numbers.push(k);
     this.targets.push(target);
-    this.refs.push(series.chunks[chunkFields * k + 2] as number);
   }
 }
 

@@ -34,14 +34,18 @@ export class ChunkSegments {
 
   /** Brings the chunks into memory, so that `peek` mostly finds them. */
   async load(refs: readonly number[], signal?: AbortSignal): Promise<void> {
-    const offsets = new Map<WindowedFile, number[]>();
+    if (refs.length === 0) return;
+    const missing = new Map<WindowedFile, number[]>();
     for (const ref of refs) {
       const file = this.fileOf(ref);
-      const others = offsets.get(file);
-      if (others === undefined) offsets.set(file, [ref % segmentScale]);
-      else others.push(ref % segmentScale);
+      const offset = ref % segmentScale;
+      if (file.windowAt(offset) !== undefined) continue;
+      const others = missing.get(file);
+      if (others === undefined) missing.set(file, [offset]);
+      else others.push(offset);
     }
-    await Promise.all([...offsets].map(([file, list]) => this.#windows.load(file, list, signal)));
+    if (missing.size === 0) return;
+    await Promise.all([...missing].map(([file, offsets]) => this.#windows.load(file, offsets, signal)));
   }
 
   async read(minTimeMs: number, maxTimeMs: number, ref: number, signal?: AbortSignal): Promise<SourceChunk> {
