@@ -2,6 +2,7 @@
 import { compareLabels, emptyLabels, type FloatHistogram, type Labels } from "@pleiad/model";
 import { stepCountOf, type StepGrid } from "@pleiad/promql-plan";
 import type { AnswerSeries, AnswerValue } from "./answer.ts";
+import { borderedSamples } from "./extended-kernels.ts";
 import { histogramCost } from "./limits.ts";
 import { batchStepsMax, createStepBatch, histogramSample, noSample, type Operator } from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
@@ -101,6 +102,17 @@ export async function collectWindows(
   const series: AnswerSeries[] = [];
   await windows.each((seriesId, floats, columns) => {
     const startMs = endMs - windows.rangeMs;
+    const { extension, beforeMs, afterMs } = windows;
+    if (extension !== undefined) {
+      if (columns.count > 0) {
+        throw new QueryError("execution", `${extension} modifier is not supported with histograms`);
+      }
+      const bordered = borderedSamples(floats, floats.count, { startMs, endMs, beforeMs, afterMs }, extension);
+      if (bordered.values.length === 0) return;
+      context.budget.take(bordered.values.length);
+      series.push(floatSeries(labels[seriesId], bordered.timestampsMs, bordered.values));
+      return;
+    }
     const [from, to] = placesWithin(floats, startMs, endMs);
     const [first, end] = placesWithin(columns, startMs, endMs);
     if (from === to && first === end) return;

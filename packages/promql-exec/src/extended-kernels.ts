@@ -44,6 +44,43 @@ export function interpolateAt(
   return before + ((after - before) * (timeMs - timestampsMs[i])) / (timestampsMs[i + 1] - timestampsMs[i]);
 }
 
+/**
+ * The samples of an extended range, (startMs, endMs], with a sample made at each border: what the range vector itself is.
+ * None where nothing lies in the range.
+ */
+export function borderedSamples(
+  samples: Pick<SampleWindows, "timestampsMs" | "values">,
+  count: number,
+  { startMs, endMs, beforeMs, afterMs }: Readonly<Record<"startMs" | "endMs" | "beforeMs" | "afterMs", number>>,
+  extension: "anchored" | "smoothed",
+): { readonly timestampsMs: Float64Array; readonly values: Float64Array } {
+  const { timestampsMs, values } = samples;
+  const isSmoothed = extension === "smoothed";
+  const start = firstAfter(timestampsMs, 0, count, startMs - beforeMs);
+  const end = firstAfter(timestampsMs, start, count, endMs + afterMs);
+  let last = end - 1;
+  let first = Math.max(start, firstAfter(timestampsMs, start, last, startMs) - 1);
+  if (isSmoothed) last = firstAfter(timestampsMs, start, last, endMs - 1);
+  if (start === end || timestampsMs[last] <= startMs || timestampsMs[first] > endMs) {
+    return { timestampsMs: new Float64Array(0), values: new Float64Array(0) };
+  }
+  const isLeftBetween = isSmoothed && timestampsMs[first] < startMs;
+  const isRightBetween = isSmoothed && last > start && timestampsMs[last] > endMs;
+  const left = isLeftBetween ? interpolateAt(samples, first, startMs, false) : values[first];
+  const right = isRightBetween ? interpolateAt(samples, last - 1, endMs, false) : values[last];
+  if (timestampsMs[first] <= startMs) first++;
+  if (timestampsMs[last] >= endMs) last--;
+  const inside = Math.max(0, last - first + 1);
+  const bordered = { timestampsMs: new Float64Array(inside + 2), values: new Float64Array(inside + 2) };
+  bordered.timestampsMs[0] = startMs;
+  bordered.values[0] = left;
+  bordered.timestampsMs.set(timestampsMs.subarray(first, first + inside), 1);
+  bordered.values.set(values.subarray(first, first + inside), 1);
+  bordered.timestampsMs[inside + 1] = endMs;
+  bordered.values[inside + 1] = right;
+  return bordered;
+}
+
 function extendedRate(
   extension: "anchored" | "smoothed",
   { counter, perSecond }: { readonly counter: boolean; readonly perSecond: boolean },

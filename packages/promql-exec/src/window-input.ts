@@ -60,6 +60,7 @@ export interface WindowInput {
   /** How far beyond the range, before and after, samples are given as well: of anchored and smoothed selectors. */
   readonly beforeMs: number;
   readonly afterMs: number;
+  readonly extension: SelectNode["extension"];
   readonly inputs: readonly Operator[];
   readonly dropsName: NameDrops; // as of an operator
 }
@@ -82,6 +83,7 @@ export function createSelectedWindows(
     rangeMs: select.rangeMs,
     beforeMs: select.beforeMs,
     afterMs: select.afterMs,
+    extension: select.extension,
     inputs: [],
     get waits() {
       // Results of tasks are taken without a pause between them.
@@ -126,6 +128,7 @@ export function createSubqueryWindows(subquery: SubqueryNode, input: Operator, c
     rangeMs: subquery.rangeMs,
     beforeMs: 0,
     afterMs: 0,
+    extension: undefined,
     inputs: [input],
     get waits() {
       // Rows come without a pause between them.
