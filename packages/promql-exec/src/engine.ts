@@ -26,6 +26,7 @@ import { createQueryAnnotations } from "./query-annotations.ts";
 import type { QueryContext } from "./query-context.ts";
 import { QueryError } from "./query-error.ts";
 import { createQueryableSamples } from "./queryable-samples.ts";
+import { shareSelects } from "./shared-selects.ts";
 import { createQueryQueue } from "./query-queue.ts";
 import { stepTimes } from "./step-grid.ts";
 
@@ -121,10 +122,11 @@ export function createEngine(
     const profiler = query.analyze ? createProfiler(clock) : undefined;
     const observers = { queryable, watch: profiler?.watch ?? unwatched };
     const context = contextOf(query, source, options, createPace(clock, deadline, caller), leafPool, observers);
+    const reading = { ...context, source: shareSelects(source, plan.value, query.select, context.budget) };
     // Where one part fails, others may still be waiting for their stores.
     const ending = new AbortController();
     const signal = AbortSignal.any([deadline, ending.signal]);
-    const value = await catchFailure(async () => await evaluatePlan(plan.value, query, context, signal));
+    const value = await catchFailure(async () => await evaluatePlan(plan.value, query, reading, signal));
     if (!value.ok) {
       ending.abort();
       return value;

@@ -166,7 +166,7 @@ export function endSelect(cursor: SeriesCursor, context: QueryContext): void {
 }
 
 /** What the labels of a series and its encoded chunks take of the budget. */
-function samplesFor(encodedBytes: number): number {
+export function samplesFor(encodedBytes: number): number {
   return samplesPerLabels + Math.ceil(encodedBytes / bytesPerSample);
 }
 
