@@ -233,6 +233,39 @@ describe("a query over downsampled chunks", () => {
     );
   });
 
+  it("fails where a chunk is damaged, and ends", async () => {
+    const { content } = downsampledChunk(steady.slice(0, 100));
+    if (content.kind !== "aggregates") throw new Error("a downsampled chunk");
+    const { of } = content;
+    const [sum, count] = [of.get("sum"), of.get("count")];
+    if (sum === undefined || count === undefined) throw new Error("a sum and a count");
+    const failureOf = async (broken: Aggregate, data: Uint8Array) => {
+      const damaged = new Map(of).set(broken, { encoding: 1, data });
+      const chunk = { minTimeMs: 0, maxTimeMs: hourMs, content: { kind: "aggregates", of: damaged } } as const;
+      return await valueAt("sum(x_total)", 1_000_000, [chunk]).then(
+        () => "an answer",
+        (error: Error) => error.message,
+      );
+    };
+    expect(await failureOf("sum", sum.data.slice(0, -3))).toContain("the chunk ends within");
+    const fewer = downsampledChunk(steady.slice(0, 20)).content;
+    const other = fewer.kind === "aggregates" ? fewer.of.get("count") : undefined;
+    expect(await failureOf("count", other?.data ?? new Uint8Array(0))).toContain("not of the same windows");
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom<Aggregate>("sum", "count"),
+        fc.nat(),
+        fc.nat({ max: 255 }),
+        async (name, at, byte) => {
+          const data = (name === "sum" ? sum : count).data.slice();
+          data[at % data.length] = byte;
+          expect(await failureOf(name, data)).toBeTypeOf("string");
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
   const histogram = (n: number): FloatHistogram => ({
     schema: 0,
     zeroThreshold: 0.001,
