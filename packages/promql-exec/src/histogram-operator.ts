@@ -1,6 +1,7 @@
 /** `histogram_quantile` and `histogram_fraction` over classic buckets and native histograms, as operators. */
 import {
   formatFloat,
+  formatGoFloat,
   histogramFraction,
   histogramQuantile,
   labelsFromPairs,
@@ -12,7 +13,7 @@ import {
   type FloatHistogram,
   type Labels,
 } from "@pleiad/model";
-import type { SourceRange } from "@pleiad/promql-syntax";
+import { quoteString, type SourceRange } from "@pleiad/promql-syntax";
 import { bucketFraction, bucketQuantile, type Bucket, type QuantileResult } from "./classic-histogram.ts";
 import { forMetric, informOfNan, warnOfClassicAndNative } from "./histogram-remarks.ts";
 import { createStepBatch, reserveSamples, type Operator, type StepBatch } from "./operator.ts";
@@ -198,7 +199,7 @@ function createBucketGatherer(
         continue;
       }
       if (bounds[id] !== bounds[id]) {
-        const text = JSON.stringify(boundTexts[id]);
+        const text = quoteString(boundTexts[id]);
         const remark = `bucket label "le" is missing or has a malformed value of ${text}`;
         warnAt(context, inputRange, remark + forMetric(nameOf(histogram)));
         continue;
@@ -223,8 +224,7 @@ function createBucketGatherer(
 export function warnOfQuantiles(quantiles: Float64Array, range: SourceRange, context: QueryContext): void {
   for (const phi of quantiles) {
     if (phi >= 0 && phi <= 1) continue;
-    const text = phi === Infinity ? "+Inf" : phi === -Infinity ? "-Inf" : String(phi);
-    warnAt(context, range, `quantile value should be between 0 and 1, got ${text}`);
+    warnAt(context, range, `quantile value should be between 0 and 1, got ${formatGoFloat(phi)}`);
   }
 }
 

@@ -1,6 +1,6 @@
 /** What the engine says of native histograms beside an answer, in Prometheus's words. */
 import type { FloatHistogram } from "@pleiad/model";
-import type { SourceRange } from "@pleiad/promql-syntax";
+import { quoteString, type SourceRange } from "@pleiad/promql-syntax";
 import { informAt, warnAt, type QueryContext } from "./query-context.ts";
 
 /** What was done to histograms that did not quite fit together. */
@@ -8,12 +8,12 @@ export type HistogramOperation = "addition" | "subtraction" | "aggregation";
 
 export function warnOfMixedSchemas(metricName: string, range: SourceRange, context: QueryContext): void {
   const text = "vector contains a mix of histograms with exponential and custom buckets schemas for metric name";
-  warnAt(context, range, `${text} ${JSON.stringify(metricName)}`);
+  warnAt(context, range, `${text} ${quoteString(metricName)}`);
 }
 
 export function warnOfMixedRange(metricName: string, range: SourceRange, context: QueryContext): void {
   const text = "encountered a mix of histograms and floats for metric name";
-  warnAt(context, range, `${text} ${JSON.stringify(metricName)}`);
+  warnAt(context, range, `${text} ${quoteString(metricName)}`);
 }
 
 export function warnOfMixedAggregation(range: SourceRange, context: QueryContext): void {
@@ -21,11 +21,11 @@ export function warnOfMixedAggregation(range: SourceRange, context: QueryContext
 }
 
 export function warnOfNoCounter(metricName: string, range: SourceRange, context: QueryContext): void {
-  warnAt(context, range, `this native histogram metric is not a counter: ${JSON.stringify(metricName)}`);
+  warnAt(context, range, `this native histogram metric is not a counter: ${quoteString(metricName)}`);
 }
 
 export function warnOfNoGauge(metricName: string, range: SourceRange, context: QueryContext): void {
-  warnAt(context, range, `this native histogram metric is not a gauge: ${JSON.stringify(metricName)}`);
+  warnAt(context, range, `this native histogram metric is not a gauge: ${quoteString(metricName)}`);
 }
 
 export function warnOfCollidingHints(operation: HistogramOperation, range: SourceRange, context: QueryContext): void {
@@ -54,7 +54,7 @@ export function informOfIgnoredInAggregation(aggregation: string, range: SourceR
 
 export function informOfIgnoredInRange(metricName: string, range: SourceRange, context: QueryContext): void {
   const text = "ignored histograms in a range containing both floats and histograms for metric name";
-  informAt(context, range, `${text} ${JSON.stringify(metricName)}`);
+  informAt(context, range, `${text} ${quoteString(metricName)}`);
 }
 
 /** The kinds of sample that an operator was asked to combine. */
@@ -67,7 +67,7 @@ export function informOfIncompatibleTypes(
   range: SourceRange,
   context: QueryContext,
 ): void {
-  const text = `incompatible sample types encountered for binary operator ${JSON.stringify(operator)}`;
+  const text = `incompatible sample types encountered for binary operator ${quoteString(operator)}`;
   informAt(context, range, `${text}: ${left} ${operator} ${right}`);
 }
 
@@ -86,12 +86,12 @@ export function informOfNan(effect: NanEffect, metricName: string, range: Source
 
 export function warnOfStartOverlap(metricName: string, range: SourceRange, context: QueryContext): void {
   const text = "sample has start time that overlaps with previous sample timestamp for metric";
-  warnAt(context, range, `${text} ${JSON.stringify(metricName)}`, { kind: "occurrences", count: 1 });
+  warnAt(context, range, `${text} ${quoteString(metricName)}`, { kind: "occurrences", count: 1 });
 }
 
 /** ` for metric name "x"`; nothing where there is no name. */
 export function forMetric(metricName: string): string {
-  return metricName === "" ? "" : ` for metric name ${JSON.stringify(metricName)}`;
+  return metricName === "" ? "" : ` for metric name ${quoteString(metricName)}`;
 }
 
 /** Looks at the hints of histograms that are added up. */

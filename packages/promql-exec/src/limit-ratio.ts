@@ -1,4 +1,5 @@
 /** `limit_ratio`: a share of the series, the same ones at every step and in every engine. */
+import { formatGoFloat } from "@pleiad/model";
 import type { SourceRange } from "@pleiad/promql-syntax";
 import { labelShare } from "./label-hash.ts";
 import { moveSample, type Operator } from "./operator.ts";
@@ -57,7 +58,7 @@ function checkedRatios(ratios: Float64Array, range: SourceRange, context: QueryC
     if (ratio < min) min = ratio;
   }
   const warn = (found: number, cap: number) => {
-    warnAt(context, range, `ratio value should be between -1 and 1, got ${found}, capping to ${cap}`);
+    warnAt(context, range, `ratio value should be between -1 and 1, got ${formatGoFloat(found)}, capping to ${cap}`);
   };
   if (max > 1) warn(max, 1);
   if (min < -1) warn(min, -1);

@@ -52,8 +52,8 @@ describe("annotations", () => {
     ],
     [
       "all repairs together",
-      [repair, { ...repair, maxBound: Infinity, maxDifference: 0.123, lastMs: 120_000 }],
-      "PromQL warning: odd, from buckets 0.1 to +Inf, with a max diff of 2, over 2 samples from 1970-01-01T00:01:00Z to 1970-01-01T00:02:00Z (1:6)",
+      [repair, { ...repair, maxBound: Infinity, maxDifference: 1234, lastMs: 120_000 }],
+      "PromQL warning: odd, from buckets 0.1 to +Inf, with a max diff of 1.2e+03, over 2 samples from 1970-01-01T00:01:00Z to 1970-01-01T00:02:00Z (1:6)",
     ],
   ] as const satisfies readonly (readonly [string, readonly RemarkDetail[], string])[]) {
     it(`tell ${rule}`, () => {

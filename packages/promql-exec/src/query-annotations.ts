@@ -2,7 +2,7 @@
  * Remarks that travel beside an answer. One text is one remark, however many parts of a query say it: it carries the
  * position of the last of them, as Prometheus has it.
  */
-import { formatFloat } from "@pleiad/model";
+import { formatGoFloat } from "@pleiad/model";
 import { positionOf, type SourceRange } from "@pleiad/promql-syntax";
 
 /** What a remark tells of all its occurrences together, between its text and its position. */
@@ -83,8 +83,15 @@ function formatDetail(detail: RemarkDetail): string {
   const { count, minBound, maxBound, maxDifference, firstMs, lastMs } = detail;
   const moment = (timestampMs: number) => new Date(timestampMs).toISOString().replace(/\.\d+Z$/, "Z");
   return (
-    `, from buckets ${formatFloat(minBound)} to ${formatFloat(maxBound)}, ` +
-    `with a max diff of ${formatFloat(Number(maxDifference.toPrecision(2)))}, ` +
+    `, from buckets ${formatGoFloat(minBound)} to ${formatGoFloat(maxBound)}, ` +
+    `with a max diff of ${formatTwoDigits(maxDifference)}, ` +
     `over ${count} samples from ${moment(firstMs)} to ${moment(lastMs)}`
   );
+}
+
+/** Two significant digits, as Go's %.2g writes them: as a power of ten from 100 on. */
+function formatTwoDigits(value: number): string {
+  const [digits, exponent] = value.toExponential(1).split("e").map(Number);
+  if (exponent >= -4 && exponent < 2) return String(Number(value.toPrecision(2)));
+  return `${digits}e${exponent < 0 ? "-" : "+"}${String(Math.abs(exponent)).padStart(2, "0")}`;
 }

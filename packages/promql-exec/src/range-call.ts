@@ -2,7 +2,7 @@
 import type { SampleColumns } from "@pleiad/chunks";
 import { labelValue, metricNameLabel, unreachable, type Labels } from "@pleiad/model";
 import type { StepGrid } from "@pleiad/promql-plan";
-import type { SourceRange } from "@pleiad/promql-syntax";
+import { quoteString, type SourceRange } from "@pleiad/promql-syntax";
 import type { HistogramRangeFunction } from "./histogram-range-functions.ts";
 import { informOfIgnoredInRange, warnOfStartOverlap } from "./histogram-remarks.ts";
 import { createHistogramWindowWalk, type HistogramWindow } from "./histogram-windows.ts";
@@ -183,5 +183,5 @@ export function informOfOddName(labels: Labels, range: SourceRange, context: Que
   const name = labelValue(labels, metricNameLabel);
   if (name === "" || /_(?:total|sum|count|bucket)$/.test(name)) return;
   const text = "metric might not be a counter, name does not end in _total/_sum/_count/_bucket";
-  informAt(context, range, `${text}: ${JSON.stringify(name)}`);
+  informAt(context, range, `${text}: ${quoteString(name)}`);
 }

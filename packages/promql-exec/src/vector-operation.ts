@@ -1,7 +1,7 @@
 /** Arithmetic and comparison between two vectors. */
 import { labelPairs, type Labels } from "@pleiad/model";
 import { arithmetic, comparisons, isArithmetic, isComparison } from "@pleiad/promql-plan";
-import type { BinaryOperator, SourceRange, VectorMatching } from "@pleiad/promql-syntax";
+import { quoteString, type BinaryOperator, type SourceRange, type VectorMatching } from "@pleiad/promql-syntax";
 import { createHistogramOperation, isTrim, type HistogramOperation } from "./histogram-operation.ts";
 import { createJoinResults, type JoinResults, type ManySide, type VectorOperation } from "./join-results.ts";
 import { createJoinTable, signatureFunction } from "./join-table.ts";
@@ -267,5 +267,5 @@ function duplicateOnOneSide({ oneLabels, matching }: JoinState, firstId: number,
 
 /** The name among the other labels, as Prometheus has it in this message. */
 function formatAllLabels(labels: Labels): string {
-  return `{${[...labelPairs(labels)].map(([name, value]) => `${name}=${JSON.stringify(value)}`).join(", ")}}`;
+  return `{${[...labelPairs(labels)].map(([name, value]) => `${name}=${quoteString(value)}`).join(", ")}}`;
 }
