@@ -9,7 +9,7 @@ import {
   type BlockMeta,
 } from "@pleiad/blocks";
 import { emptyLabels, fail, formatLabels, ok, type Labels, type Result } from "@pleiad/model";
-import type { FileSystem } from "@pleiad/ports";
+import { FileError, type FileSystem } from "@pleiad/ports";
 import type { CompactionFailure } from "./compaction-failure.ts";
 
 export interface BlockOutputOptions {
@@ -35,7 +35,7 @@ export interface OutputSeries {
 /** Series between two pauses. */
 const seriesAtOnce = 64;
 
-/** The meta of the block that then lies in the folder; undefined where there was no series. Nothing is left of a failure. */
+/** The meta of the block that then lies in the folder; undefined where there was no series. A failure leaves no block. */
 export async function writeBlock(
   symbols: AsyncIterable<string>,
   series: AsyncIterable<Result<OutputSeries, CompactionFailure>>,
@@ -62,16 +62,21 @@ export async function writeBlock(
       if (finished.value === undefined) return ok(undefined);
       const fault = await verifyBlock(finished.value, options);
       if (fault === undefined) return ok(finished.value);
-      await deleteBlockFolder(files, options.directory, options.ulid);
+      await deleteBlockFolder(files, options.directory, options.ulid).catch(ignoreFileError);
       return fail(fault);
     } finally {
-      await writer.value.abort();
+      // What a failing disk keeps has a name that is no block's.
+      await writer.value.abort().catch(ignoreFileError);
     }
   } catch (error) {
     // What the inputs throw in the middle of their streams.
     if (error instanceof BlockReadError) return fail({ kind: "block", failure: error.failure });
     throw error;
   }
+}
+
+function ignoreFileError(error: unknown): void {
+  if (!(error instanceof FileError)) throw error;
 }
 
 /** Reads every series and every chunk, with their checksums. */
