@@ -41,6 +41,8 @@ export interface BlockReader {
   readonly segments: ChunkSegments;
   readonly cache: DecodedCache;
   readonly externalLabels: Labels;
+  /** Tells a cache that is shared with other blocks that this one was used. */
+  readonly settle: (() => void) | undefined;
   /** Lets others run between batches. */
   readonly yield: (() => Promise<void>) | undefined;
 }
@@ -79,6 +81,7 @@ class BlockCursor implements SeriesCursor {
         const batch = this.#request.skipChunks
           ? this.#labelsOnly(selection, from, this.#at)
           : await this.#withChunks(selection, from, this.#at);
+        this.#reader.settle?.();
         if (batch.length > 0) return batch;
       }
     } catch (error) {
@@ -322,6 +325,7 @@ async function answerLabels(
       values = await answer();
       cache.keepAnswer(key, values);
     }
+    reader.settle?.();
     return ok({ values: limit > 0 ? values.slice(0, limit) : values, warnings: [] });
   } catch (error) {
     if (error instanceof InvalidMatcher) return fail(error.failure);

@@ -11,6 +11,7 @@ import { FileWindows, type WindowedFile } from "./file-windows.ts";
 import { parseIndexHeader } from "./index-header.ts";
 import { readIndexTables } from "./index-layout.ts";
 import { scanSeries, type BlockSeries } from "./series-scan.ts";
+import type { SharedCache } from "./shared-cache.ts";
 import { noTombstones, parseTombstones, type Tombstones } from "./tombstones.ts";
 
 /** A block shows only to requests whose `maxResolutionMs` reaches its resolution. */
@@ -32,6 +33,8 @@ export interface BlockOptions {
   readonly intern: (text: string) => string;
   /** How much of index and chunks may be kept for the next question. */
   readonly cacheBytesMax: number;
+  /** A bound on what many blocks keep together, within the bound of each. */
+  readonly sharedCache?: SharedCache;
   /** What `buildIndexHeader` gave for this block: nothing of the index is read at opening then. Not kept. */
   readonly indexHeader?: Uint8Array;
   /** Awaited between batches, so that others run. */
@@ -66,7 +69,20 @@ export async function openBlock(
   if (!parts.ok) return parts;
   const { name, meta, index, segments, cache, windows, tombstones } = parts.value;
   const { externalLabels } = options;
-  const reader: BlockReader = { meta, index, segments, cache, externalLabels, yield: options.yield };
+  const forget = () => {
+    cache.clear();
+    windows.clear();
+  };
+  const seat = options.sharedCache?.join({ heldBytes: () => windows.heldBytes + cache.heldBytes, forget });
+  const reader: BlockReader = {
+    meta,
+    index,
+    segments,
+    cache,
+    externalLabels,
+    settle: seat === undefined ? undefined : () => seat.settle(),
+    yield: options.yield,
+  };
   return ok({
     meta,
     tombstones,
@@ -77,7 +93,8 @@ export async function openBlock(
     labelNames: (request, labelSignal) => listLabelNames(reader, request, labelSignal),
     labelValues: (label, request, labelSignal) => listLabelValues(reader, label, request, labelSignal),
     close: () => {
-      cache.clear();
+      forget();
+      seat?.leave();
       return bytes.close();
     },
   });

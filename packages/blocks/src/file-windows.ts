@@ -60,6 +60,13 @@ export class FileWindows {
     return file;
   }
 
+  /** Forgets all windows. */
+  clear(): void {
+    for (const file of this.#files) file.windows.clear();
+    this.#heldBytes = 0;
+    this.#onDrop();
+  }
+
   /** Exactly these bytes, as a view where a window has them; corrupt where the file ends before. */
   async read(file: WindowedFile, offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array> {
     if (offset + length > file.size) this.#endsEarly(file, offset, length);

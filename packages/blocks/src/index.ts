@@ -49,6 +49,7 @@ export { openBlock, type Block, type BlockOptions } from "./block.ts";
 export { buildIndexHeader, indexHeaderFile } from "./index-header.ts";
 export { mergeSources } from "./merged-source.ts";
 export type { BlockSeries } from "./series-scan.ts";
+export { createSharedCache, type CacheMember, type CacheSeat, type SharedCache } from "./shared-cache.ts";
 export type { TimeSpan, Tombstones } from "./tombstones.ts";
 export { isUlid, newUlid, ulidTimeMs } from "./ulid.ts";
 export { defaultVerify, verifyBlock, type BlockReport, type VerifyOptions } from "./verify-block.ts";
