@@ -7,24 +7,28 @@ const overreadBytes = 8;
 const varbitWidths = Uint8Array.of(0, 3, 6, 9, 12, 18, 25, 56, 64);
 
 /**
- * Reads never throw: beyond the end all bits are 0, and `isPastEnd` says so afterwards. A reader of many values asks once
- * in a while. Numbers of more than 53 bits set `isInexact`.
+ * Reads never throw: beyond the end all bits are 0, and `isPastEnd` says so afterwards. Whoever reads many values asks once
+ * in a while. Numbers of more than 53 bits set `isInexact`. One reader serves one chunk after the other.
  */
 export class BitReader {
   /** Whether a varbit number was beyond what a double holds exactly. */
   isInexact = false;
-  readonly #bytes: Uint8Array;
-  readonly #view: DataView;
-  readonly #endBit: number;
-  #bit: number;
+  #bytes = new Uint8Array(4096);
+  #view = new DataView(this.#bytes.buffer);
+  #endBit = 0;
+  #bit = 0;
 
-  /** Starts at a byte of `data`, which is copied. */
-  constructor(data: Uint8Array, byteOffset: number) {
-    this.#bytes = new Uint8Array(data.length + overreadBytes);
+  /** Starts anew at a byte of `data`, which is copied. */
+  open(data: Uint8Array, byteOffset: number): void {
+    if (this.#bytes.length < data.length + overreadBytes) {
+      this.#bytes = new Uint8Array(2 * data.length + overreadBytes);
+      this.#view = new DataView(this.#bytes.buffer);
+    }
     this.#bytes.set(data);
-    this.#view = new DataView(this.#bytes.buffer);
+    this.#bytes.fill(0, data.length, data.length + overreadBytes);
     this.#endBit = data.length * 8;
     this.#bit = byteOffset * 8;
+    this.isInexact = false;
   }
 
   /** Whether more bits were read than there are. */

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { decodeHistogramChunk } from "./chunk.ts";
 import { createHistogramAppender, encodeFloatHistograms, encodeIntegerHistograms } from "./histogram-appender.ts";
 import { createHistogramColumns, isStaleHistogram, staleHistogram } from "./histogram-columns.ts";
+import { benchHistogramChunks, histogramBenchKinds } from "./histogram-chunk.bench.ts";
 import { chunkCounterReset, histogramCountMax } from "./histogram-decoder.ts";
 
 const minute = 60_000;
@@ -379,4 +380,10 @@ describe("integer histogram chunks alone", () => {
       expect(() => encodeIntegerHistograms(times(1), [{ ...plain, count }])).toThrow(/whole/);
     }
   });
+});
+
+it.each(histogramBenchKinds)("the benchmark runs: %s", (kind) => {
+  let tick = 0;
+  const once = () => benchHistogramChunks(kind, 3, () => tick++).checksum;
+  expect(once()).toBe(once());
 });

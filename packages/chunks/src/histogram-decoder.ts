@@ -22,6 +22,8 @@ export const stampedCountMask = 0x3fff;
 
 const resetsByBits: readonly CounterResetHint[] = ["unknown", "not-reset", "reset", "gauge"];
 
+const chunkReader = new BitReader();
+
 /** The position of count, zero count and sum among the fields of a float histogram; the buckets follow. */
 const countField = 0;
 const zeroCountField = 1;
@@ -55,7 +57,8 @@ export function decodeHistograms(
   const sampleCount = ((data[0] << 8) | data[1]) & (isStamped ? stampedCountMask : 0xffff);
   if (sampleCount === 0) return undefined;
   const truncated = { kind: "truncated", bytes: data.length, sampleCount } as const;
-  const reader = new BitReader(data, histogramHeaderBytes);
+  const reader = chunkReader;
+  reader.open(data, histogramHeaderBytes);
   // Four bits a sample at the least: a count from damaged bytes reserves no memory that the chunk could not fill.
   if (reader.bitsLeft < 4 * sampleCount) return truncated;
   const layout = readLayout(reader);

@@ -9,6 +9,8 @@ import { XorFields } from "./xor-fields.ts";
 
 export const xor2HeaderBytes = 3;
 
+const chunkReader = new BitReader();
+
 /** Widths of a change of the time delta, by the ones that its control code starts with. */
 const changeWidths = [0, 0, 13, 20, 64] as const;
 
@@ -18,7 +20,8 @@ export function decodeXor2(data: Uint8Array, out: SampleColumns): ChunkFailure |
   const sampleCount = (data[0] << 8) | data[1];
   if (sampleCount === 0) return undefined;
   const truncated = { kind: "truncated", bytes: data.length, sampleCount } as const;
-  const reader = new BitReader(data, xor2HeaderBytes);
+  const reader = chunkReader;
+  reader.open(data, xor2HeaderBytes);
   // One bit a sample at the least: a count from damaged bytes reserves no memory that the chunk could not fill.
   if (reader.bitsLeft < sampleCount) return truncated;
   reserveSamples(out, sampleCount);
