@@ -4,6 +4,12 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { planCommand } from "./commands/plan.ts";
 import { queryCommand, type QueryCommandOptions } from "./commands/query.ts";
+import {
+  tsdbAnalyzeCommand,
+  tsdbDumpCommand,
+  tsdbVerifyCommand,
+  type TsdbDumpOptions,
+} from "./commands/tsdb-inspect.ts";
 import { tsdbServeCommand, type TsdbServeOptions } from "./commands/tsdb-serve.ts";
 import { upCommand, type UpCommandOptions } from "./commands/up.ts";
 import { CommandFailure, exitCodes } from "./exit-codes.ts";
@@ -72,6 +78,32 @@ tsdb
     async (folder: string, options: Omit<TsdbServeOptions, "version">) =>
       await tsdbServeCommand(folder, { ...options, version }),
   );
+
+tsdb
+  .command("analyze")
+  .description("list the blocks of a data folder, and what one of them is made of")
+  .argument("<folder>", "a data folder, or one block")
+  .argument("[block]", "ULID; default: the newest")
+  .option("--limit <number>", "rows a table", "10")
+  .action(
+    async (folder: string, block: string | undefined, options: { limit: string }) =>
+      await tsdbAnalyzeCommand(folder, block, options),
+  );
+
+tsdb
+  .command("dump")
+  .description("print every sample as a line, as promtool does")
+  .argument("<folder>", "a data folder")
+  .option("--match <selector>", "of the series", '{__name__=~"(?s:.*)"}')
+  .option("--min-time <time>", "Unix milliseconds or RFC 3339")
+  .option("--max-time <time>", "Unix milliseconds or RFC 3339")
+  .action(async (folder: string, options: TsdbDumpOptions) => await tsdbDumpCommand(folder, options));
+
+tsdb
+  .command("verify")
+  .description("read every block from end to end and say what is wrong")
+  .argument("<folder>", "a data folder, or one block")
+  .action(async (folder: string) => await tsdbVerifyCommand(folder));
 
 // `pleiad plan | head` has read enough: no reason for a stack trace.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
