@@ -22,14 +22,13 @@ import {
   emptyLabels,
   formatFloat,
   formatHistogram,
-  formatLabels,
   formatSourceFailure,
   labelPairs,
   plainSelect,
   type SourceSeries,
 } from "@pleiad/model";
 import type { Ports } from "@pleiad/ports";
-import { parseSelector } from "@pleiad/promql-syntax";
+import { parseSelector, quoteString } from "@pleiad/promql-syntax";
 import { defaultTsdbView, formatTsdbFailure, viewTsdb } from "@pleiad/tsdb";
 import { commandPorts } from "../command-ports.ts";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
@@ -152,7 +151,7 @@ export async function tsdbDumpCommand(folder: string, options: TsdbDumpOptions):
 }
 
 function linesOf({ labels, chunks }: SourceSeries, minTimeMs: number, maxTimeMs: number): string {
-  const name = formatLabels(labels);
+  const name = `{${[...labelPairs(labels)].map(([label, value]) => `${label}=${quoteString(value)}`).join(", ")}}`;
   const lines = new Map<number, string>();
   const add = (timestampMs: number, value: () => string) => {
     if (timestampMs < minTimeMs || timestampMs > maxTimeMs || lines.has(timestampMs)) return;
