@@ -18,7 +18,7 @@ const smallDifference = 1e-12;
 
 /**
  * Linear within a bucket. The first bucket begins at 0, or is its own bound where that is not positive; the last, which
- * must be +Inf, stands for the bound before it. Sorts the buckets.
+ * must be +Inf, stands for the bound before it. Sorts the buckets, and raises counts that fall.
  */
 export function bucketQuantile(phi: number, buckets: Bucket[]): QuantileResult {
   const plain = (quantile: number): QuantileResult => ({ quantile, repaired: undefined });
@@ -76,16 +76,23 @@ export function bucketFraction(lower: number, upper: number, buckets: Bucket[]):
   return (Math.min(rankOf(upper), last.count) - Math.min(rankOf(lower), last.count)) / last.count;
 }
 
-/** Sorts by bound and adds up the counts of equal bounds. */
+/** In the order of bounds, the counts of equal ones added up. The buckets themselves where there is nothing to add. */
 function mergeEqualBounds(buckets: Bucket[]): Bucket[] {
+  if (isAscending(buckets)) return buckets;
   buckets.sort((a, b) => (a.upperBound < b.upperBound ? -1 : a.upperBound > b.upperBound ? 1 : 0));
+  if (isAscending(buckets)) return buckets;
   const merged: Bucket[] = [];
-  for (const bucket of buckets) {
+  for (const { upperBound, count } of buckets) {
     const before = merged.at(-1);
-    if (before !== undefined && before.upperBound === bucket.upperBound) before.count += bucket.count;
-    else merged.push({ ...bucket });
+    if (before !== undefined && before.upperBound === upperBound) before.count += count;
+    else merged.push({ upperBound, count });
   }
   return merged;
+}
+
+function isAscending(buckets: readonly Bucket[]): boolean {
+  for (let i = 1; i < buckets.length; i++) if (!(buckets[i].upperBound > buckets[i - 1].upperBound)) return false;
+  return true;
 }
 
 /** Makes the counts ascend. Differences within rounding are flattened without a word. */

@@ -18,7 +18,7 @@ import { bucketFraction, bucketQuantile, type Bucket, type QuantileResult } from
 import { forMetric, informOfNan, warnOfClassicAndNative } from "./histogram-remarks.ts";
 import { createStepBatch, reserveSamples, type Operator, type StepBatch } from "./operator.ts";
 import { informAt, warnAt, type QueryContext } from "./query-context.ts";
-import { outputLabels } from "./output-labels.ts";
+import { outputLabels, type OutputLabels } from "./output-labels.ts";
 import type { ScalarColumn } from "./scalar-column.ts";
 
 /** What is computed of a histogram's buckets at a step. */
@@ -38,6 +38,10 @@ interface BucketTable {
   readonly boundTexts: readonly string[]; // by series id
   readonly histogramOf: Uint32Array; // by series id
   readonly histogramLabels: readonly Labels[]; // by histogram
+  /** By series id: one object for all steps, whose count is that of the current one. */
+  readonly bucketOf: readonly Bucket[];
+  /** By histogram, all that it may have, in the order of bounds. */
+  readonly allBuckets: readonly Bucket[][];
   /** By histogram, of the current step: classic buckets, or what is there natively. */
   readonly buckets: readonly Bucket[][];
   readonly natives: (FloatHistogram | undefined)[];
@@ -55,6 +59,8 @@ export function createHistogramOperator(input: Operator, call: HistogramFunction
     boundTexts: [],
     histogramOf: new Uint32Array(0),
     histogramLabels: [],
+    bucketOf: [],
+    allBuckets: [],
     buckets: [],
     natives: [],
   };
@@ -71,7 +77,10 @@ export function createHistogramOperator(input: Operator, call: HistogramFunction
   const compute = (place: number, histogram: number, timestampMs: number): number => {
     const native = table.natives[histogram];
     if (native !== undefined) return computeNative(place, native, histogram);
-    const buckets = table.buckets[histogram];
+    // Mostly all of them are there: then nothing is to be sorted.
+    const found = table.buckets[histogram];
+    const all = table.allBuckets[histogram];
+    const buckets = found.length === all.length ? all : found;
     if (isFraction) return bucketFraction(scalars[0][step], scalars[1][step], buckets);
     const { quantile, repaired } = bucketQuantile(scalars[place][step], buckets);
     if (repaired !== undefined) informOfRepair(repaired, timestampMs, nameOf(histogram), call.inputRange, context);
@@ -102,9 +111,13 @@ export function createHistogramOperator(input: Operator, call: HistogramFunction
       const labels = await input.series(signal);
       const histograms = await outputLabels(labels, (one) => withoutLabels(one, bucketLabels), context.pace);
       const boundTexts = labels.map((one) => labelValue(one, "le"));
+      const bounds = Float64Array.from(boundTexts, (text) => parseFloatText(text) ?? NaN);
+      const bucketOf = Array.from(bounds, (upperBound): Bucket => ({ upperBound, count: 0 }));
       table = {
-        bounds: Float64Array.from(boundTexts, (text) => parseFloatText(text) ?? NaN),
+        bounds,
         boundTexts,
+        bucketOf,
+        allBuckets: sortedBuckets(bucketOf, histograms),
         histogramOf: histograms.ids,
         histogramLabels: histograms.labels,
         buckets: histograms.labels.map(() => []),
@@ -141,6 +154,16 @@ export function createHistogramOperator(input: Operator, call: HistogramFunction
       return steps;
     },
   };
+}
+
+/** By histogram, its buckets in the order of their bounds. */
+function sortedBuckets(bucketOf: readonly Bucket[], histograms: OutputLabels): readonly Bucket[][] {
+  const sorted: Bucket[][] = histograms.labels.map(() => []);
+  bucketOf.forEach((bucket, id) => {
+    if (bucket.upperBound === bucket.upperBound) sorted[histograms.ids[id]].push(bucket);
+  });
+  for (const buckets of sorted) buckets.sort((a, b) => a.upperBound - b.upperBound);
+  return sorted;
 }
 
 /** The series under which a histogram's result stands at a step. */
@@ -180,7 +203,7 @@ function formatQuantile(phi: number): string {
  * are there in both forms, neither counts.
  */
 function createBucketGatherer(
-  { bounds, boundTexts, histogramOf, buckets, natives }: BucketTable,
+  { bounds, boundTexts, bucketOf, histogramOf, buckets, natives }: BucketTable,
   nameOf: (histogram: number) => string,
   inputRange: SourceRange,
   context: QueryContext,
@@ -206,7 +229,9 @@ function createBucketGatherer(
       }
       const own = buckets[histogram];
       if (own.length === 0 && natives[histogram] === undefined) found.push(histogram);
-      own.push({ upperBound: bounds[id], count: values[sample] });
+      const bucket = bucketOf[id];
+      bucket.count = values[sample];
+      own.push(bucket);
     }
     return hasNatives ? found.filter(isInOneForm) : found;
   };

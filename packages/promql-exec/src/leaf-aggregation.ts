@@ -233,23 +233,35 @@ function createOddNames(range: SourceRange, context: QueryContext) {
   };
 }
 
-/** Writes the next steps of the groups. */
+/** Writes the next steps of the groups: group by group, whose steps lie together, with a place to write for each step. */
 function writeSteps(out: StepBatch, totals: GroupTotals, firstStep: number, grid: StepGrid): number {
   const stepCount = stepCountOf(grid);
   const steps = Math.min(out.stepCountMax, stepCount - firstStep);
   if (steps <= 0) return 0;
-  reserveSamples(out, totals.groupCount * steps);
-  out.histograms.length = 0;
-  let count = 0;
-  for (let i = 0; i < steps; i++) {
-    for (let group = 0; group < totals.groupCount; group++) {
-      const slot = group * stepCount + firstStep + i;
-      if (!totals.has(slot)) continue;
-      out.seriesIds[count] = group;
-      out.values[count++] = totals.result(slot);
-    }
-    out.sampleEnds[i] = count;
-    out.timestampsMs[i] = grid.startMs + (firstStep + i) * grid.stepMs;
+  const { groupCount } = totals;
+  const { sampleEnds } = out;
+  sampleEnds.fill(0, 0, steps);
+  for (let group = 0; group < groupCount; group++) {
+    const slot = group * stepCount + firstStep;
+    for (let i = 0; i < steps; i++) if (totals.has(slot + i)) sampleEnds[i]++;
   }
+  const places = new Uint32Array(steps);
+  for (let i = 1; i < steps; i++) {
+    places[i] = sampleEnds[i - 1];
+    sampleEnds[i] += sampleEnds[i - 1];
+  }
+  reserveSamples(out, sampleEnds[steps - 1]);
+  const { seriesIds, values } = out;
+  for (let group = 0; group < groupCount; group++) {
+    const slot = group * stepCount + firstStep;
+    for (let i = 0; i < steps; i++) {
+      if (!totals.has(slot + i)) continue;
+      const place = places[i]++;
+      seriesIds[place] = group;
+      values[place] = totals.result(slot + i);
+    }
+  }
+  for (let i = 0; i < steps; i++) out.timestampsMs[i] = grid.startMs + (firstStep + i) * grid.stepMs;
+  out.histograms.length = 0;
   return steps;
 }
