@@ -1,3 +1,4 @@
+export { createBucket, parseBucketConfig, type BucketConfig, type BucketConfigPorts } from "./bucket-config.ts";
 export {
   withFaults,
   type BucketFault,
@@ -8,4 +9,5 @@ export {
 } from "./faulty-bucket.ts";
 export { createFileBucket } from "./file-bucket.ts";
 export { withMetrics } from "./observed-bucket.ts";
+export { withPrefix } from "./prefixed-bucket.ts";
 export { createS3Bucket, defaultS3Transfer, type S3BucketOptions, type S3Transfer } from "./s3-bucket.ts";

@@ -71,7 +71,7 @@ async function readTrailers(reader: Reader, signer: ChunkSigner | undefined, sig
     if (line === "") break;
     const colonAt = line.indexOf(":");
     const name = line.slice(0, Math.max(0, colonAt)).toLowerCase();
-    if (name === "" || given !== undefined || trailers.size === trailersMax) throw malformed();
+    if (name === "" || given !== undefined || trailers.has(name) || trailers.size === trailersMax) throw malformed();
     if (name === "x-amz-trailer-signature") given = line.slice(colonAt + 1).trim();
     else trailers.set(name, line.slice(colonAt + 1).trim());
   }

@@ -9,7 +9,7 @@
  */
 import { createHash } from "node:crypto";
 import { BucketError, type Bucket, type Clock, type Random } from "@pleiad/ports";
-import type { ObjectHeaders } from "./object-shelf.ts";
+import { bareEtag, type ObjectHeaders } from "./object-shelf.ts";
 import { S3Error } from "./s3-error.ts";
 
 export interface Upload {
@@ -143,7 +143,8 @@ export function createMultipartUploads(
     putPart: async (id, number, parts, signal) => {
       const before = await readPart(id, number);
       const data = `uploads/${id}/data/${String(number).padStart(5, "0")}-${ports.clock.wallMs()}-${partCount++}`;
-      const { etag, sizeBytes, modifiedMs } = await workspace.put(data, parts, { signal });
+      const { sizeBytes, modifiedMs, ...put } = await workspace.put(data, parts, { signal });
+      const etag = bareEtag(put.etag);
       await writeJson(partKeyOf(id, number), { etag, sizeBytes, modifiedMs, data });
       if (before !== undefined) await workspace.delete(before.data);
       // The upload may have ended meanwhile; then nobody else would ever remove the part.

@@ -2,7 +2,13 @@
 import { BucketError, type HttpResponse } from "@pleiad/ports";
 import { parseRange, type ByteRange } from "./byte-range.ts";
 import { decideRead, writeConditionOf } from "./object-conditions.ts";
-import { defaultContentType, type ObjectHeaders, type ObjectShelf, type StoredObject } from "./object-shelf.ts";
+import {
+  bareEtag,
+  defaultContentType,
+  type ObjectHeaders,
+  type ObjectShelf,
+  type StoredObject,
+} from "./object-shelf.ts";
 import { answerEmpty, answerXml, payloadOf, shelfOf, type S3Call, type S3World } from "./s3-call.ts";
 import { S3Error } from "./s3-error.ts";
 import { decodePart } from "./signature.ts";
@@ -90,7 +96,7 @@ async function* piecesOf(
 }
 
 async function isStill(shelf: ObjectShelf, key: string, { version }: StoredObject, signal: AbortSignal) {
-  return (await shelf.bucket.attributes(key, signal)).etag === version;
+  return bareEtag((await shelf.bucket.attributes(key, signal)).etag) === version;
 }
 
 function headersOf(object: StoredObject, range: ByteRange | undefined): Readonly<Record<string, string>> {

@@ -65,7 +65,8 @@ export function createObjectShelf(name: string, bucket: Bucket, records: Bucket,
   };
 
   const find = async (key: string, signal: AbortSignal): Promise<StoredObject> => {
-    const { sizeBytes, etag: version, modifiedMs } = await bucket.attributes(key, signal);
+    const { sizeBytes, modifiedMs, ...found } = await bucket.attributes(key, signal);
+    const version = bareEtag(found.etag);
     const record = await readRecord(key, signal);
     const known = record?.version === version ? record : undefined;
     const headers = { contentType: known?.contentType ?? defaultContentType, others: known?.others ?? {} };
@@ -85,7 +86,8 @@ export function createObjectShelf(name: string, bucket: Bucket, records: Bucket,
       }
       try {
         const written = await bucket.put(key, thenCheck(), { ifAbsent: condition.ifAbsent, signal });
-        const { sizeBytes, etag: version, modifiedMs } = written;
+        const { sizeBytes, modifiedMs } = written;
+        const version = bareEtag(written.etag);
         const needsRecord =
           (etag ?? version) !== version ||
           !plainTypes.includes(headers.contentType) ||
@@ -111,6 +113,11 @@ export function createObjectShelf(name: string, bucket: Bucket, records: Bucket,
       }
     },
   };
+}
+
+/** A bucket's etag without quotes, which S3 puts around it. */
+export function bareEtag(etag: string): string {
+  return etag.replaceAll('"', "");
 }
 
 function parseRecord(bytes: Uint8Array): ObjectRecord | undefined {
