@@ -1,6 +1,8 @@
-/** CRC-32C (Castagnoli): the checksum of every Prometheus file. Slicing-by-8. */
+/** CRC-32C (Castagnoli): the checksum of every Prometheus file. Slicing-by-16. */
 
 const polynomial = 0x82f63b78;
+const sliceBytes = 16;
+/** Sixteen tables of 256 in one array: one base to index from is twice as fast as an array for each. */
 const tables = buildTables();
 
 /**
@@ -8,40 +10,41 @@ const tables = buildTables();
  * precede these: a long run may be summed piece by piece.
  */
 export function crc32c(bytes: Uint8Array, from = 0, to = bytes.length, before = 0): number {
-  const [t0, t1, t2, t3, t4, t5, t6, t7] = tables;
+  const t = tables;
   let crc = before ^ -1;
   let at = from;
-  for (const last = to - 7; at < last; at += 8) {
+  for (const last = to - (sliceBytes - 1); at < last; at += sliceBytes) {
     crc ^= bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24);
+    // Table n is at 256 n, and the byte that has n behind it goes through it.
     crc =
-      t7[crc & 0xff] ^
-      t6[(crc >>> 8) & 0xff] ^
-      t5[(crc >>> 16) & 0xff] ^
-      t4[crc >>> 24] ^
-      t3[bytes[at + 4]] ^
-      t2[bytes[at + 5]] ^
-      t1[bytes[at + 6]] ^
-      t0[bytes[at + 7]];
+      t[0xf00 | (crc & 0xff)] ^
+      t[0xe00 | ((crc >>> 8) & 0xff)] ^
+      t[0xd00 | ((crc >>> 16) & 0xff)] ^
+      t[0xc00 | (crc >>> 24)] ^
+      t[0xb00 | bytes[at + 4]] ^
+      t[0xa00 | bytes[at + 5]] ^
+      t[0x900 | bytes[at + 6]] ^
+      t[0x800 | bytes[at + 7]] ^
+      t[0x700 | bytes[at + 8]] ^
+      t[0x600 | bytes[at + 9]] ^
+      t[0x500 | bytes[at + 10]] ^
+      t[0x400 | bytes[at + 11]] ^
+      t[0x300 | bytes[at + 12]] ^
+      t[0x200 | bytes[at + 13]] ^
+      t[0x100 | bytes[at + 14]] ^
+      t[bytes[at + 15]];
   }
-  for (; at < to; at++) crc = (crc >>> 8) ^ t0[(crc ^ bytes[at]) & 0xff];
+  for (; at < to; at++) crc = (crc >>> 8) ^ t[(crc ^ bytes[at]) & 0xff];
   return (crc ^ -1) >>> 0;
 }
 
-type Table = Int32Array;
-
-function buildTables(): readonly [Table, Table, Table, Table, Table, Table, Table, Table] {
-  const first = new Int32Array(256);
+function buildTables(): Int32Array {
+  const all = new Int32Array(sliceBytes * 256);
   for (let byte = 0; byte < 256; byte++) {
     let crc = byte;
     for (let bit = 0; bit < 8; bit++) crc = (crc & 1) === 1 ? (crc >>> 1) ^ polynomial : crc >>> 1;
-    first[byte] = crc;
+    all[byte] = crc;
   }
-  const next = (table: Table) => table.map((crc) => (crc >>> 8) ^ first[crc & 0xff]);
-  const t1 = next(first);
-  const t2 = next(t1);
-  const t3 = next(t2);
-  const t4 = next(t3);
-  const t5 = next(t4);
-  const t6 = next(t5);
-  return [first, t1, t2, t3, t4, t5, t6, next(t6)];
+  for (let i = 256; i < all.length; i++) all[i] = (all[i - 256] >>> 8) ^ all[all[i - 256] & 0xff];
+  return all;
 }
