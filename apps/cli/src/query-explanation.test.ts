@@ -4,14 +4,25 @@ import { formatAnalysis, formatExplanation } from "./query-explanation.ts";
 describe("an explanation", () => {
   it("is the plan, and operators under their readers", () => {
     const select = { name: `select {__name__="up"}`, children: [] };
-    const root = { name: "and", children: [select, { name: "sum by ()", children: [select] }], plan: "the plan" };
+    const root = {
+      name: "and",
+      children: [select, { name: "sum by ()", children: [select] }],
+      plan: "the plan",
+      scalars: [],
+    };
     expect(formatExplanation(root)).toBe(
       ["the plan", "and", `  select {__name__="up"}`, "  sum by ()", `    select {__name__="up"}`, ""].join("\n"),
     );
   });
 
+  it("has operators of scalars first", () => {
+    const scalar = { name: "select limit", children: [] };
+    const root = { name: "/ scalar", children: [], plan: "the plan", scalars: [scalar] };
+    expect(formatExplanation(root)).toBe("the plan\nselect limit\n/ scalar\n");
+  });
+
   it("of a number is the plan alone", () => {
-    expect(formatExplanation({ name: "2", children: [], plan: "2" })).toBe("2\n");
+    expect(formatExplanation({ name: "2", children: [], plan: "2", scalars: [] })).toBe("2\n");
   });
 });
 

@@ -17,9 +17,13 @@ export interface Analysis {
   readonly children: readonly Analysis[];
 }
 
-export function formatExplanation(root: Explanation & { readonly plan: string }): string {
+/** Operators of scalar arguments come first. */
+export function formatExplanation(
+  root: Explanation & { readonly plan: string; readonly scalars: readonly Explanation[] },
+): string {
   // A number needs no operator: the plan is all there is.
-  const operators = root.name === root.plan ? [] : indented<Explanation>(root);
+  const trees = root.name === root.plan ? [] : [...root.scalars, root];
+  const operators = trees.flatMap((tree) => indented<Explanation>(tree));
   return [root.plan, ...operators.map(([line]) => line)].map((line) => `${line}\n`).join("");
 }
 

@@ -326,7 +326,7 @@ describe("explanations", () => {
   it("are Thanos's tree of operators, with the plan", async () => {
     for (const target of ["query_explain?query=up", "query_range_explain?query=up&start=0&end=1&step=1"]) {
       expect((await apiOver(ok(nothing)).get(target)).text).toBe(
-        `{"status":"success","data":{"name":"sum","children":[{"name":"select {up}","children":[]}],"plan":"sum(up)"}}`,
+        `{"status":"success","data":{"name":"sum","children":[{"name":"select {up}","children":[]}],"plan":"sum(up)","scalars":[]}}`,
       );
     }
   });

@@ -216,7 +216,7 @@ interface ExplanationNode {
   readonly children: ExplanationNode[];
 }
 
-/** The operators as Thanos's tree of `name` and `children`, and the plan as one line beside them. */
+/** The operators as Thanos's tree of `name` and `children`; beside its root the plan as one line, and trees of scalars. */
 function encodeExplanation(result: ReturnType<Engine["explain"]>): Result<ApiAnswer, ApiFailure> {
   if (!result.ok) return fail(failureOfQuery(result.failure));
   const { plan, operators } = result.value;
@@ -231,7 +231,8 @@ function encodeExplanation(result: ReturnType<Engine["explain"]>): Result<ApiAns
     path.at(-1)?.children.push(node);
     path.push(node);
   }
-  return ok(wholeAnswer({ ...(root.children[0] ?? root), plan }));
+  const trees = root.children;
+  return ok(wholeAnswer({ ...(trees.at(-1) ?? root), plan, scalars: trees.slice(0, -1) }));
 }
 
 /** `run` gets what waiting has left of the request's time. */

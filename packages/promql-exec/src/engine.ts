@@ -19,7 +19,7 @@ import { createLeafPool, type LeafPool } from "./leaf-pool.ts";
 import { noFeatures, type Features } from "./features.ts";
 import { createSampleBudget, defaultLimits } from "./limits.ts";
 import { createNameRemoval } from "./delayed-names.ts";
-import { createProfiler } from "./operator-profile.ts";
+import { createProfiler, type OperatorProfile } from "./operator-profile.ts";
 import type { Operator } from "./operator.ts";
 import { createPace, type Pace } from "./pace.ts";
 import { createQueryAnnotations } from "./query-annotations.ts";
@@ -47,7 +47,10 @@ export const defaultEngineOptions: EngineOptions = {
   features: noFeatures,
 };
 
-/** What a query will do. `operators` has a line an operator, indented under its reader; none for a plain scalar. */
+/**
+ * What a query will do. `operators` has a line an operator, indented under its reader: the root and what it reads last,
+ * operators of scalar arguments before it; none for a plain number.
+ */
 export interface Explanation {
   readonly plan: string;
   readonly operators: readonly string[];
@@ -167,13 +170,14 @@ export function createEngine(
       const plan = planOf(expression.value, query, options);
       if (!plan.ok) return plan;
       const never = new AbortController().signal;
+      const profiler = createProfiler(clock);
       const context = contextOf(query, source, options, createPace(clock, never, never), leafPool, {
         queryable: undefined,
-        watch: unwatched,
+        watch: profiler.watch,
       });
       try {
-        const operators = describeOperators(operatorsOf(plan.value, gridOf(query), context), 0);
-        return ok({ plan: formatPlan(plan.value), operators });
+        buildOperators(plan.value, gridOf(query), context);
+        return ok({ plan: formatPlan(plan.value), operators: describeOperators(profiler.profiles(), 0) });
       } catch (error) {
         if (error instanceof QueryError) return fail(error.failure);
         throw error;
@@ -325,18 +329,15 @@ function buildRoot(plan: PlanNode, grid: StepGrid, context: QueryContext): Opera
   return context.delayedNameRemoval ? context.watch(createNameRemoval(operator, context)) : operator;
 }
 
-function operatorsOf(plan: PlanNode, grid: StepGrid, context: QueryContext): readonly Operator[] {
-  switch (planType(plan)) {
-    case "vector":
-      return [buildRoot(plan, grid, context)];
-    case "matrix":
-      return buildWindows(plan, context).inputs;
-    default:
-      return [];
-  }
+/** Builds all operators of a plan, for whoever watches. */
+function buildOperators(plan: PlanNode, grid: StepGrid, context: QueryContext): void {
+  const type = planType(plan);
+  if (type === "vector") buildRoot(plan, grid, context);
+  else if (type === "matrix") buildWindows(plan, context);
+  else if (type === "scalar") buildScalar(plan, grid, context);
 }
 
-function describeOperators(operators: readonly Operator[], depth: number): readonly string[] {
+function describeOperators(operators: readonly OperatorProfile[], depth: number): readonly string[] {
   return operators.flatMap(({ description, inputs }) => [
     "  ".repeat(depth) + description,
     ...describeOperators(inputs, depth + 1),

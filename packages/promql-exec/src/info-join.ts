@@ -8,10 +8,12 @@ import {
   readInfoSeries,
   testOfAll,
   type InfoSeries,
+  type InfoSteps,
 } from "./info-series.ts";
 import type { NameDrops } from "./name-drops.ts";
 import { moveSample, type Operator } from "./operator.ts";
 import { createLabelIds } from "./output-labels.ts";
+import type { Pace } from "./pace.ts";
 import type { QueryContext } from "./query-context.ts";
 import { QueryError, sameLabelsetText } from "./query-error.ts";
 
@@ -33,7 +35,7 @@ export function createInfoJoin(input: Operator, select: SelectNode, grid: StepGr
       const isInfoName = testOfAll(infoNameMatchers(select.matchers));
       const isSubject = (one: Labels) => !isInfoName(labelValue(one, metricNameLabel));
       const infos = await readInfoSeries(select, labels.filter(isSubject), grid, context, signal);
-      join = createJoin({ labels, dropsName: input.dropsName, isSubject }, infos, select);
+      join = await createJoin({ labels, dropsName: input.dropsName, isSubject }, infos, select, context.pace);
       return join.labels;
     },
     async next(out, signal) {
@@ -72,43 +74,56 @@ interface BaseSeries {
   readonly isSubject: (labels: Labels) => boolean;
 }
 
-function createJoin({ labels, dropsName, isSubject }: BaseSeries, infos: InfoSeries, select: SelectNode): InfoJoin {
+async function createJoin(
+  { labels, dropsName, isSubject }: BaseSeries,
+  infos: InfoSeries,
+  select: SelectNode,
+  pace: Pace,
+): Promise<InfoJoin> {
   const dataMatchers = select.matchers.filter(({ name }) => name !== metricNameLabel);
   const wanted: ReadonlySet<string> = new Set(dataMatchers.map(({ name }) => name));
   const staysAlone = testOfAll(dataMatchers)("");
   const outputs = createLabelIds();
   const drops: number[] = [];
-  // By input id: undefined for what is told nothing about; else the output by combination, or the failure that it is.
-  const tables = labels.map((one, id) => {
-    const output = (enriched: Labels) => {
+  const entries: JoinEntry[] = []; // by input id
+  for (const [id, one] of labels.entries()) {
+    const outputFor = (enriched: Labels) => {
       const number = outputs.idOf(enriched);
       drops[number] = Math.max(drops[number] ?? 0, dropsName?.[id] ?? 0);
       return number;
     };
-    if (!isSubject(one)) return { alone: output(one), steps: undefined, byCombination: new Map<number, Outcome>() };
-    const steps = infos.stepsOf.get(identityOf(one));
-    const byCombination = new Map<number, Outcome>();
-    for (const combination of new Set(steps)) {
+    const steps = isSubject(one) ? infos.stepsOf.get(identityOf(one)) : undefined;
+    const isDropped = isSubject(one) && !staysAlone;
+    const enriched = new Map<number, Outcome>();
+    for (const combination of steps?.occurring ?? []) {
       if (combination === 0) continue;
       const told = infos.combinations[combination].map((info) => infos.labels[info]);
-      const enriched = catchConflict(() => withLabels(one, labelsFromPairs(enrichedLabels(one, told, wanted))));
-      byCombination.set(combination, enriched instanceof QueryError ? enriched : output(enriched));
+      const outcome = catchConflict(() => withLabels(one, labelsFromPairs(enrichedLabels(one, told, wanted))));
+      enriched.set(combination, outcome instanceof QueryError ? outcome : outputFor(outcome));
     }
-    const isAlone = steps === undefined || steps.includes(0);
-    return { alone: staysAlone && isAlone ? output(one) : dropped, steps, byCombination };
-  });
+    const mayBeAlone = !isDropped && (steps === undefined || steps.occurring.includes(0));
+    entries.push({ alone: mayBeAlone ? outputFor(one) : dropped, steps, enriched });
+    if (pace.due()) await pace.rest();
+  }
   return {
     labels: outputs.labels,
     dropsName: () => (dropsName === undefined ? undefined : Uint8Array.from(drops)),
     lastSteps: new Int32Array(outputs.labels.length).fill(-1),
     outputOf(id, step) {
-      const { alone, steps, byCombination } = tables[id];
-      const outcome = steps === undefined ? alone : (byCombination.get(steps[step]) ?? alone);
+      const { alone, steps, enriched } = entries[id];
+      const outcome = steps === undefined ? alone : (enriched.get(steps.combinationAt[step]) ?? alone);
       // Only a sample makes a conflict one: it fails the query when it comes.
       if (outcome instanceof QueryError) throw outcome;
       return outcome;
     },
   };
+}
+
+/** What becomes of an input series: by itself, and with each combination of info series that tells about it. */
+interface JoinEntry {
+  readonly alone: number;
+  readonly steps: InfoSteps | undefined;
+  readonly enriched: ReadonlyMap<number, Outcome>;
 }
 
 type Outcome = number | QueryError;

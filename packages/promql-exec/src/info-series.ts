@@ -40,13 +40,16 @@ export function identityOf(labels: Labels): string {
   return identifyingLabels.map((name) => labelValue(labels, name)).join("\ud800");
 }
 
+/** The info series that tell about one thing, one a metric name: numbers of combinations of them. */
+export interface InfoSteps {
+  readonly combinationAt: Uint32Array; // by step
+  readonly occurring: readonly number[]; // each once
+}
+
 export interface InfoSeries {
   readonly labels: readonly Labels[];
-  /**
-   * For what a series may be about, by `identityOf`: at each step, the info series that tell about it, one a metric name.
-   * Index into `combinations`.
-   */
-  readonly stepsOf: ReadonlyMap<string, Uint32Array>;
+  /** For what a series may be about, by `identityOf`. */
+  readonly stepsOf: ReadonlyMap<string, InfoSteps>;
   /** Numbers of info series that tell about something together. The first combination is empty. */
   readonly combinations: readonly (readonly number[])[];
 }
@@ -100,12 +103,13 @@ export async function readInfoSeries(
     if (context.pace.due()) await context.pace.rest();
   }
 
-  const stepsOf = new Map<string, Uint32Array>();
+  const stepsOf = new Map<string, InfoSteps>();
   for (const [identity, names] of namesOf) {
-    const steps = Uint32Array.from({ length: stepCount }, (_, step) =>
+    const combinationAt = Uint32Array.from({ length: stepCount }, (_, step) =>
       combinations.numberOf(names.map(({ ids }) => ids[step]).filter((id) => id >= 0)),
     );
-    stepsOf.set(identity, steps);
+    stepsOf.set(identity, { combinationAt, occurring: [...new Set(combinationAt)] });
+    if (context.pace.due()) await context.pace.rest();
   }
   return { labels, stepsOf, combinations: combinations.all };
 }
