@@ -6,7 +6,10 @@ import { FileError, type FileErrorCode } from "@pleiad/ports";
 export type HeadFailure =
   /** The disk refused; the same may succeed later. */
   | { readonly kind: "files"; readonly code: FileErrorCode; readonly reason: string }
-  /** A datasync failed: nobody knows what the disk holds, so the head takes nothing more until it is opened anew. */
+  /**
+   * A datasync failed: nobody knows what the disk holds. The head takes nothing until a maintenance has brought memory to
+   * disk once more; where closed chunks or samples out of order are in doubt, until it is opened anew.
+   */
   | { readonly kind: "sealed"; readonly reason: string }
   | { readonly kind: "closed" };
 
@@ -31,7 +34,7 @@ export function formatHeadFailure(failure: HeadFailure): string {
     case "files":
       return failure.reason;
     case "sealed":
-      return `no more writes until a restart, since a datasync failed: ${failure.reason}`;
+      return `no writes until what a failed datasync left in doubt is on disk again: ${failure.reason}`;
     case "closed":
       return "the head is closed";
     default:

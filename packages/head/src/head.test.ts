@@ -508,6 +508,46 @@ describe("a head whose datasync failed", () => {
   }
 });
 
+describe("a head whose log has failed to reach the disk", () => {
+  it("takes nothing until a maintenance has brought all that was acknowledged to disk anew, then goes on", async () => {
+    const ports = testPorts();
+    let failures = 0;
+    const failing = {
+      ...ports,
+      files: {
+        ...ports.files,
+        open: async (path: string, mode: "read" | "append" | "create-new") => {
+          const file = await ports.files.open(path, mode);
+          const datasync = async () => {
+            if (failures === 0) return await file.datasync();
+            failures--;
+            throw new FileError("EIO", "datasync", path);
+          };
+          return { ...file, datasync };
+        },
+      },
+    };
+    const head = await openTestHead(failing, { samplesPerChunk: 4, checkpointBytesMin: 1e9 });
+    for (let t = 0; t < 10; t++) await appendAll(head, [[up, t, t]]);
+    const acknowledged = await dump(head);
+    // That of the log, then that of the first checkpoint.
+    failures = 2;
+    expect(await head.maintain(startMs)).toMatchObject({ ok: false, failure: { kind: "sealed" } });
+    const refused = head.appender();
+    refused.append(refused.series(up) as SeriesRef, 10, 10);
+    expect(await refused.commit()).toMatchObject({ ok: false, failure: { kind: "sealed" } });
+    expect(await head.maintain(startMs)).toMatchObject({ ok: false, failure: { kind: "sealed" } });
+    expect(await dump(head)).toEqual(acknowledged);
+    expect((await head.maintain(startMs)).ok).toBe(true);
+    // The segment in doubt is gone: what is there now was synced.
+    expect(await ports.files.list("/data/wal")).toEqual(["checkpoint.00000000"]);
+    await appendAll(head, [[up, 11, 11]]);
+    const all = await dump(head);
+    expect(all.slice(0, -1)).toEqual(acknowledged);
+    expect(await dump(await openTestHead(ports, { samplesPerChunk: 4 }))).toEqual(all);
+  });
+});
+
 describe("opening", () => {
   it("fails with the disk's own words where the directory cannot be made", async () => {
     const ports = testPorts();

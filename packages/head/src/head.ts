@@ -13,7 +13,7 @@ import {
   type SeriesSource,
   type SourceFailure,
 } from "@pleiad/model";
-import { FileError, type Counter, type Ports } from "@pleiad/ports";
+import { FileError, type Counter, type Gauge, type Ports } from "@pleiad/ports";
 import { writeCheckpoint } from "./checkpoint.ts";
 import { ExemplarRing, type SeriesExemplars } from "./exemplar-ring.ts";
 import { Appender, type CommitStats, type HeadAppender, type RowSink } from "./head-appender.ts";
@@ -206,6 +206,9 @@ class OpenHead implements Head {
   #transactionLast = 0;
   #commitFailure: HeadFailure | undefined;
   #isClosed = false;
+  /** What a failed datasync of the log said, until memory is on disk once more. */
+  #unrecovered: string | undefined;
+  #wasSealed = false;
   #checkpointBytes: number;
   /** Bytes of segments behind the checkpoint that an earlier process wrote, or that were cut since. */
   #olderSegmentBytes: number;
@@ -217,6 +220,7 @@ class OpenHead implements Head {
   readonly #outOfOrderCounter: Counter;
   readonly #exemplarCounter: Counter;
   readonly #failureCounter: Counter;
+  readonly #sealedGauge: Gauge;
 
   constructor(
     options: HeadOptions,
@@ -252,6 +256,8 @@ class OpenHead implements Head {
       "prometheus_tsdb_exemplar_exemplars_appended_total",
       "Exemplars kept.",
     );
+    this.#sealedGauge = observations.gauge("pleiad_head_sealed", "1 while a failed datasync keeps samples out.");
+    this.#sealedGauge.set(0);
     this.#failureCounter = observations.counter("pleiad_head_write_failures_total", "Commits that the disk refused.");
     observations
       .counter("pleiad_head_repaired_bytes_total", "Bytes at damaged ends of files that an opening cut off.")
@@ -288,6 +294,7 @@ class OpenHead implements Head {
       async (appender) => {
         const committed = await this.#writes.run(async () => await this.#commit(appender));
         this.#commitFailure = committed.ok ? undefined : committed.failure;
+        this.#tellSeal();
         return committed;
       },
       this.#endTransaction,
@@ -336,6 +343,7 @@ class OpenHead implements Head {
   async #maintain(cutoffMs: number): Promise<Result<MaintenanceStats, HeadFailure>> {
     if (this.#isClosed) return fail({ kind: "closed" });
     try {
+      await this.#recoverLog();
       const { droppedChunks, forgottenSeries } = await this.#writes.run(async () => await this.#expire(cutoffMs));
       await this.#writes.run(async () => await this.#discardFailedImports());
       const keptFromMs = Math.max(cutoffMs, this.#memory.truncatedBeforeMs);
@@ -533,8 +541,19 @@ class OpenHead implements Head {
   }
 
   #seal(): HeadFailure | undefined {
-    const reason = this.#wal.sealedBy ?? this.#outOfOrderWal.sealedBy ?? this.#writer.sealedBy;
+    const reason = this.#unrecovered ?? this.#wal.sealedBy ?? this.#outOfOrderWal.sealedBy ?? this.#writer.sealedBy;
     return reason === undefined ? undefined : { kind: "sealed", reason };
+  }
+
+  /** Says it when the head stops taking samples, and when it goes on. */
+  #tellSeal(): void {
+    const seal = this.#seal();
+    if ((seal !== undefined) === this.#wasSealed) return;
+    this.#wasSealed = seal !== undefined;
+    this.#sealedGauge.set(seal === undefined ? 0 : 1);
+    if (seal === undefined) return;
+    const fields = { directory: this.#options.directory, reason: formatHeadFailure(seal) };
+    this.#ports.observations.log("error", "The head takes no samples: a datasync failed.", fields);
   }
 
   #failureOf(error: unknown): HeadFailure {
@@ -593,8 +612,33 @@ class OpenHead implements Head {
     const { checkpointBytesMin } = this.#options;
     if (this.#segmentBytes === 0 || this.#segmentBytes < Math.max(checkpointBytesMin, this.#checkpointBytes))
       return false;
+    await this.#checkpointBehind((await this.#writes.run(async () => await this.#wal.cut())) - 1);
+    return true;
+  }
+
+  /**
+   * After a failed datasync of the log: memory has all that was acknowledged, and a checkpoint brings it to disk anew, in
+   * files of its own. Until that is done, nothing is taken. What the kernel dropped of the old segment is not asked for
+   * again: a second datasync of the same file could say that all is well.
+   */
+  async #recoverLog(): Promise<void> {
+    const wal = this.#wal;
+    if (wal.sealedBy !== undefined) {
+      this.#unrecovered = wal.sealedBy;
+    }
+    if (this.#unrecovered === undefined) return;
+    await this.#checkpointBehind(await this.#writes.run(async () => await wal.abandon()));
+    this.#unrecovered = undefined;
+    this.#tellSeal();
+    const { directory } = this.#options;
+    this.#ports.observations.log("info", "What a failed datasync left in doubt is on disk: the head takes samples.", {
+      directory,
+    });
+  }
+
+  /** Writes a checkpoint that stands for all segments up to `number`, and removes those. */
+  async #checkpointBehind(number: number): Promise<void> {
     const { files } = this.#ports;
-    const number = (await this.#writes.run(async () => await this.#wal.cut())) - 1;
     const bytesCut = this.#wal.bytesWritten;
     const directory = `${this.#options.directory}/wal`;
     this.#checkpointBytes = await writeCheckpoint(
@@ -608,7 +652,6 @@ class OpenHead implements Head {
     this.#olderSegmentBytes = 0;
     this.#bytesBehind = bytesCut;
     await removeEntries(files, (await listLog(files, directory)).leftovers);
-    return true;
   }
 
   /** Makes all closed chunks durable, those of a process that died included: the log is about to forget them. */

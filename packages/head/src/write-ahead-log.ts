@@ -201,6 +201,17 @@ export class WriteAheadLog {
     return this.#segment?.sealedBy;
   }
 
+  /**
+   * Lets go of a segment whose datasync failed, as it is: nobody knows what of it is on disk. The next record begins
+   * another. Gives the number of the one that is left.
+   */
+  async abandon(): Promise<number> {
+    const segment = this.#segment;
+    this.#segment = undefined;
+    await segment?.abandon();
+    return this.#nextSegment - 1;
+  }
+
   /** Makes all durable and lets go of the segment, whatever comes of it. */
   async close(): Promise<void> {
     const segment = this.#segment;
