@@ -52,6 +52,8 @@ function startThread(moduleUrl: string, data: unknown): Thread {
     async close() {
       cause ??= "it was closed";
       ended = true;
+      // Who waits for the end must not find the process gone before it.
+      worker.ref();
       await worker.terminate();
     },
   };
