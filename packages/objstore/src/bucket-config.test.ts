@@ -42,7 +42,7 @@ describe("configuration of a bucket", () => {
         region: "eu-1",
         pathStyle: true,
         credential: { accessKey: "key", secretKey: "secret" },
-        transfer: { partBytes: 67_108_864, attempts: 3, answerMs: 120_000, connectionsMax: 10, sendsMd5: true },
+        transfer: { partBytes: 67_108_864, attempts: 3, answerMs: 120_000, connectionsMax: 10, sendsMd5: false },
       },
     });
   });

@@ -102,7 +102,7 @@ function parseS3(config: Fields, problems: string[]): S3BucketOptions {
   const partBytes = config.number("part_size") ?? defaultS3Transfer.partBytes;
   if (partBytes < 5 * 2 ** 20) problems.push("config.part_size: S3 has no parts below 5 MiB");
   const retries = config.number("max_retries") ?? 0;
-  const sendsMd5 = config.flag("send_content_md5", true);
+  const sendsMd5 = config.flag("send_content_md5");
 
   const http = fieldsOf(config.raw("http_config") ?? {}, "config.http_config.", problems);
   const answerText = http.text("response_header_timeout");
@@ -145,7 +145,7 @@ function parseS3(config: Fields, problems: string[]): S3BucketOptions {
 interface Fields {
   raw(name: string): unknown;
   text(name: string): string; // empty, if not given
-  flag(name: string, fallback?: boolean): boolean;
+  flag(name: string): boolean;
   number(name: string): number | undefined;
   /** For what is not there: false, empty and absent say so themselves. */
   refuseUnlessEmpty(...names: readonly string[]): void;
@@ -170,11 +170,11 @@ function fieldsOf(value: unknown, path: string, problems: string[]): Fields {
       expected(name, "a text");
       return "";
     },
-    flag: (name, fallback = false) => {
+    flag: (name) => {
       const taken = take(name);
-      if (typeof taken === "boolean" || taken === undefined) return taken ?? fallback;
+      if (typeof taken === "boolean" || taken === undefined) return taken ?? false;
       expected(name, "true or false");
-      return fallback;
+      return false;
     },
     number: (name) => {
       const taken = take(name);

@@ -42,7 +42,8 @@ export interface S3Transfer extends RetryOptions {
   /** An attempt has this long, and beside it the time that its bytes take at the slowest speed. */
   readonly answerMs: number;
   readonly bytesPerSecondMin: number;
-  readonly sendsMd5: boolean; // with each body, so that one damaged on its way is refused
+  /** Whether bodies have their MD5 with them. The signature holds their SHA-256 already: it is for servers that want both. */
+  readonly sendsMd5: boolean;
 }
 
 export const defaultS3Transfer: S3Transfer = {
@@ -55,7 +56,7 @@ export const defaultS3Transfer: S3Transfer = {
   connectMs: 5_000,
   answerMs: 30_000,
   bytesPerSecondMin: 131_072,
-  sendsMd5: true,
+  sendsMd5: false,
 };
 
 export interface S3BucketPorts {
