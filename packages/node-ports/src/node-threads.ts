@@ -26,7 +26,7 @@ function startThread(moduleUrl: string, data: unknown): Thread {
   worker.unref();
   worker.on("message", ({ value, failure }: ThreadAnswer) => {
     const call = waiting.shift();
-    if (waiting.length === 0) worker.unref();
+    if (waiting.length === 0 && !ended) worker.unref();
     if (failure === undefined) call?.resolve(value);
     else call?.reject(new ThreadError("failed", failure));
   });
