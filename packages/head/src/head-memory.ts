@@ -38,6 +38,9 @@ const utf8 = new TextEncoder();
 const histogramBytesUsual = 1024;
 const histogramsMin = 10;
 
+/** With fewer samples a chunk, a quarter of them foretells nothing. */
+const foretoldSamplesMin = 16;
+
 export class HeadMemory {
   readonly index = new SeriesIndex();
   readonly externalLabels: Labels;
@@ -148,10 +151,14 @@ export class HeadMemory {
   append(series: MemorySeries, timestampMs: number, high: number, low: number, writer: HeadChunkWriter): void {
     const { open } = series;
     if (open !== undefined && open.count > 0) {
-      const isFull = isOpenHistogram(open) || open.count >= this.#options.samplesPerChunk;
-      if (isFull || this.#isParted(series, open, timestampMs)) this.closeChunk(series, writer);
+      if (isOpenHistogram(open) || this.#isFull(series, open) || this.#isParted(series, open, timestampMs)) {
+        this.closeChunk(series, writer);
+      }
     }
-    if (series.open === undefined || series.open.count === 0) this.chunkCount++;
+    if (series.open === undefined || series.open.count === 0) {
+      this.chunkCount++;
+      series.cutAtMs = this.#rangeEndMs(timestampMs);
+    }
     series.append(timestampMs, high, low);
     this.#widen(timestampMs, timestampMs);
   }
@@ -175,10 +182,14 @@ export class HeadMemory {
     if (taking === undefined || !isOpenHistogram(taking) || taking.encoding !== encoding) {
       series.open = taking = createHistogramAppender(encoding);
     }
-    if (taking.count === 0) this.chunkCount++;
+    if (taking.count === 0) {
+      this.chunkCount++;
+      series.cutAtMs = this.#rangeEndMs(timestampMs);
+    }
     if (!taking.append(timestampMs, histogram)) {
       this.closeChunk(series, writer);
       this.chunkCount++;
+      series.cutAtMs = this.#rangeEndMs(timestampMs);
       taking.append(timestampMs, histogram);
     }
     this.#widen(timestampMs, timestampMs);
@@ -223,10 +234,30 @@ export class HeadMemory {
     else open.reset();
   }
 
+  /**
+   * Whether an open chunk takes no more floats. As in Prometheus its end is foretold once a quarter of the samples is
+   * there, so that the chunks of a range come out equally long; then it may hold up to twice as many.
+   */
+  #isFull(series: MemorySeries, { count, minTimeMs, maxTimeMs }: OpenChunk): boolean {
+    const { samplesPerChunk } = this.#options;
+    if (samplesPerChunk < foretoldSamplesMin) return count >= samplesPerChunk;
+    if (count === samplesPerChunk >> 2) {
+      const rangeEndMs = this.#rangeEndMs(minTimeMs);
+      const chunkCount = Math.floor((rangeEndMs - minTimeMs) / ((maxTimeMs - minTimeMs + 1) * 4));
+      if (chunkCount > 1) series.cutAtMs = minTimeMs + Math.floor((rangeEndMs - minTimeMs) / chunkCount);
+    }
+    return count >= 2 * samplesPerChunk;
+  }
+
+  #rangeEndMs(timestampMs: number): number {
+    const { chunkRangeMs } = this.#options;
+    return (Math.floor(timestampMs / chunkRangeMs) + 1) * chunkRangeMs;
+  }
+
   /** Whether a sample must not come into one chunk with the open ones. */
   #isParted(series: MemorySeries, open: OpenChunk, timestampMs: number): boolean {
-    const { chunkRangeMs, retentionMs } = this.#options;
-    if (timestampMs >= (Math.floor(open.minTimeMs / chunkRangeMs) + 1) * chunkRangeMs) return true;
+    const { retentionMs } = this.#options;
+    if (timestampMs >= series.cutAtMs) return true;
     // Retention drops an open chunk whose series was silent for long. A replay meets its samples once more, and must
     // not put them into one chunk with those that came later: it would keep what was dropped.
     if (timestampMs - open.maxTimeMs > retentionMs / 2) return true;

@@ -23,6 +23,7 @@ export interface HeadOptions {
   readonly minValidTimeMs: number;
   /** Chunks do not cross multiples of this. */
   readonly chunkRangeMs: number;
+  /** A chunk of floats has about as many, at most twice: those of a range come out equally long. */
   readonly samplesPerChunk: number;
   /** Samples further ahead of the clock than this are refused: one would make all others too old. */
   readonly futureMaxMs: number;

@@ -1,5 +1,12 @@
 import { createSampleColumns, decodeChunk } from "@pleiad/chunks";
-import { labelsFromPairs, labelsFromRecord, labelsFromSorted, plainSelect, type Labels } from "@pleiad/model";
+import {
+  collectSeries,
+  labelsFromPairs,
+  labelsFromRecord,
+  labelsFromSorted,
+  plainSelect,
+  type Labels,
+} from "@pleiad/model";
 import { runSeriesSourceAcceptance } from "@pleiad/model/acceptance";
 import { FileError } from "@pleiad/ports";
 import { testPorts } from "@pleiad/ports/testing";
@@ -459,6 +466,27 @@ describe("a closed head", () => {
     expect(cursor.failure?.kind).toBe("unavailable");
     expect(await late.commit()).toEqual({ ok: false, failure: { kind: "closed" } });
     expect(await head.maintain(0)).toEqual({ ok: false, failure: { kind: "closed" } });
+  });
+});
+
+describe("chunks", () => {
+  it.each([
+    ["every 15 s, from the start of a range", 15, 0, [120, 120, 120, 120]],
+    ["every 15 s, from a quarter of it on", 15, 1800, [120, 120, 120]],
+    ["every 10 s, for the last 30 minutes", 10, 5400, [180]],
+    ["every 30 s", 30, 0, [120, 120]],
+    ["every 40 s", 40, 0, [180]],
+    ["every 7 s", 7, 0, [129, 129, 129, 129, 129, 128, 128, 128]],
+  ] as const)("end as Prometheus ends them: a sample %s", async (_rule, intervalSeconds, fromSeconds, lengths) => {
+    const rangeStartMs = 1_699_992_000_000;
+    const head = await openTestHead(testPorts({ startMs: rangeStartMs + 7_200_000 }));
+    for (let t = fromSeconds * 1000; t < 7_200_000; t += intervalSeconds * 1000) {
+      await appendAll(head, [[up, rangeStartMs + t, t]]);
+    }
+    await appendAll(head, [[up, rangeStartMs + 7_200_000, 0]]);
+    const { series } = await collectSeries(head.select(plainSelect, new AbortController().signal));
+    const counts = series[0]?.chunks.map(({ content }) => content.kind === "raw" && decode(1, content.data).length);
+    expect(counts).toEqual([...lengths, 1]);
   });
 });
 

@@ -48,6 +48,8 @@ export class MemorySeries {
   /** The chunk that takes samples; empty only before the first one. */
   open: OpenChunk | undefined = undefined;
   outOfOrder: OutOfOrderSamples | undefined = undefined;
+  /** No sample from here on comes into the open chunk. */
+  cutAtMs = 0;
   /** Place among all series of the head in label order. */
   rank = -1;
   /** Whether the log knows the series: from then on readers see it. */
