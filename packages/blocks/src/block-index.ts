@@ -12,9 +12,10 @@ import {
   type Result,
 } from "@pleiad/model";
 import { BlockReadError } from "./block-failure.ts";
+import type { BlockWatch } from "./block-watch.ts";
 import { ByteReader } from "./byte-reader.ts";
 import type { DecodedCache } from "./decoded-cache.ts";
-import type { FileWindows, WindowedFile } from "./file-windows.ts";
+import { windowsBetween, type FileWindows, type WindowedFile } from "./file-windows.ts";
 import { readIndexSection, seriesAlignment, type IndexLayout, type IndexTables } from "./index-layout.ts";
 import { findValue, PostingsTable, type LabelEntries } from "./postings-table.ts";
 import { intersectPostings, noPostings, subtractPostings, unitePostings, type Postings } from "./postings.ts";
@@ -29,7 +30,11 @@ export interface BlockIndexOptions {
   readonly intern: (text: string) => string;
   /** How much of symbols and label values may be held. */
   readonly tableBytesMax: number;
+  readonly watch?: BlockWatch | undefined;
 }
+
+/** How many series are looked up together. */
+const seriesBatchMax = 8192;
 
 export class BlockIndex {
   readonly layout: IndexLayout;
@@ -72,8 +77,7 @@ export class BlockIndex {
 
   /** The series that fulfil all matchers, by their own labels. */
   async select(matchers: readonly Matcher[], signal?: AbortSignal): Promise<Result<Postings, MatcherFailure>> {
-    const wanted: Postings[] = [];
-    const unwanted: Postings[] = [];
+    const lookups: { readonly offsets: readonly number[]; readonly isExclusion: boolean }[] = [];
     for (const matcher of matchers) {
       const test = compileMatcher(matcher);
       if (!test.ok) return test;
@@ -81,30 +85,74 @@ export class BlockIndex {
       const isExclusion = test.value("");
       const entries = this.table.peek(matcher.name) ?? (await this.table.read(matcher.name, signal));
       const listed = listedValues(matcher, isExclusion);
-      const lists: Postings[] = [];
-      const take = async (i: number) => {
-        const offset = entries.offsets[i] as number;
-        lists.push(this.#cache.postings(offset) ?? (await this.postingsAt(offset, signal)));
-      };
+      const offsets: number[] = [];
       if (listed !== undefined) {
         for (const value of new Set(listed)) {
           const i = findValue(entries, value);
-          if (i >= 0) await take(i);
+          if (i >= 0) offsets.push(entries.offsets[i] as number);
         }
       } else {
         const { values } = entries;
-        for (let i = 0; i < values.length; i++) if (test.value(values[i] as string) !== isExclusion) await take(i);
+        for (let i = 0; i < values.length; i++) {
+          if (test.value(values[i] as string) !== isExclusion) offsets.push(entries.offsets[i] as number);
+        }
       }
-      const united = unitePostings(lists);
-      if (isExclusion) unwanted.push(united);
-      else if (united.length === 0) return ok(noPostings);
-      else wanted.push(united);
+      if (!isExclusion && offsets.length === 0) return ok(noPostings);
+      lookups.push({ offsets, isExclusion });
+    }
+    await this.#loadPostings(
+      lookups.flatMap(({ offsets }) => offsets),
+      signal,
+    );
+    const wanted: Postings[] = [];
+    const unwanted: Postings[] = [];
+    for (const { offsets, isExclusion } of lookups) {
+      const lists: Postings[] = [];
+      for (const offset of offsets) lists.push(this.#cache.postings(offset) ?? (await this.postingsAt(offset, signal)));
+      (isExclusion ? unwanted : wanted).push(unitePostings(lists));
     }
     wanted.sort((a, b) => a.length - b.length);
     let refs = wanted[0] ?? (await this.allPostings(signal));
     for (let i = 1; i < wanted.length; i++) refs = intersectPostings(refs, wanted[i] as Postings);
     for (const postings of unwanted) refs = subtractPostings(refs, postings);
     return ok(refs);
+  }
+
+  /** Brings lists into memory with few reads: first their beginnings, which tell their lengths, then what is missing. */
+  async #loadPostings(offsets: readonly number[], signal?: AbortSignal): Promise<void> {
+    const missing = offsets.filter((offset) => this.#cache.postings(offset) === undefined);
+    this.#options.watch?.touch("postings", offsets.length, offsets.length - missing.length, signal);
+    if (missing.length === 0) return;
+    await this.#windows.load(this.file, missing, signal);
+    const rest: number[] = [];
+    for (const offset of missing) {
+      const window = this.file.windowAt(offset);
+      if (window === undefined) continue;
+      const length = new ByteReader(window.bytes, offset - window.start, window.bytes.length).u32();
+      const end = offset + length + 8;
+      // A length that cannot be is told of where the list is read.
+      if (end <= this.layout.postingsOffsets) rest.push(...windowsBetween(offset, end));
+    }
+    if (rest.length > 0) await this.#windows.load(this.file, rest, signal);
+  }
+
+  /** All series at these references, in their order; those that are not in memory come with few reads. */
+  async seriesOf(refs: Postings, signal?: AbortSignal): Promise<StoredSeries[]> {
+    const rows: StoredSeries[] = [];
+    for (let from = 0; from < refs.length; from += seriesBatchMax) {
+      const batch = refs.subarray(from, from + seriesBatchMax);
+      await this.#loadSeries(batch, signal);
+      for (const ref of batch) rows.push(this.peekSeries(ref) ?? (await this.readSeries(ref, signal)));
+    }
+    return rows;
+  }
+
+  /** Brings the bytes of series into memory that are not there, so that `peekSeries` finds them. */
+  async #loadSeries(refs: Postings, signal?: AbortSignal): Promise<void> {
+    const offsets: number[] = [];
+    for (const ref of refs) if (this.#cache.series(ref) === undefined) offsets.push(ref * seriesAlignment);
+    this.#options.watch?.touch("series", refs.length, refs.length - offsets.length, signal);
+    if (offsets.length > 0) await this.#windows.load(this.file, offsets, signal);
   }
 
   async allPostings(signal?: AbortSignal): Promise<Postings> {

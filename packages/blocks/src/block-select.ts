@@ -25,6 +25,7 @@ import { blockFailureOf, BlockReadError, sourceFailureOf } from "./block-failure
 import type { BlockIndex } from "./block-index.ts";
 import type { BlockMeta } from "./block-meta.ts";
 import { sourceChunkOf } from "./chunk-record.ts";
+import type { BlockWatch } from "./block-watch.ts";
 import type { ChunkSegments } from "./chunk-segments.ts";
 import type { DecodedCache, Selection } from "./decoded-cache.ts";
 import { withoutDeleted } from "./deleted-samples.ts";
@@ -32,6 +33,8 @@ import { chunkFields, StoredSeries, uniteStored } from "./stored-series.ts";
 import { coversAll, touchesAny } from "./tombstones.ts";
 
 const batchSeriesMax = 512;
+/** Where series have many chunks: what is in memory for one batch stays small. */
+const batchChunksMax = 16_384;
 const noChunks: readonly SourceChunk[] = [];
 
 /** An open block as its cursors see it. */
@@ -41,6 +44,7 @@ export interface BlockReader {
   readonly segments: ChunkSegments;
   readonly cache: DecodedCache;
   readonly externalLabels: Labels;
+  readonly watch: BlockWatch | undefined;
   /** Tells a cache that is shared with other blocks that this one was used. */
   readonly settle: (() => void) | undefined;
   /** Lets others run between batches. */
@@ -77,7 +81,7 @@ class BlockCursor implements SeriesCursor {
         if (this.#at > 0) await this.#reader.yield?.();
         if (this.#signal.aborted) throw this.#signal.reason;
         const from = this.#at;
-        this.#at = Math.min(from + batchSeriesMax, selection.length);
+        this.#at = this.#batchEnd(selection, from);
         const batch = this.#request.skipChunks
           ? this.#labelsOnly(selection, from, this.#at)
           : await this.#withChunks(selection, from, this.#at);
@@ -107,6 +111,18 @@ class BlockCursor implements SeriesCursor {
     return isTooCoarse || !overlapsBlock(meta, minTimeMs, maxTimeMs) ? [] : rows;
   }
 
+  /** As many series as a batch may have, fewer where they have many chunks. */
+  #batchEnd(selection: Selection, from: number): number {
+    const end = Math.min(from + batchSeriesMax, selection.length);
+    if (this.#request.skipChunks) return end;
+    let chunksLeft = batchChunksMax;
+    for (let row = from; row < end; row++) {
+      chunksLeft -= (selection[row] as StoredSeries).chunks.length / chunkFields;
+      if (chunksLeft < 0 && row > from) return row;
+    }
+    return end;
+  }
+
   #labelsOnly(selection: Selection, from: number, to: number): SourceSeries[] {
     const { minTimeMs, maxTimeMs } = this.#request;
     const batch: SourceSeries[] = [];
@@ -119,8 +135,13 @@ class BlockCursor implements SeriesCursor {
 
   async #withChunks(selection: Selection, from: number, to: number): Promise<SourceSeries[]> {
     const { minTimeMs, maxTimeMs } = this.#request;
-    const { segments, cache } = this.#reader;
-    await segments.load(unreadChunks(selection, from, to, minTimeMs, maxTimeMs), this.#signal);
+    const { segments, cache, watch } = this.#reader;
+    const unread = unreadChunks(selection, from, to, minTimeMs, maxTimeMs);
+    if (watch !== undefined) {
+      const count = countChunks(selection, from, to, minTimeMs, maxTimeMs);
+      watch.touch("chunks", count, count - unread.length, this.#signal);
+    }
+    await segments.load(unread, this.#signal);
     const batch: SourceSeries[] = [];
     const missing = new MissingChunks();
     let freshCount = 0;
@@ -213,6 +234,17 @@ class BlockCursor implements SeriesCursor {
       return one;
     });
   }
+}
+
+function countChunks(selection: Selection, from: number, to: number, minTimeMs: number, maxTimeMs: number): number {
+  let count = 0;
+  for (let row = from; row < to; row++) {
+    const { chunks } = selection[row] as StoredSeries;
+    for (let at = 0; at < chunks.length; at += chunkFields) {
+      if ((chunks[at] as number) <= maxTimeMs && (chunks[at + 1] as number) >= minTimeMs) count++;
+    }
+  }
+  return count;
 }
 
 /** References of the chunks within the time that are not in memory. */
@@ -351,27 +383,26 @@ async function selectRows(
   const { meta, index, cache, externalLabels } = reader;
   const key = rowsKey(matchers, withoutNames);
   const kept = cache.selection(key);
-  if (kept !== undefined) return kept;
-  const own: Matcher[] = [];
+  reader.watch?.touch("selection", 1, kept === undefined ? 0 : 1, signal);
+  if (kept !== undefined) {
+    reader.watch?.touch("series", kept.length, kept.length, signal);
+    return kept;
+  }
+  const ownMatchers: Matcher[] = [];
   let isExcluded = false;
   for (const matcher of matchers) {
     const test = compileMatcher(matcher);
     if (!test.ok) throw new InvalidMatcher(meta.ulid, test.failure);
     const external = labelValue(externalLabels, matcher.name);
-    if (external === "") own.push(matcher);
+    if (external === "") ownMatchers.push(matcher);
     else if (!test.value(external)) isExcluded = true;
   }
   if (isExcluded) return [];
-  const found = await index.select(own, signal);
+  const found = await index.select(ownMatchers, signal);
   if (!found.ok) throw new InvalidMatcher(meta.ulid, found.failure);
-  const refs = found.value;
   const gone = new Set(withoutNames);
-  const rows: StoredSeries[] = [];
-  for (let i = 0; i < refs.length; i++) {
-    const ref = refs[i] as number;
-    const series = index.peekSeries(ref) ?? (await index.readSeries(ref, signal));
-    rows.push(gone.size === 0 ? series : series.renamed(withoutLabels(series.labels, gone)));
-  }
+  const own = await index.seriesOf(found.value, signal);
+  const rows = gone.size === 0 ? own : own.map((series) => series.renamed(withoutLabels(series.labels, gone)));
   const selection = externalLabels.length === 0 && gone.size === 0 ? rows : arrange(rows);
   cache.keepSelection(key, selection, gone.size === 0 ? 0 : selection.length);
   return selection;

@@ -5,9 +5,10 @@ import { blockFailureOf, BlockReadError, type BlockFailure } from "./block-failu
 import { openBlockIndex, type BlockIndex } from "./block-index.ts";
 import { blockMetaBytesMax, parseBlockMeta, type BlockMeta } from "./block-meta.ts";
 import { listLabelNames, listLabelValues, selectSeries, type BlockReader } from "./block-select.ts";
+import type { BlockWatch } from "./block-watch.ts";
 import { ChunkSegments } from "./chunk-segments.ts";
 import { DecodedCache } from "./decoded-cache.ts";
-import { FileWindows, type WindowedFile } from "./file-windows.ts";
+import { FileWindows, type ReadRuns, type WindowedFile } from "./file-windows.ts";
 import { parseIndexHeader } from "./index-header.ts";
 import { readIndexTables } from "./index-layout.ts";
 import { scanSeries, type BlockSeries } from "./series-scan.ts";
@@ -35,6 +36,9 @@ export interface BlockOptions {
   readonly cacheBytesMax: number;
   /** A bound on what many blocks keep together, within the bound of each. */
   readonly sharedCache?: SharedCache;
+  /** How reads are put together; by default as it suits a disk. */
+  readonly readRuns?: ReadRuns;
+  readonly watch?: BlockWatch;
   /** What `buildIndexHeader` gave for this block: nothing of the index is read at opening then. Not kept. */
   readonly indexHeader?: Uint8Array;
   /** Awaited between batches, so that others run. */
@@ -80,6 +84,7 @@ export async function openBlock(
     segments,
     cache,
     externalLabels,
+    watch: options.watch,
     settle: seat === undefined ? undefined : () => seat.settle(),
     yield: options.yield,
   };
@@ -110,14 +115,14 @@ export async function openBlockParts(
     const meta = await readMeta(bytes, signal);
     const { externalLabels, intern, cacheBytesMax } = options;
     const cache = new DecodedCache(cacheBytesMax * decodedShare);
-    const windows = new FileWindows(bytes, cacheBytesMax * windowShare, () => cache.dropChunks());
+    const windows = new FileWindows(bytes, cacheBytesMax * windowShare, () => cache.dropChunks(), options.readRuns);
     const sizes = new Map(meta.thanos?.files.map(({ path, sizeBytes }) => [path, sizeBytes]));
     const indexSize = sizes.get("index") ?? (await bytes.sizeOf("index", signal));
     if (indexSize === undefined) throw missing(name, "index");
     const indexFile = windows.add("index", indexSize);
     const tombstones = await readTombstones(bytes, signal);
     const tableBytesMax = cacheBytesMax * tableShare;
-    const indexOptions = { block: name, externalLabels, intern, tableBytesMax };
+    const indexOptions = { block: name, externalLabels, intern, tableBytesMax, watch: options.watch };
     const tables =
       options.indexHeader === undefined
         ? await readIndexTables(windows, indexFile, name, signal)

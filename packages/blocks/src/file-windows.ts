@@ -8,8 +8,14 @@ import { BlockReadError } from "./block-failure.ts";
 const windowBytes = 128 * 1024;
 /** Every window goes on this far into the next, so that what begins in a window mostly ends in it too. */
 const overlapBytes = 4 * 1024;
-/** Neighbouring windows are read at once, up to so many. */
-const runWindowsMax = 32;
+/** How far windows that are wanted together may lie apart, and how many bytes they may be, to be read at once. */
+export interface ReadRuns {
+  readonly gapBytesMax: number; // read for nothing, where that is cheaper than one more read
+  readonly runBytesMax: number;
+}
+
+/** As it suits a disk. */
+export const diskReadRuns: ReadRuns = { gapBytesMax: 0, runBytesMax: 4 * 1024 * 1024 };
 
 export interface FileWindow {
   readonly bytes: Uint8Array;
@@ -40,14 +46,18 @@ export class FileWindows {
   readonly #bytes: BlockBytes;
   readonly #bytesMax: number;
   readonly #onDrop: () => void;
+  readonly #gapWindowsMax: number;
+  readonly #runWindowsMax: number;
   readonly #files: WindowedFile[] = [];
   #heldBytes = 0;
 
   /** `onDrop` is called when windows are forgotten: views of them are to be forgotten too. */
-  constructor(bytes: BlockBytes, bytesMax: number, onDrop: () => void) {
+  constructor(bytes: BlockBytes, bytesMax: number, onDrop: () => void, runs: ReadRuns = diskReadRuns) {
     this.#bytes = bytes;
     this.#bytesMax = bytesMax;
     this.#onDrop = onDrop;
+    this.#gapWindowsMax = Math.floor(runs.gapBytesMax / windowBytes);
+    this.#runWindowsMax = Math.max(1, Math.floor(runs.runBytesMax / windowBytes));
   }
 
   get heldBytes(): number {
@@ -70,7 +80,8 @@ export class FileWindows {
   /** Exactly these bytes, as a view where a window has them; corrupt where the file ends before. */
   async read(file: WindowedFile, offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array> {
     if (offset + length > file.size) this.#endsEarly(file, offset, length);
-    if (length > overlapBytes) return this.readPast(file, offset, length, signal);
+    if (length > overlapBytes)
+      return this.#peekLong(file, offset, length) ?? this.readPast(file, offset, length, signal);
     let window = file.windowAt(offset);
     if (window === undefined) {
       await this.load(file, [offset], signal);
@@ -79,6 +90,23 @@ export class FileWindows {
     // Another reader may have had it dropped again.
     if (window === undefined) return this.readPast(file, offset, length, signal);
     return window.bytes.subarray(offset - window.start, offset - window.start + length);
+  }
+
+  /** A copy of bytes that go over several windows, if all of those are in memory. */
+  #peekLong(file: WindowedFile, offset: number, length: number): Uint8Array | undefined {
+    const first = file.windowAt(offset);
+    if (first === undefined) return undefined;
+    const end = offset + length;
+    if (end <= first.start + first.bytes.length) return first.bytes.subarray(offset - first.start, end - first.start);
+    const joined = new Uint8Array(length);
+    for (let at = offset; at < end;) {
+      const window = file.windowAt(at);
+      if (window === undefined) return undefined;
+      const part = window.bytes.subarray(at - window.start, Math.min(windowBytes, end - window.start));
+      joined.set(part, at - offset);
+      at += part.length;
+    }
+    return joined;
   }
 
   /** Exactly these bytes, read anew: for what is large or read once. */
@@ -105,28 +133,34 @@ export class FileWindows {
     const numbers = [...missing].sort((a, b) => a - b);
     for (let i = 0; i < numbers.length;) {
       const first = numbers[i] as number;
-      let count = 1;
-      while (count < runWindowsMax && numbers[i + count] === first + count) count++;
-      i += count;
-      const run = this.#loadRun(file, first, count, signal).finally(() => {
-        for (let k = 0; k < count; k++) file.loading.delete(first + k);
+      const wanted = [first];
+      for (let last = first; ;) {
+        const next = numbers[i + wanted.length];
+        if (next === undefined || next - last - 1 > this.#gapWindowsMax || next - first >= this.#runWindowsMax) break;
+        wanted.push((last = next));
+      }
+      i += wanted.length;
+      const run = this.#loadRun(file, wanted, signal).finally(() => {
+        for (const number of wanted) file.loading.delete(number);
       });
-      for (let k = 0; k < count; k++) file.loading.set(first + k, run);
+      for (const number of wanted) file.loading.set(number, run);
       waits.push(run);
     }
     await Promise.all(waits);
   }
 
-  async #loadRun(file: WindowedFile, first: number, count: number, signal?: AbortSignal): Promise<void> {
+  /** Reads from the first of the windows to the last at once; what lies between them is not kept. */
+  async #loadRun(file: WindowedFile, numbers: readonly number[], signal?: AbortSignal): Promise<void> {
+    const [first = 0] = numbers;
     const from = first * windowBytes;
-    const to = Math.min(from + count * windowBytes + overlapBytes, file.size);
+    const to = Math.min(((numbers.at(-1) ?? first) + 1) * windowBytes + overlapBytes, file.size);
     const bytes = await this.readPast(file, from, to - from, signal);
-    this.#makeRoom(bytes.length);
-    for (let k = 0; k < count; k++) {
-      const at = k * windowBytes;
+    this.#makeRoom(numbers.length * (windowBytes + overlapBytes));
+    for (const number of numbers) {
+      const start = number * windowBytes;
       // A copy, so that a window does not keep the whole run.
-      const part = count === 1 ? bytes : bytes.slice(at, at + windowBytes + overlapBytes);
-      file.windows.set(first + k, { bytes: part, start: from + at, isUsed: true });
+      const part = numbers.length === 1 ? bytes : bytes.slice(start - from, start - from + windowBytes + overlapBytes);
+      file.windows.set(number, { bytes: part, start, isUsed: true });
       this.#heldBytes += part.length;
     }
   }
@@ -158,4 +192,11 @@ export class FileWindows {
       reason: `the file of ${file.size} bytes ends before the ${length} bytes that belong here`,
     });
   }
+}
+
+/** An offset in each window that has some of [from, to). */
+export function windowsBetween(from: number, to: number): number[] {
+  const offsets: number[] = [];
+  for (let at = from; at < to; at = (Math.floor(at / windowBytes) + 1) * windowBytes) offsets.push(at);
+  return offsets;
 }

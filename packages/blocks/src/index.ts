@@ -43,9 +43,11 @@ export {
   type BlockDownload,
   type BlockUpload,
 } from "./block-transfer.ts";
+export type { BlockWatch, TouchedKind } from "./block-watch.ts";
 export { createBlockWriter, type BlockChunk, type BlockWriter, type BlockWriterOptions } from "./block-writer.ts";
 export { withoutDeleted } from "./deleted-samples.ts";
 export { openBlock, type Block, type BlockOptions } from "./block.ts";
+export type { ReadRuns } from "./file-windows.ts";
 export { buildIndexHeader, indexHeaderFile } from "./index-header.ts";
 export { mergeSources } from "./merged-source.ts";
 export type { BlockSeries } from "./series-scan.ts";
