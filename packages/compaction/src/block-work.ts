@@ -20,7 +20,7 @@ import { formatCompactionFailure, type CompactionFailure } from "./compaction-fa
 import { derivedUlid } from "./derived-ulid.ts";
 
 export interface BlockWorkOptions {
-  /** The work folder: for this compactor alone, emptied at will. */
+  /** The work folder, for this compactor alone: what a crash left in it is removed. */
   readonly directory: string;
   /** The most that the folder may hold. */
   readonly workBytesMax: number;
@@ -73,6 +73,17 @@ export type BlockWorkFailure =
   | { readonly kind: "bad-data"; readonly reason: string }
   | { readonly kind: "canceled" };
 
+/** What begins so in the work folder is ours: where someone names a wrong folder, nothing else of it is lost. */
+const workPrefix = "compaction-";
+
+/** Makes the work folder, and removes what a crash left in it. Throws FileError. */
+export async function clearWorkFolder(files: FileSystem, directory: string): Promise<void> {
+  await files.makeDirectory(directory);
+  for (const name of await files.list(directory)) {
+    if (name.startsWith(workPrefix)) await removeTree(files, `${directory}/${name}`);
+  }
+}
+
 /** Gives the ULID of the block that is in the bucket then, whole; undefined where no sample is left to make one of. */
 export async function makeBlock(
   work: BlockWork,
@@ -82,7 +93,7 @@ export async function makeBlock(
   const ulid = outputUlid(work);
   if (work.listing.blocks.has(ulid)) return ok(ulid);
   const { files } = ports;
-  const folder = `${options.directory}/${ulid}`;
+  const folder = `${options.directory}/${workPrefix}${ulid}`;
   try {
     await removeTree(files, folder);
     const room = await findRoom(work, options, ports);

@@ -6,20 +6,7 @@
  * deletion only when a block with all its samples was seen whole in the bucket, and deleted only after a delay. So a crash at
  * any moment, or a second compactor, costs work and never samples. docs/format/bucket.md has the whole argument.
  */
-import {
-  blockMarkFiles,
-  createBlockLister,
-  defaultBlockLister,
-  deleteBlock,
-  formatBlockMark,
-  parseBlockMark,
-  removeTree,
-  ulidTimeMs,
-  type BlockListing,
-  type BlockMark,
-  type BlockMarkKind,
-  type BlockMeta,
-} from "@pleiad/blocks";
+import { createBlockLister, defaultBlockLister, type BlockListing, type BlockMeta } from "@pleiad/blocks";
 import type { ReplicaMerge } from "@pleiad/chunks";
 import {
   fail,
@@ -35,7 +22,8 @@ import { BucketError, FileError, type Bucket, type Ports } from "@pleiad/ports";
 import { groupBlocks, type BlockGroup } from "./block-group.ts";
 import { findExpired, planDownsampling, resolutionName, retentionFault, type Retention } from "./block-lifetime.ts";
 import { viewBlocks, type BlockView } from "./block-view.ts";
-import { makeBlock, type BlockWorkFailure, type BlockWorkOptions } from "./block-work.ts";
+import { clearWorkFolder, makeBlock, type BlockWorkFailure, type BlockWorkOptions } from "./block-work.ts";
+import { BucketCleaning } from "./bucket-cleaning.ts";
 import { compactBlocks } from "./compact-blocks.ts";
 import {
   countBacklog,
@@ -47,6 +35,7 @@ import {
 } from "./compaction-plan.ts";
 import { compactorMetrics } from "./compactor-metrics.ts";
 import { downsampleBlock } from "./downsample-block.ts";
+import { HaltedStreams, type HaltedStream, type PlannedWork, type WorkKind } from "./halted-streams.ts";
 
 export interface CompactorOptions {
   readonly work: BlockWorkOptions;
@@ -87,22 +76,6 @@ export const defaultBlockWork: Omit<BlockWorkOptions, "directory"> = {
   fetchesAtOnceMax: 4,
   cacheBytesMax: 256 * 2 ** 20,
 };
-
-/** A stream that is not worked on until a person acts, or until other blocks are planned. */
-export interface HaltedStream {
-  readonly group: string;
-  readonly labels: string;
-  readonly plan: string;
-  /** What is wrong, with which blocks, and what to do. */
-  readonly reason: string;
-  readonly sinceMs: number;
-}
-
-export interface PlannedWork {
-  readonly group: string;
-  readonly labels: string;
-  readonly plan: string;
-}
 
 export interface CompactorStatus {
   readonly running: (PlannedWork & { readonly step: string }) | undefined;
@@ -145,9 +118,6 @@ export function createCompactor(
   return ok(new BucketCompactor(bucket, options, ports));
 }
 
-/** Clocks of this house may differ by so much. */
-const clockToleranceMs = 10 * minuteMs;
-
 class BucketCompactor implements Compactor {
   readonly #bucket: Bucket;
   readonly #options: CompactorOptions;
@@ -155,8 +125,8 @@ class BucketCompactor implements Compactor {
   readonly #replicaLabels: ReadonlySet<string>;
   readonly #lister;
   readonly #metrics;
-  /** By group and kind of work; with the blocks that the work was to read. */
-  readonly #halted = new Map<string, HaltedStream & { readonly inputs: string }>();
+  readonly #halted;
+  readonly #cleaning;
   /** Groups whose plans did not fit on the disk: they are planned with two blocks. */
   readonly #cramped = new Set<string>();
   #running: CompactorStatus["running"];
@@ -173,14 +143,15 @@ class BucketCompactor implements Compactor {
     this.#lister = createBlockLister(bucket, defaultBlockLister);
     this.#metrics = compactorMetrics(ports.observations);
     this.#metrics.deleteDelay.set(options.deleteDelayMs / 1000);
-    this.#metrics.halted.set(0);
+    this.#halted = new HaltedStreams(this.#metrics);
+    this.#cleaning = new BucketCleaning(bucket, options, ports, this.#metrics);
   }
 
   status(): CompactorStatus {
     return {
       running: this.#running,
       planned: this.#planned,
-      halted: [...this.#halted.values()],
+      halted: this.#halted.list(),
       todo: this.#todo,
       lastPass: this.#lastPass,
     };
@@ -212,10 +183,7 @@ class BucketCompactor implements Compactor {
   }
 
   async #run(pass: Pass): Promise<void> {
-    const { directory } = this.#options.work;
-    // What a crash left behind.
-    await removeTree(this.#ports.files, directory);
-    await this.#ports.files.makeDirectory(directory);
+    await clearWorkFolder(this.#ports.files, this.#options.work.directory);
     for (;;) {
       const seen = await this.#look(pass);
       if (seen === undefined) return;
@@ -232,10 +200,9 @@ class BucketCompactor implements Compactor {
     }
     const seen = await this.#look(pass);
     if (seen === undefined) return;
-    if (!this.#isClockSound(seen.listing)) return;
+    if (!this.#cleaning.isClockSound(seen.listing)) return;
     await this.#expire(seen, pass);
-    await this.#deleteMarked(seen.listing, pass);
-    await this.#deletePartial(seen.listing, pass);
+    pass.reasons.push(...(await this.#cleaning.clean(seen.listing, pass.signal)));
     await this.#look(pass);
   }
 
@@ -281,7 +248,7 @@ class BucketCompactor implements Compactor {
       if (next !== undefined) planned.push(workOf(group, formatPlan(next)));
     }
     const downsamplings = isDownsampling ? planDownsampling(view.blocks, view.noDownsample) : [];
-    for (const { meta, toMs } of downsamplings) planned.push(downsamplingOf(meta, toMs));
+    for (const { meta, toMs } of downsamplings) planned.push(downsamplingOf(meta, toMs, this.#replicaLabels));
     const expired = findExpired(view.blocks, this.#ports.clock.wallMs(), retention, isDownsampling ? view : undefined);
     this.#planned = planned;
     this.#todo = {
@@ -299,7 +266,7 @@ class BucketCompactor implements Compactor {
   async #collectGarbage({ view }: Seen, pass: Pass): Promise<void> {
     this.#metrics.garbageCollections.add(1);
     for (const { meta, by } of view.covered) {
-      await this.#mark("deletion", meta.ulid, "", `all its samples are in block ${by}`, "covered", pass);
+      await this.#markForDeletion(meta, `all its samples are in block ${by}`, "covered", pass);
       this.#metrics.garbageCollected.add(1);
     }
   }
@@ -307,20 +274,19 @@ class BucketCompactor implements Compactor {
   /** One plan of each group; whether anything was made, so that there may be more to do. */
   async #compactGroups(seen: Seen, pass: Pass): Promise<boolean> {
     let hasProgress = false;
-    const halts = new Set<string>();
+    const planned = new Set<string>();
     for (const group of seen.groups) {
       if (pass.signal.aborted) return false;
       const { plan, marks } = planCompaction(group.blocks, seen.view.noCompact, this.#options.plan);
-      for (const { ulid, reason, details } of marks)
-        await this.#mark("no-compact", ulid, reason, details, reason, pass);
+      for (const mark of marks) await this.#cleaning.mark({ ...mark, kind: "no-compact" }, mark.reason, pass.signal);
       if (plan === undefined) continue;
       const key = `${group.key} compact`;
-      halts.add(key);
+      planned.add(key);
       const possible = this.#cramp(group, plan);
-      if (pass.skipped.has(key) || this.#isHalted(key, possible.blocks)) continue;
+      if (pass.skipped.has(key) || this.#halted.isHalted(key, possible.blocks)) continue;
       if (await this.#compactGroup(group, possible, seen, key, pass)) hasProgress = true;
     }
-    this.#forgetHalts((key) => key.endsWith(" compact") && !halts.has(key));
+    this.#halted.keepOnly("compact", planned);
     return hasProgress;
   }
 
@@ -369,11 +335,11 @@ class BucketCompactor implements Compactor {
         });
         return true;
       }
-      return this.#giveUp(key, work, plan.blocks, made.failure, pass);
+      return this.#giveUp("compact", key, work, plan.blocks, made.failure, pass);
     }
     const into = made.value === undefined ? "no sample is left of it" : `source of compacted block ${made.value}`;
-    for (const { ulid } of plan.blocks) await this.#mark("deletion", ulid, "", into, "compacted", pass);
-    this.#halted.delete(key);
+    for (const meta of plan.blocks) await this.#markForDeletion(meta, into, "compacted", pass);
+    this.#halted.release(key);
     this.#cramped.delete(group.key);
     this.#metrics.runsCompleted.add(1, resolution);
     if (made.value !== undefined) this.#metrics.compactions.add(1, resolution);
@@ -385,14 +351,14 @@ class BucketCompactor implements Compactor {
   /** Downsamples what can be; whether anything was made. */
   async #downsample({ listing, view }: Seen, pass: Pass): Promise<boolean> {
     const { observations, clock, files } = this.#ports;
-    const halts = new Set<string>();
+    const planned = new Set<string>();
     let hasProgress = false;
     for (const { meta, toMs } of planDownsampling(view.blocks, view.noDownsample)) {
       if (pass.signal.aborted) return false;
       const key = `${meta.ulid} downsample`;
-      halts.add(key);
-      if (pass.skipped.has(key) || this.#isHalted(key, [meta])) continue;
-      const work = downsamplingOf(meta, toMs);
+      planned.add(key);
+      if (pass.skipped.has(key) || this.#halted.isHalted(key, [meta])) continue;
+      const work = downsamplingOf(meta, toMs, this.#replicaLabels);
       const made = await makeBlock(
         {
           recipe: `downsample ${toMs}`,
@@ -411,31 +377,26 @@ class BucketCompactor implements Compactor {
       this.#running = undefined;
       if (!made.ok) {
         if (made.failure.kind !== "overtaken") this.#metrics.downsampleFailures.add(1, String(toMs));
-        this.#giveUp(key, work, [meta], made.failure, pass);
+        this.#giveUp("downsample", key, work, [meta], made.failure, pass);
         continue;
       }
       // Nothing but staleness markers in it: without a mark it would be tried for ever.
       if (made.value === undefined) {
-        await this.#mark(
-          "no-downsample",
-          meta.ulid,
-          "no-samples",
-          "it has no sample to downsample",
-          "no-samples",
-          pass,
-        );
+        const mark = { kind: "no-downsample", ulid: meta.ulid, reason: "no-samples" } as const;
+        await this.#cleaning.mark({ ...mark, details: "it has no sample to downsample" }, mark.reason, pass.signal);
       }
-      this.#halted.delete(key);
+      this.#halted.release(key);
       this.#metrics.downsamplings.add(1, String(toMs));
       observations.log("info", "A block is downsampled.", { ...work, ulid: made.value ?? "" });
       hasProgress = true;
     }
-    this.#forgetHalts((key) => key.endsWith(" downsample") && !halts.has(key));
+    this.#halted.keepOnly("downsample", planned);
     return hasProgress;
   }
 
   /** Notes why work did not succeed; whether looking at the bucket again makes sense in this pass. */
   #giveUp(
+    kind: WorkKind,
     key: string,
     work: PlannedWork,
     inputs: readonly BlockMeta[],
@@ -459,11 +420,8 @@ class BucketCompactor implements Compactor {
         pass.reasons.push(`${work.plan}: ${failure.reason}`);
         return false;
       case "bad-data": {
-        const reason = `${failure.reason}. ${adviceFor(inputs)}`;
+        const reason = this.#halted.halt(kind, key, work, inputs, failure.reason, clock.wallMs());
         observations.log("error", "A stream is halted until someone acts.", { ...work, reason });
-        this.#halted.set(key, { ...work, reason, sinceMs: clock.wallMs(), inputs: keyOf(inputs) });
-        this.#metrics.halted.set(1);
-        this.#metrics.streamHalted.set(1, work.group);
         return false;
       }
       default:
@@ -471,127 +429,16 @@ class BucketCompactor implements Compactor {
     }
   }
 
-  /** Halted, and nothing has changed about it. */
-  #isHalted(key: string, inputs: readonly BlockMeta[]): boolean {
-    const halt = this.#halted.get(key);
-    if (halt === undefined) return false;
-    if (halt.inputs === keyOf(inputs)) return true;
-    this.#forgetHalts((one) => one === key);
-    return false;
-  }
-
-  #forgetHalts(isOver: (key: string) => boolean): void {
-    for (const [key, { group }] of this.#halted) {
-      if (!isOver(key)) continue;
-      this.#halted.delete(key);
-      if (![...this.#halted.values()].some((other) => other.group === group)) this.#metrics.streamHalted.set(0, group);
-    }
-    this.#metrics.halted.set(this.#halted.size > 0 ? 1 : 0);
-  }
-
-  /** A clock that is behind that of the producers deletes nothing: it may be wrong in other ways too. */
-  #isClockSound(listing: BlockListing): boolean {
-    const nowMs = this.#ports.clock.wallMs();
-    for (const ulid of listing.blocks.keys()) {
-      if (ulidTimeMs(ulid) <= nowMs + clockToleranceMs) continue;
-      const reason = `block ${ulid} was made at ${new Date(ulidTimeMs(ulid)).toISOString()}, which is in the future here`;
-      this.#ports.observations.log("error", "Nothing is expired or deleted: a clock is wrong.", { reason });
-      return false;
-    }
-    return true;
-  }
-
   async #expire({ view }: Seen, pass: Pass): Promise<void> {
     const { retention, isDownsampling } = this.#options;
     const nowMs = this.#ports.clock.wallMs();
     for (const { meta } of findExpired(view.blocks, nowMs, retention, isDownsampling ? view : undefined)) {
-      await this.#mark("deletion", meta.ulid, "", "outside of retention", "retention", pass);
+      await this.#markForDeletion(meta, "outside of retention", "retention", pass);
     }
   }
 
-  async #deleteMarked(listing: BlockListing, pass: Pass): Promise<void> {
-    const marks: BlockMark[] = [];
-    for (const { marks: of } of listing.blocks.values()) {
-      const mark = of.get("deletion");
-      if (mark !== undefined) marks.push(mark);
-    }
-    for (const { deletionMark } of [...listing.partial.values(), ...listing.malformed.values()]) {
-      if (deletionMark !== undefined) marks.push(deletionMark);
-    }
-    for (const { ulid, timeMs } of marks) {
-      if (pass.signal.aborted || !this.#isDue(timeMs)) continue;
-      await this.#attemptDeletion(ulid, pass, async () => {
-        // Someone may have taken the mark back, or renewed it, since the bucket was listed.
-        const mark = await this.#readDeletionMark(ulid, pass.signal);
-        if (mark === undefined || !this.#isDue(mark.timeMs)) return;
-        if (await deleteBlock(this.#bucket, ulid, pass.signal)) this.#metrics.blocksCleaned.add(1);
-      });
-    }
-  }
-
-  #isDue(markedMs: number): boolean {
-    return markedMs + this.#options.deleteDelayMs <= this.#ports.clock.wallMs();
-  }
-
-  async #readDeletionMark(ulid: string, signal: AbortSignal): Promise<BlockMark | undefined> {
-    try {
-      const bytes = await this.#bucket.get(`${ulid}/${blockMarkFiles.deletion}`, undefined, signal);
-      const mark = parseBlockMark("deletion", bytes, ulid);
-      return mark.ok ? mark.value : undefined;
-    } catch (error) {
-      if (error instanceof BucketError && error.kind === "not-found") return undefined;
-      throw error;
-    }
-  }
-
-  async #deletePartial(listing: BlockListing, pass: Pass): Promise<void> {
-    for (const { ulid, keys, deletionMark } of listing.partial.values()) {
-      if (pass.signal.aborted || deletionMark !== undefined) continue;
-      const oldestMs = this.#ports.clock.wallMs() - this.#options.partialUploadAgeMs;
-      if (ulidTimeMs(ulid) > oldestMs) continue;
-      await this.#attemptDeletion(ulid, pass, async () => {
-        // An old name is no proof: a slow upload may have added a file just now.
-        for (const key of keys) {
-          if ((await this.#bucket.attributes(key, pass.signal)).modifiedMs > oldestMs) return;
-        }
-        this.#metrics.partialUploadsDeleted.add(1);
-        await deleteBlock(this.#bucket, ulid, pass.signal);
-      });
-    }
-  }
-
-  /** One block that cannot be deleted does not keep the others. */
-  async #attemptDeletion(ulid: string, pass: Pass, act: () => Promise<void>): Promise<void> {
-    try {
-      await act();
-    } catch (error) {
-      if (!(error instanceof BucketError)) throw error;
-      // Someone else deleted a file of it first.
-      if (error.kind === "not-found") return;
-      this.#metrics.cleanupFailures.add(1);
-      pass.reasons.push(`deletion of ${ulid}: ${error.message}`);
-    }
-  }
-
-  /** A mark that is there already stays as it is: its time counts. */
-  async #mark(
-    kind: BlockMarkKind,
-    ulid: string,
-    reason: string,
-    details: string,
-    metricReason: string,
-    pass: Pass,
-  ): Promise<void> {
-    const timeMs = this.#ports.clock.wallMs();
-    const bytes = formatBlockMark({ kind, ulid, timeMs, details, reason });
-    try {
-      await this.#bucket.put(`${ulid}/${blockMarkFiles[kind]}`, bytes, { ifAbsent: true, signal: pass.signal });
-    } catch (error) {
-      if (error instanceof BucketError && error.kind === "precondition") return;
-      throw error;
-    }
-    this.#metrics.blocksMarked.add(1, blockMarkFiles[kind], metricReason);
-    this.#ports.observations.log("info", "A block is marked.", { ulid, mark: kind, details });
+  async #markForDeletion({ ulid }: BlockMeta, details: string, cause: string, pass: Pass): Promise<void> {
+    await this.#cleaning.mark({ kind: "deletion", ulid, details, reason: "" }, cause, pass.signal);
   }
 }
 
@@ -619,8 +466,8 @@ function workOf({ key, labels }: BlockGroup, plan: string): PlannedWork {
   return { group: key, labels: formatLabels(labels), plan };
 }
 
-function downsamplingOf(meta: BlockMeta, toMs: number): PlannedWork {
-  const [group] = groupBlocks([meta]);
+function downsamplingOf(meta: BlockMeta, toMs: number, replicaLabels: ReadonlySet<string>): PlannedWork {
+  const [group] = groupBlocks([meta], replicaLabels);
   if (group === undefined) throw new Error("a block without a group");
   return workOf(group, `downsample to ${resolutionName(toMs)}: ${meta.ulid}`);
 }
@@ -641,16 +488,4 @@ function thanosOf({ labels, resolutionMs }: BlockGroup): BlockMeta["thanos"] {
     // Left out, so that the same inputs give the same bytes.
     uploadTimeMs: undefined,
   };
-}
-
-function keyOf(inputs: readonly BlockMeta[]): string {
-  return inputs.map(({ ulid }) => ulid).join(" ");
-}
-
-function adviceFor(inputs: readonly BlockMeta[]): string {
-  return (
-    "Other streams go on, and all blocks stay readable. Look at the blocks named (`pleiad bucket inspect`); then put a " +
-    "no-compact-mark.json into the one to leave out, or a deletion-mark.json into the one to lose. The work was on " +
-    inputs.map(({ ulid }) => ulid).join(", ")
-  );
 }

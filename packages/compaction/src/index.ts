@@ -21,8 +21,7 @@ export {
   type CompactorOptions,
   type CompactorPorts,
   type CompactorStatus,
-  type HaltedStream,
   type PassOutcome,
-  type PlannedWork,
 } from "./compactor.ts";
 export { downsampleBlock, type DownsampleBlockOptions } from "./downsample-block.ts";
+export type { HaltedStream, PlannedWork } from "./halted-streams.ts";

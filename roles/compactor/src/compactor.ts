@@ -12,7 +12,7 @@ import type { Bucket, Ports, Service } from "@pleiad/ports";
 
 export interface CompactorRoleOptions {
   readonly name: string;
-  /** The work folder, absolute, for this role alone: it is emptied. */
+  /** The work folder, absolute, for this role alone. */
   readonly directory: string;
   /** Which blocks are this compactor's; by default all. */
   readonly selector?: BlockSelectorOptions;
