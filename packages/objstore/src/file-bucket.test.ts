@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { BucketError, type Bucket, type Clock } from "@pleiad/ports";
+import { BucketError, seededRandom, type Bucket, type Clock, type FileSystem, type Random } from "@pleiad/ports";
 import { runBucketAcceptance } from "@pleiad/ports/acceptance";
 import { manualClock, memoryFiles } from "@pleiad/ports/testing";
 import { describe, expect, it } from "vitest";
@@ -34,6 +34,31 @@ function openBucket() {
       .filter((path) => !/^%pleiad\/(?:digests\/|displacing$)/.test(path))
       .sort();
   return { files, bucket, paths };
+}
+
+/** The same files, each operation after a while of its own. */
+function mixed(files: FileSystem, random: Random): FileSystem {
+  const wait = async () => {
+    for (let i = random.int(4); i > 0; i--) await new Promise((resolve) => setImmediate(resolve));
+  };
+  const after =
+    <A extends unknown[], T>(act: (path: string, ...rest: A) => Promise<T>) =>
+    async (path: string, ...rest: A): Promise<T> => {
+      await wait();
+      return act(path, ...rest);
+    };
+  return {
+    ...files,
+    open: after((path, mode: "read" | "append" | "create-new") => files.open(path, mode)),
+    rename: after((from, to: string) => files.rename(from, to)),
+    link: after((from, to: string) => files.link(from, to)),
+    unlink: after((path) => files.unlink(path)),
+    entries: after((path) => files.entries(path)),
+    makeDirectory: after((path) => files.makeDirectory(path)),
+    removeDirectory: after((path) => files.removeDirectory(path)),
+    exists: after((path) => files.exists(path)),
+    lock: after((path) => files.lock(path)),
+  };
 }
 
 describe("file bucket", () => {
@@ -167,6 +192,76 @@ describe("file bucket", () => {
         return;
       }
       expect(["old", "new"]).toContain(content);
+    }
+  });
+
+  it.each([
+    ["an object makes way for a folder", "a", "a/b"],
+    ["an object is put beside its folder", "a/b", "a"],
+  ])("loses nothing when any operation fails while %s", async (_rule, there, coming) => {
+    for (let failAt = 1; ; failAt++) {
+      const { bucket, files } = openBucket();
+      await bucket.put(there, bytes("there"));
+      files.failFrom(failAt, "EIO");
+      const isPut = await bucket.put(coming, bytes("coming")).then(
+        () => true,
+        () => false,
+      );
+      files.heal();
+      // Another process, later: what the first one held is free.
+      const later = createFileBucket("/data/bucket", files, impatientClock());
+      expect(await later.get(there)).toEqual(bytes("there"));
+      const found = await later.get(coming).catch((error: unknown) => error);
+      if (isPut) expect(found).toEqual(bytes("coming"));
+      expect(await keysOf(later, "")).toEqual(found instanceof Error ? [there] : ["a", "a/b"]);
+      await later.put(coming, bytes("again"));
+      expect([await later.get(coming), await later.get(there)]).toEqual([bytes("again"), bytes("there")]);
+      if (isPut) {
+        expect(failAt).toBeGreaterThan(5);
+        return;
+      }
+    }
+  });
+
+  it("keeps order among processes that put and delete keys and keys below them", async () => {
+    for (let seed = 1; seed <= 30; seed++) {
+      const random = seededRandom(seed);
+      const files = memoryFiles();
+      // Every file operation gives way, so that those of all processes mix.
+      const givingWay = mixed(files, random);
+      const buckets = Array.from({ length: 3 }, () => createFileBucket("/data/bucket", givingWay, impatientClock()));
+      const keys = ["a", "a/b", "a/b/c", "a/d"];
+      // One writer a key, so that it is known what must be there; all processes read all.
+      const writer = async (key: string) => {
+        let expected: string | undefined;
+        for (let i = 0; i < 12; i++) {
+          const bucket = buckets[random.int(buckets.length)] as Bucket;
+          const content = `${key} ${i}`;
+          const choice = random.float();
+          if (choice < 0.3) {
+            await bucket.delete(key);
+            expected = undefined;
+          } else if (choice < 0.5) {
+            const isNew = await bucket.put(key, bytes(content), { ifAbsent: true }).then(
+              () => true,
+              (error: unknown) => (expect(error).toMatchObject({ kind: "precondition" }), false),
+            );
+            expect([seed, key, isNew]).toEqual([seed, key, expected === undefined]);
+            expected ??= content;
+          } else {
+            await bucket.put(key, bytes(content));
+            expected = content;
+          }
+          const found = await (buckets[random.int(buckets.length)] as Bucket).get(key).then(
+            (got) => new TextDecoder().decode(got),
+            (error: unknown) => (expect([seed, error]).toMatchObject([seed, { kind: "not-found" }]), undefined),
+          );
+          expect([seed, key, i, found]).toEqual([seed, key, i, expected]);
+        }
+        return expected === undefined ? [] : [key];
+      };
+      const left = (await Promise.all(keys.map(writer))).flat();
+      expect([seed, await keysOf(buckets[0] as Bucket, "")]).toEqual([seed, left.sort()]);
     }
   });
 

@@ -32,6 +32,7 @@ export function createFileBucket(directory: string, files: FileSystem, clock: Cl
   const staging = `${own}/staging`;
   let stagedCount = 0;
   let stagingReady: Promise<void> | undefined;
+  let lastTurn: Promise<void> = Promise.resolve();
 
   const prepareStaging = async () => {
     await files.makeDirectory(staging);
@@ -100,31 +101,32 @@ export function createFileBucket(directory: string, files: FileSystem, clock: Cl
       await files.makeDirectory(path);
     } catch (error) {
       if (!isFileError(error, "ENOTDIR") && !isFileError(error, "EEXIST")) throw error;
+      // An object that is put here again at once is found by the next attempt.
       await displaceObjects(path);
-      await files.makeDirectory(path);
     }
     for (let at = path; at.length > directory.length; at = parentOf(at)) {
-      await files.syncDirectory(parentOf(at)).catch(ignoreMissing);
+      await files.syncDirectory(parentOf(at)).catch(ignoreAbsence);
     }
   };
 
-  /** Moves objects aside that stand where folders of the path must be; one process at a time, as it looks, then moves. */
-  const displaceObjects = async (path: string) => {
-    const lock = await takeLock(`${own}/displacing`);
+  /**
+   * One at a time, of all processes: who moves an object between its path and the place beside it, and who must know that
+   * none moves or goes meanwhile.
+   */
+  const withoutMoves = async <T>(act: () => Promise<T>): Promise<T> => {
+    const before = lastTurn;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    lastTurn = promise;
+    await before;
     try {
-      const names = path.slice(directory.length + 1).split("/");
-      let folder = directory;
-      for (const name of names) {
-        const entry = (await files.entries(folder).catch(() => [])).find((one) => one.name === name);
-        const at = `${folder}/${name}`;
-        if (entry?.kind === "file") {
-          await files.rename(at, displacedPathOf(at));
-          await files.syncDirectory(folder);
-        }
-        folder = at;
+      const lock = await takeLock(`${own}/displacing`);
+      try {
+        return await act();
+      } finally {
+        await lock.release();
       }
     } finally {
-      await lock.release();
+      resolve();
     }
   };
 
@@ -133,41 +135,75 @@ export function createFileBucket(directory: string, files: FileSystem, clock: Cl
       try {
         return await files.lock(path);
       } catch (error) {
+        if (isFileError(error, "ENOENT") && poll === 0) {
+          await files.makeDirectory(parentOf(path));
+          continue;
+        }
         if (!isFileError(error, "EEXIST") || poll === lockPolls) throw error;
       }
       await clock.sleep(lockPollMs);
     }
   };
 
+  /** Moves objects aside that stand where folders of the path must be, and makes those. */
+  const displaceObjects = (path: string) =>
+    withoutMoves(async () => {
+      let folder = directory;
+      for (const name of path.slice(directory.length + 1).split("/")) {
+        const at = `${folder}/${name}`;
+        if (await isFile(at)) {
+          await files.rename(at, displacedPathOf(at));
+          await files.syncDirectory(folder);
+        }
+        folder = at;
+      }
+      await files.makeDirectory(path).catch((error: unknown) => {
+        if (!isFileError(error, "ENOTDIR") && !isFileError(error, "EEXIST")) throw error;
+      });
+    });
+
+  const isFile = async (path: string): Promise<boolean> => {
+    try {
+      await (await files.open(path, "read")).close();
+      return true;
+    } catch (error) {
+      ignoreAbsence(error);
+      return false;
+    }
+  };
+
   const publish = (staged: string, path: string) =>
     inFolderOf(path, async () => {
+      const displaced = displacedPathOf(path);
       try {
         await files.rename(staged, path);
-        // The object may have stood beside a folder that is gone. A file at the path counts before one that was displaced.
-        await files.unlink(displacedPathOf(path)).catch(ignoreMissing);
       } catch (error) {
         if (!isFileError(error, "EISDIR")) throw error;
-        await files.rename(staged, displacedPathOf(path));
+        await files.rename(staged, displaced);
       }
-      await files.syncDirectory(parentOf(path)).catch(ignoreMissing);
+      // The object may have stood beside a folder that is gone: then it is old, as a file at the path counts before it.
+      if (await files.exists(displaced)) {
+        await withoutMoves(async () => {
+          if (await isFile(path)) await files.unlink(displaced).catch(ignoreMissing);
+        });
+      }
+      await files.syncDirectory(parentOf(path)).catch(ignoreAbsence);
     });
 
   /** Publishes if nothing is there; false if something is. Of several links to one name the file system lets one win. */
   const publishIfAbsent = (staged: string, path: string): Promise<boolean> =>
-    inFolderOf(path, async () => {
-      const displaced = displacedPathOf(path);
-      if (await files.exists(displaced)) return false;
-      if (!(await linked(staged, path))) {
-        const isFolder = await files.open(path, "read").then(
-          async (file) => (await file.close(), false),
-          (error: unknown) => isFileError(error, "EISDIR"),
-        );
-        if (!isFolder || !(await linked(staged, displaced))) return false;
-      }
-      await files.syncDirectory(parentOf(path)).catch(ignoreMissing);
-      await files.unlink(staged).catch(ignoreMissing);
-      return true;
-    });
+    inFolderOf(path, () =>
+      withoutMoves(async () => {
+        const displaced = displacedPathOf(path);
+        if (await files.exists(displaced)) return false;
+        if (!(await linked(staged, path))) {
+          if ((await isFile(path)) || !(await linked(staged, displaced))) return false;
+        }
+        await files.syncDirectory(parentOf(path)).catch(ignoreAbsence);
+        await files.unlink(staged).catch(ignoreMissing);
+        return true;
+      }),
+    );
 
   const linked = async (from: string, to: string): Promise<boolean> => {
     try {
@@ -180,12 +216,13 @@ export function createFileBucket(directory: string, files: FileSystem, clock: Cl
   };
 
   const openObject = async (path: string): Promise<File> => {
-    // The path once more at the end: between the two looks the object may have come back to it.
-    for (const candidate of [path, displacedPathOf(path), path]) {
+    const displaced = displacedPathOf(path);
+    // Between two looks the object may move from one place to the other.
+    for (const candidate of [path, displaced, path, displaced]) {
       try {
         return await files.open(candidate, "read");
       } catch (error) {
-        if (!isFileError(error, "EISDIR") && !isFileError(error, "ENOTDIR")) ignoreMissing(error);
+        ignoreAbsence(error);
       }
     }
     throw new FileError("ENOENT", "open", path);
@@ -265,18 +302,13 @@ export function createFileBucket(directory: string, files: FileSystem, clock: Cl
       const path = pathOf(directory, key);
       signal?.throwIfAborted();
       await translate(key, async () => {
-        // In this order, as a file at the path counts before one that was displaced.
-        let found = false;
-        for (const candidate of [displacedPathOf(path), path]) {
-          try {
-            await files.unlink(candidate);
-            found = true;
-          } catch (error) {
-            if (!isFileError(error, "EISDIR") && !isFileError(error, "ENOTDIR")) ignoreMissing(error);
-          }
-        }
-        if (!found) return;
-        await files.syncDirectory(parentOf(path)).catch(ignoreMissing);
+        const displaced = displacedPathOf(path);
+        if (!(await files.exists(path)) && !(await files.exists(displaced))) return;
+        await withoutMoves(async () => {
+          // First what counts less, so that no old object comes back.
+          for (const candidate of [displaced, path]) await files.unlink(candidate).catch(ignoreAbsence);
+        });
+        await files.syncDirectory(parentOf(path)).catch(ignoreAbsence);
         await digests.forget(key);
         await removeEmptyParents(path);
       });
@@ -327,6 +359,11 @@ function isFileError(error: unknown, code: FileErrorCode): boolean {
 
 function ignoreMissing(error: unknown): void {
   if (!isFileError(error, "ENOENT")) throw error;
+}
+
+/** For a path where there is no file: nothing, a folder, or a file where a folder would have to be. */
+function ignoreAbsence(error: unknown): void {
+  if (!isFileError(error, "EISDIR") && !isFileError(error, "ENOTDIR")) ignoreMissing(error);
 }
 
 /** For clearing up after a failure, which is the one to tell. */
