@@ -198,7 +198,7 @@ describe("OpenMetrics", () => {
     ["does without the last line feed", "a 1\n# EOF", ["a 1"]],
     ["has timestamps in seconds", "a 1 1.5\n# EOF\n", ["a 1 1500"]],
     ["has timestamps below zero", "a 1 -0.0015\n# EOF\n", ["a 1 -1"]],
-    ["has exemplars, which are dropped", 'a_total 1 2 # {t="x"} 0.5 3.5\n# EOF\n', ["a_total 1 2000"]],
+    ["has exemplars, which are no samples", 'a_total 1 2 # {t="x"} 0.5 3.5\n# EOF\n', ["a_total 1 2000"]],
     ["has created lines, which are series", "a_total 1\na_created 2\n# EOF\n", ["a_total 1", "a_created 2"]],
     ["has units", "# TYPE a_seconds gauge\n# UNIT a_seconds seconds\na_seconds 1\n# EOF\n", ["a_seconds 1"]],
     ["has quoted names", '# TYPE "a.b" gauge\n{"a.b","c.d"="e"} 1\n# EOF\n', ['{"a.b", "c.d"="e"} 1']],
@@ -236,6 +236,27 @@ describe("OpenMetrics", () => {
   ] as const) {
     it(`refuses ${rule}`, () => expect(readPage(page, openMetricsType)).toBe(message));
   }
+});
+
+describe("exemplars", () => {
+  it("come after their samples, with a time of their own or without", () => {
+    const page = 'a_bucket{le="1"} 1 # {t="x\\"y",u="2"} 0.5 3.5\na_bucket{le="2"} 2 7 # {} -1\nb 1\n# EOF\n';
+    const events: string[] = [];
+    const parsed = parseExposition(new TextEncoder().encode(page), openMetricsType, {
+      sample: (bytes, start, end, value) =>
+        events.push(`${formatLabels(decodeSeries(bytes, start, end, "unknown"))} ${value}`),
+      exemplar: (bytes, start, end, value, timestampMs) =>
+        events.push(`  ${formatLabels(decodeSeries(bytes, start, end, "unknown"))} ${value} ${timestampMs}`),
+    });
+    expect(parsed).toMatchObject({ ok: true, value: { exemplars: 2 } });
+    expect(events).toEqual([
+      'a_bucket{le="1"} 1',
+      '  {t="x\\"y", u="2"} 0.5 3500',
+      'a_bucket{le="2"} 2',
+      "  {} -1 undefined",
+      "b 1",
+    ]);
+  });
 });
 
 describe("the content type", () => {

@@ -27,6 +27,17 @@ export interface ExpositionSink {
     timestampMs: number | undefined,
     type: MetricType, // of the last TYPE line above it
   ): void;
+  /**
+   * The exemplar of the sample just given, in OpenMetrics. [labelsStart, labelsEnd) is its label list as it stands on the
+   * page, for `decodeSeries`; `timestampMs` is its own, if it has one.
+   */
+  exemplar?(
+    page: Uint8Array,
+    labelsStart: number,
+    labelsEnd: number,
+    value: number,
+    timestampMs: number | undefined,
+  ): void;
 }
 
 export interface ExpositionLimits {
@@ -49,7 +60,7 @@ export const defaultExpositionLimits: ExpositionLimits = {
 
 export interface ExpositionStats {
   readonly samples: number;
-  readonly exemplars: number; // read and dropped
+  readonly exemplars: number;
   readonly families: number; // TYPE lines
 }
 
@@ -134,6 +145,11 @@ class PageReader {
   #type: MetricType = "unknown";
   #samples = 0;
   #exemplars = 0;
+  #lastExemplar: { labelsEnd: number; value: number; timestampMs: number | undefined } = {
+    labelsEnd: 0,
+    value: 0,
+    timestampMs: undefined,
+  };
   #families = 0;
   #failure: ExpositionFailure | undefined;
 
@@ -278,8 +294,10 @@ class PageReader {
       if (timestampMs === undefined) return failed;
       at = this.#wordEnd(at + 1);
     }
+    let exemplarStart: number | undefined;
     if (startsWith(page, at, " # {")) {
-      at = this.#exemplar(at + 3);
+      exemplarStart = at + 3;
+      at = this.#exemplar(exemplarStart);
       if (at === failed) return failed;
     }
     if (byteAt(page, at) !== lineFeed) {
@@ -289,10 +307,15 @@ class PageReader {
         timestampMs === undefined ? "a timestamp, an exemplar or the end of the line" : "the end of the line",
       );
     }
-    return this.#emit(start, seriesEnd, value, timestampMs) ? at + 1 : failed;
+    if (!this.#emit(start, seriesEnd, value, timestampMs)) return failed;
+    if (exemplarStart !== undefined) {
+      const { labelsEnd, value: exemplarValue, timestampMs: exemplarMs } = this.#lastExemplar;
+      this.#sink.exemplar?.(page, exemplarStart, labelsEnd, exemplarValue, exemplarMs);
+    }
+    return at + 1;
   }
 
-  /** Reads `{labels} value [timestamp]`, which is checked and dropped. */
+  /** Reads `{labels} value [timestamp]` into `#lastExemplar`. */
   #exemplar(start: number): number {
     const page = this.#page;
     this.#names.length = 0;
@@ -300,14 +323,16 @@ class PageReader {
     if (labelsEnd === failed) return failed;
     if (byteAt(page, labelsEnd) !== space) return this.#fail(labelsEnd, "one space before the exemplar's value");
     let at = this.#wordEnd(labelsEnd + 1);
-    if (readFloat(page, labelsEnd + 1, at) === undefined) {
-      return this.#fail(labelsEnd + 1, "a number as the exemplar's value");
-    }
+    const value = readFloat(page, labelsEnd + 1, at);
+    if (value === undefined) return this.#fail(labelsEnd + 1, "a number as the exemplar's value");
+    let timestampMs: number | undefined;
     if (byteAt(page, at) === space) {
-      if (this.#secondsAsMs(at + 1) === undefined) return failed;
+      timestampMs = this.#secondsAsMs(at + 1);
+      if (timestampMs === undefined) return failed;
       at = this.#wordEnd(at + 1);
     }
     this.#exemplars++;
+    this.#lastExemplar = { labelsEnd, value, timestampMs };
     return at;
   }
 

@@ -20,6 +20,15 @@ export function reportSamples(report: ScrapeReport): readonly (readonly [metricN
   ];
 }
 
+/** The names of the report series. */
+export const reportMetrics: readonly string[] = [
+  "up",
+  "scrape_duration_seconds",
+  "scrape_samples_scraped",
+  "scrape_samples_post_metric_relabeling",
+  "scrape_series_added",
+];
+
 export function reportLabels(metricName: string, ofTarget: Labels): Labels {
   return withLabels(ofTarget, labelsFromPairs([[metricNameLabel, metricName]]));
 }

@@ -320,6 +320,80 @@ describe("staleness", () => {
   });
 });
 
+describe("a target that is gone", () => {
+  const markers = async (scene: Scene, atMs: number) => {
+    const { series } = await collectSeries(scene.head.select(plainSelect, new AbortController().signal));
+    return series.flatMap(({ labels, chunks }) => {
+      const columns = createSampleColumns(64);
+      for (const { content } of chunks) if (content.kind === "raw") decodeChunk(1, content.data, columns);
+      const last = columns.count - 1;
+      return isStale(columns.valueWords, last) && columns.timestampsMs[last] === atMs ? [formatLabels(labels)] : [];
+    });
+  };
+
+  it("has its series marked stale, reports included, two intervals after", async () => {
+    const scene = await openScene();
+    scene.answer("a 1\nb 2\nown 3 1700000000000\n");
+    await scene.scrape();
+    const goneMs = scene.ports.clock.wallMs();
+    const retired = scene.loop.retire(new AbortController().signal);
+    await scene.ports.clock.advance(2 * intervalMs);
+    expect(await markers(scene, goneMs + intervalMs)).toEqual([]);
+    await scene.ports.clock.advance(intervalMs);
+    await retired;
+    const names = (await markers(scene, goneMs + intervalMs)).map((series) => series.replace(/\{.*/, ""));
+    expect(names).toEqual(["a", "b", ...[...reportNames].filter((name) => name !== "up").sort(), "up"]);
+  });
+
+  it("that another loop took over keeps its series, and so does one whose process ends", async () => {
+    const scene = await openScene();
+    scene.answer("a 1\n");
+    await scene.scrape();
+    const goneMs = scene.ports.clock.wallMs();
+    const retired = scene.loop.retire(new AbortController().signal);
+    const successor = createScrapeLoop(target, scene.head, scene.ports, defaultScrapeOptions);
+    await scene.ports.clock.advance(3 * intervalMs);
+    await retired;
+    expect(await markers(scene, goneMs + intervalMs)).toEqual([]);
+    const ending = new AbortController();
+    const second = successor.retire(ending.signal);
+    ending.abort();
+    await second;
+    expect((await collectSeries(scene.head.select(plainSelect, new AbortController().signal))).series).toHaveLength(6);
+  });
+});
+
+describe("exemplars", () => {
+  it("go with their samples, at their own time or at the sample's", async () => {
+    const scene = await openScene();
+    const page = (sum: number, seconds: string) =>
+      `# TYPE a counter\na_total ${sum} # {trace_id="t${sum}"} 0.5${seconds}\nb_total 1\n# EOF\n`;
+    const headers = { "content-type": "application/openmetrics-text; version=1.0.0" };
+    const nowSeconds = scene.ports.clock.wallMs() / 1000;
+    scene.answer({ status: 200, headers, body: page(1, ` ${nowSeconds - 5}`) });
+    await scene.scrape();
+    scene.answer({ status: 200, headers, body: page(2, "") });
+    await scene.scrape();
+    // Older than the one before.
+    scene.answer({ status: 200, headers, body: page(3, ` ${nowSeconds - 9}`) });
+    expect(await scene.scrape()).toHaveLength(2);
+    const found = scene.head.exemplars([], 0, Infinity);
+    if (!found.ok) throw new Error(found.failure.kind);
+    const secondScrapeMs = (scene.loop.status().lastScrapeMs ?? 0) - intervalMs;
+    expect(found.value).toEqual([
+      {
+        labels: labelsFromRecord({ __name__: "a_total", job: "node", instance: "host:9100" }),
+        exemplars: [
+          { timestampMs: nowSeconds * 1000 - 5000, value: 0.5, labels: labelsFromRecord({ trace_id: "t1" }) },
+          { timestampMs: secondScrapeMs, value: 0.5, labels: labelsFromRecord({ trace_id: "t2" }) },
+        ],
+      },
+    ]);
+    expect(scene.counters().get("prometheus_target_scrapes_exemplar_out_of_order_total")).toBe(1);
+    await scene.loop.stop();
+  });
+});
+
 describe("a scrape that fails", () => {
   const slow = async (request: HttpRequest): Promise<HttpResponse> =>
     await new Promise((_, reject) => {
@@ -341,7 +415,11 @@ describe("a scrape that fails", () => {
       "a 9\nb 9\n1c 9\n",
       'http://host:9100/metrics: line 3, column 1: expected a metric name, found "1c"',
     ],
-    ["too many samples", "a 9\nb 9\nc 9\nd 9\ne 9\n", "http://host:9100/metrics: more than 4 samples"],
+    [
+      "too many samples",
+      "a 9\nb 9\nc 9\nd 9\ne 9\n",
+      "http://host:9100/metrics: sample limit exceeded: more than 4 samples",
+    ],
     ["too many bytes", `# ${"x".repeat(1000)}\n`, "http://host:9100/metrics: body of more than 1000 bytes"],
     ["no answer in time", slow, "http://host:9100/metrics: no answer within 10 s"],
   ] as const) {

@@ -24,7 +24,7 @@ import {
 import { fail, formatLabels, ok, unreachable, type Labels, type Result } from "@pleiad/model";
 import { withDeadline, type Ports } from "@pleiad/ports";
 import { fetchPage, type FetchedPage } from "./page-fetch.ts";
-import { reportLabels, reportSamples, type ScrapeReport } from "./report-series.ts";
+import { reportLabels, reportMetrics, reportSamples, type ScrapeReport } from "./report-series.ts";
 import { alignToGrid, gridOffsetMs, nextGridMs } from "./scrape-grid.ts";
 import { scrapeMetrics } from "./scrape-metrics.ts";
 import { resolveLabels, targetLabels, type ScrapeTarget } from "./scrape-target.ts";
@@ -56,10 +56,19 @@ export interface TargetStatus {
   readonly lastSamples: number | undefined;
 }
 
+/** As in Prometheus: two, and a tenth for a scrape that is late. */
+const retirementIntervals = 2.1;
+
 export interface ScrapeLoop {
   status(): TargetStatus;
   /** Ends the loop. A scrape that waits for its page is given up and leaves no trace; one that has it is finished. */
   stop(): Promise<void>;
+  /**
+   * Ends the loop of a target that is gone: its series, reports included, get a staleness marker one interval after now.
+   * They get it two intervals later, so that a loop that took the target over goes on without a gap. Aborting the signal
+   * leaves them as they are, as for a process that ends.
+   */
+  retire(signal: AbortSignal): Promise<void>;
 }
 
 /** Begins at once; the first scrape comes at the target's place in the interval. */
@@ -95,6 +104,18 @@ export function createScrapeLoop(
     stop: async () => {
       stopping.abort();
       await ended;
+    },
+    retire: async (signal) => {
+      stopping.abort();
+      await ended;
+      const markerMs = clock.wallMs() + options.intervalMs;
+      try {
+        await clock.sleep(retirementIntervals * options.intervalMs, signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        throw error;
+      }
+      await scraper.markGone(markerMs);
     },
   };
 }
@@ -199,9 +220,12 @@ function createScraper(
       refusal = { reason: "head", message };
       return undefined;
     };
+    /** The sample that an exemplar would be of. */
+    let sampled: { readonly ref: SeriesRef; readonly timestampMs: number } | undefined;
     const sink: ExpositionSink = {
       recognise: (bytes, start) => cache.recognise(bytes, start),
       sample: (bytes, start, end, value, ownTimestampMs, type) => {
+        sampled = undefined;
         if (refusal !== undefined) return;
         counts.samples++;
         let entry = cache.find(bytes, start, end);
@@ -229,17 +253,30 @@ function createScraper(
           cache.setRef(entry, ref);
           outcome = appender.append(ref, sampleMs, value);
         }
-        if (outcome === "appended") counts.stored++;
-        else countRefused(outcome);
+        if (outcome === "appended") {
+          counts.stored++;
+          sampled = { ref, timestampMs: sampleMs };
+        } else countRefused(outcome);
         // A series with timestamps of its own ends when its own time does.
         if (!hasOwn) seen.add(ref);
+      },
+      exemplar: (bytes, labelsStart, labelsEnd, value, ownTimestampMs) => {
+        if (sampled === undefined) return;
+        const labels = decodeSeries(bytes, labelsStart, labelsEnd, "unknown");
+        const exemplar = { timestampMs: ownTimestampMs ?? sampled.timestampMs, value, labels };
+        // One that is too long, or there already, is no fault of the page.
+        if (appender.appendExemplar(sampled.ref, exemplar) === "out-of-order") metrics.exemplarsOutOfOrder.add(1);
       },
     };
     cache.begin();
     const parsed = parseExposition(page.bytes, page.contentType, sink, limits);
     if (refusal !== undefined) return fail(refusal);
     if (parsed.ok) return ok(undefined);
-    if (parsed.failure.kind === "limit" && parsed.failure.of === "samples") metrics.tooManySamples.add(1);
+    if (parsed.failure.kind === "limit" && parsed.failure.of === "samples") {
+      metrics.tooManySamples.add(1);
+      const told = formatExpositionFailure(parsed.failure);
+      return fail({ reason: "limit", message: `${target.url}: sample limit exceeded: ${told}` });
+    }
     const reason = parsed.failure.kind === "limit" ? "limit" : "page";
     return fail({ reason, message: `${target.url}: ${formatExpositionFailure(parsed.failure)}` });
   }
@@ -256,6 +293,23 @@ function createScraper(
         throw new Error("the head does not know a series that it has just named");
       default:
         return unreachable(outcome);
+    }
+  }
+
+  /** Gives every series of the last stored page a staleness marker, and the report's too. */
+  async function markGone(timestampMs: number): Promise<void> {
+    const appender = head.appender();
+    for (const ref of live) appender.appendStale(ref, timestampMs);
+    for (const metric of reportMetrics) {
+      const series = appender.series(reportLabels(metric, ofTarget));
+      if (typeof series === "number") appender.appendStale(series, timestampMs);
+    }
+    // A series that another loop has written to since has a newer sample, and takes no marker.
+    const committed = await appender.commit();
+    if (committed.ok) live = new Set();
+    else {
+      const reason = formatHeadFailure(committed.failure);
+      observations.log("warn", "Series of a target that is gone could not be marked.", { url: target.url, reason });
     }
   }
 
@@ -290,5 +344,5 @@ function createScraper(
     };
   }
 
-  return { scrape, status: () => status };
+  return { scrape, markGone, status: () => status };
 }

@@ -7,6 +7,7 @@ export interface ScrapeMetrics {
   readonly outOfOrder: Counter;
   readonly outOfBounds: Counter;
   readonly duplicates: Counter;
+  readonly exemplarsOutOfOrder: Counter;
   readonly bodiesTooLarge: Counter;
   readonly tooManySamples: Counter;
 }
@@ -28,6 +29,10 @@ export function scrapeMetrics(observations: Observations): ScrapeMetrics {
     duplicates: counter(
       "prometheus_target_scrapes_sample_duplicate_timestamp_total",
       "Scraped samples not stored since one of the same series and time is.",
+    ),
+    exemplarsOutOfOrder: counter(
+      "prometheus_target_scrapes_exemplar_out_of_order_total",
+      "Scraped exemplars not kept since a newer one of their series is.",
     ),
     bodiesTooLarge: counter(
       "prometheus_target_scrapes_exceeded_body_size_limit_total",
