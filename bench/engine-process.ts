@@ -1,24 +1,18 @@
 /** An engine behind the Prometheus HTTP API, as a process of its own: started, measured, ended. */
-import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
-import { chmodSync, chownSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { Agent, request } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { spawnMeasured, type MeasuredProcess, type ProcessMeasures } from "./measured-process.ts";
 import { referenceCluster } from "./reference-fleet.ts";
 import type { ReferenceData } from "./reference-data.ts";
 
-export interface EngineProcess {
+export interface EngineProcess extends Pick<ProcessMeasures, "cpuMs" | "resetPeak" | "peakBytes"> {
   readonly name: EngineName;
   /** The body, once it is whole; with the parameters that the engine needs besides. */
   ask(path: string): Promise<Buffer>;
   /** How long the whole answer takes. It is not kept: a hundred MiB in this process would be felt by all. */
   time(path: string): Promise<number>;
-  /** Processor time of all its threads since it began. */
-  cpuMs(): number;
-  /** Starts a new measurement of the peak. */
-  resetPeak(): void;
-  peakBytes(): number;
   end(): Promise<void>;
 }
 
@@ -128,25 +122,14 @@ async function start(
   extra: Readonly<Record<string, string>>,
   uid?: number,
 ): Promise<EngineProcess> {
-  const child = spawn(command, args, {
-    stdio: ["ignore", "ignore", "pipe"],
-    ...(uid === undefined ? {} : { uid, gid: uid }),
-  });
-  let complaint = "";
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (complaint = (complaint + text).slice(-4000)));
+  const measured = await spawnMeasured(command, args, { uid });
   const agent = new Agent({ keepAlive: true });
-  const pid = await pidOf(child, command);
   const end = async () => {
     agent.destroy();
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    child.kill("SIGTERM");
-    const closed = once(child, "close");
-    const isClosed = await Promise.race([closed.then(() => true), pause(10_000, false, { ref: false })]);
-    if (!isClosed) child.kill("SIGKILL");
-    await closed;
+    await measured.end();
   };
   try {
-    await ready(child, agent, port, () => complaint);
+    await ready(measured, agent, port);
   } catch (error) {
     await end();
     throw error;
@@ -159,38 +142,18 @@ async function start(
       await send(agent, port, "GET", withParameters(path, extra), "", "drop");
       return performance.now() - before;
     },
-    cpuMs() {
-      let ns = 0;
-      for (const task of readdirSync(`/proc/${String(pid)}/task`)) {
-        try {
-          const text = readFileSync(`/proc/${String(pid)}/task/${task}/schedstat`, "utf8");
-          ns += Number(text.split(" ")[0]);
-        } catch {
-          // The thread ended between the two readings.
-        }
-      }
-      return ns / 1e6;
-    },
-    resetPeak: () => writeFileSync(`/proc/${String(pid)}/clear_refs`, "5"),
-    peakBytes: () =>
-      Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${String(pid)}/status`, "utf8"))?.[1] ?? 0) * 1024,
+    cpuMs: () => measured.cpuMs(),
+    resetPeak: () => measured.resetPeak(),
+    peakBytes: () => measured.peakBytes(),
     end,
   };
 }
 
-async function pidOf(child: ChildProcess, command: string): Promise<number> {
-  await Promise.race([
-    once(child, "spawn"),
-    once(child, "error").then(([error]) => Promise.reject(new Error(`${command} does not start: ${String(error)}`))),
-  ]);
-  if (child.pid === undefined) throw new Error(`${command} has no process`);
-  return child.pid;
-}
-
-async function ready(child: ChildProcess, agent: Agent, port: number, complaint: () => string): Promise<void> {
+async function ready(engine: MeasuredProcess, agent: Agent, port: number): Promise<void> {
   const attemptsMax = 600;
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
-    if (child.exitCode !== null) throw new Error(`it ended with ${String(child.exitCode)}: ${complaint()}`);
+    const { exitCode } = engine.child;
+    if (exitCode !== null) throw new Error(`it ended with ${String(exitCode)}: ${engine.complaint()}`);
     try {
       await send(agent, port, "GET", "/api/v1/query?query=1");
       return;
@@ -198,7 +161,7 @@ async function ready(child: ChildProcess, agent: Agent, port: number, complaint:
       await pause(100);
     }
   }
-  throw new Error(`it is not ready after a minute: ${complaint()}`);
+  throw new Error(`it is not ready after a minute: ${engine.complaint()}`);
 }
 
 function withParameters(path: string, extra: Readonly<Record<string, string>>): string {
