@@ -27,6 +27,7 @@ function recordedObservations() {
   const observations: Observations = {
     ...silentObservations(),
     counter: add,
+    gauge: (name) => ({ set: (value, ...labels) => void sums.set(`${name} ${labels.join(" ")}`, value) }),
     histogram: (name) => ({ observe: (_value, ...labels) => add(name).add(1, ...labels) }),
   };
   return { sums, observations };
@@ -63,5 +64,7 @@ describe("observed bucket", () => {
     expect(of("operations_total")).toEqual([2, 3, 1, 0, 1, 1]);
     expect(of("operation_failures_total")).toEqual([0, 1, 0, 0, 0, 0]);
     expect(of("operation_duration_seconds")).toEqual([1, 1, 1, 0, 1, 1]);
+    expect(of("operation_fetched_bytes_total")).toEqual([0, 1, 1, 0, 0, 0]);
+    expect(sums.get("thanos_objstore_bucket_last_successful_upload_time file:/bucket")).toBe(impatient.wallMs() / 1000);
   });
 });

@@ -25,6 +25,17 @@ export function withMetrics(bucket: Bucket, observations: Observations, clock: C
     labelNames,
   );
 
+  const fetchedBytes = observations.counter(
+    "thanos_objstore_bucket_operation_fetched_bytes_total",
+    "Total number of bytes fetched from bucket, per operation.",
+    labelNames,
+  );
+  const lastUpload = observations.gauge(
+    "thanos_objstore_bucket_last_successful_upload_time",
+    "Second timestamp of the last successful upload to the bucket.",
+    ["bucket"],
+  );
+
   const start = (operation: Operation) => {
     operations.add(1, bucket.name, operation);
     const startMs = clock.monotonicMs();
@@ -54,9 +65,17 @@ export function withMetrics(bucket: Bucket, observations: Observations, clock: C
   }
   return {
     name: bucket.name,
-    put: (key, body, options) => observe("upload", () => bucket.put(key, body, options)),
-    get: (key, range, signal) =>
-      observe(range === undefined ? "get" : "get_range", () => bucket.get(key, range, signal)),
+    put: async (key, body, options) => {
+      const attributes = await observe("upload", () => bucket.put(key, body, options));
+      lastUpload.set(clock.wallMs() / 1000, bucket.name);
+      return attributes;
+    },
+    get: async (key, range, signal) => {
+      const operation = range === undefined ? "get" : "get_range";
+      const bytes = await observe(operation, () => bucket.get(key, range, signal));
+      fetchedBytes.add(bytes.length, bucket.name, operation);
+      return bytes;
+    },
     attributes: (key, signal) => observe("attributes", () => bucket.attributes(key, signal)),
     delete: (key, signal) => observe("delete", () => bucket.delete(key, signal)),
     async *list(prefix, options) {
