@@ -99,14 +99,16 @@ class MergedCursor implements SeriesCursor {
   async #merge(): Promise<readonly SourceSeries[]> {
     const merged: SourceSeries[] = [];
     while (this.#runs[0] !== undefined && merged.length < batchSeriesMax) {
-      const first = await this.#takeFirst();
+      const first = this.#takeFirst();
       if (first === undefined) break;
+      if (this.#isTopSpent()) await this.#renewTop();
       let chunks: readonly SourceChunk[] | undefined;
       for (let top = this.#runs[0]; top !== undefined; top = this.#runs[0]) {
         const same = top.batch[top.at];
         if (same === undefined || !labelsEqual(same.labels, first.labels)) break;
         chunks = uniteChunks(chunks ?? first.chunks, same.chunks);
-        await this.#takeFirst();
+        this.#takeFirst();
+        if (this.#isTopSpent()) await this.#renewTop();
         if (this.failure !== undefined) break;
       }
       if (this.failure !== undefined) return [];
@@ -115,18 +117,29 @@ class MergedCursor implements SeriesCursor {
     return this.failure === undefined ? merged : [];
   }
 
-  /** The series at the top; the heap is in order again when it resolves. */
-  async #takeFirst(): Promise<SourceSeries | undefined> {
+  /** The series at the top. Where it was the last of its batch, the heap is in order again after `#renewTop` only. */
+  #takeFirst(): SourceSeries | undefined {
     const top = this.#runs[0];
     const series = top?.batch[top.at];
     if (top === undefined || series === undefined) return undefined;
     top.at++;
-    if (top.at === top.batch.length && !(await this.#refill(top))) {
+    if (top.at < top.batch.length) this.#sink(0);
+    return series;
+  }
+
+  #isTopSpent(): boolean {
+    const top = this.#runs[0];
+    return top !== undefined && top.at === top.batch.length;
+  }
+
+  async #renewTop(): Promise<void> {
+    const top = this.#runs[0];
+    if (top === undefined) return;
+    if (!(await this.#refill(top))) {
       const last = this.#runs.pop();
       if (last !== undefined && last !== top && this.#runs.length > 0) this.#runs[0] = last;
     }
     this.#sink(0);
-    return series;
   }
 
   /** Whether the run has more. Its end may be a failure. */
