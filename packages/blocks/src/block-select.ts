@@ -154,7 +154,8 @@ class BlockCursor implements SeriesCursor {
         batch.push(series.whole);
         continue;
       }
-      const chunks: SourceChunk[] = [];
+      // Made with its first chunk, mostly the only one: a list that grows from nothing has room for many more.
+      let chunks: SourceChunk[] | undefined;
       let isMissing = false;
       for (let k = 0, at = 0; at < fields.length; k++, at += chunkFields) {
         const chunkMinMs = fields[at] as number;
@@ -165,15 +166,16 @@ class BlockCursor implements SeriesCursor {
           if (series.deleted !== undefined && coversAll(series.deleted[k] ?? [], chunkMinMs, chunkMaxMs)) continue;
           chunk = segments.peek(chunkMinMs, chunkMaxMs, fields[at + 2] as number);
           if (chunk === undefined) {
-            missing.add(series, k, chunks);
+            missing.add(series, k, (chunks ??= []));
             isMissing = true;
             continue;
           }
           freshCount++;
-          this.#addChunk(series, k, chunk, chunks);
-        } else chunks.push(chunk);
+          this.#addChunk(series, k, chunk, (chunks ??= []));
+        } else if (chunks === undefined) chunks = [chunk];
+        else chunks.push(chunk);
       }
-      if (chunks.length === 0 && !isMissing) continue;
+      if (chunks === undefined || (chunks.length === 0 && !isMissing)) continue;
       const whole: SourceSeries = { labels: series.labels, chunks };
       // Where all chunks are wanted and some are missing, this object is filled below.
       if (isWhole && series.deleted === undefined && !isMissing) series.whole = whole;
