@@ -118,14 +118,14 @@ async function foldSeries(
         if (series.chunks.length === 0) continue;
         if (dropsNow && hasMetadataLabels(series.labels)) throw new LeafUnfit();
         tally.seriesSelected++;
-        collectXorChunks(series, select, chunks);
+        const count = collectXorChunks(series, select, chunks);
         const group = groups.groupOf(series.labels);
-        if (!feed.task.add(chunks, locals.localOf(group))) {
-          if (!fitsTask(chunks, shape)) throw new LeafUnfit();
+        if (!feed.task.add(chunks, count, locals.localOf(group))) {
+          if (!fitsTask(chunks, count, shape)) throw new LeafUnfit();
           await feed.turn();
           batches = undefined;
           locals.begin(feed.task.slab);
-          if (!feed.task.add(chunks, locals.localOf(group))) throw new Error("a series fits no empty task");
+          if (!feed.task.add(chunks, count, locals.localOf(group))) throw new Error("a series fits no empty task");
         }
         names?.see(series.labels, feed.task);
       }
@@ -149,14 +149,19 @@ async function foldSeries(
   }
 }
 
-/** Puts the chunks of a series that the selector may need into `chunks`; throws where there are others than of floats. */
-function collectXorChunks(series: SourceSeries, select: SelectNode, chunks: Uint8Array[]): void {
-  chunks.length = 0;
-  for (const { minTimeMs, maxTimeMs, content } of series.chunks) {
+/**
+ * Puts the chunks of a series that the selector may need into `chunks`, whose length only grows, and gives how many they are.
+ * Throws where there are others than of floats.
+ */
+function collectXorChunks(series: SourceSeries, select: SelectNode, chunks: Uint8Array[]): number {
+  let count = 0;
+  for (let i = 0; i < series.chunks.length; i++) {
+    const { minTimeMs, maxTimeMs, content } = series.chunks[i];
     if (maxTimeMs < select.minTimeMs || minTimeMs > select.maxTimeMs) continue;
     if (content.kind !== "raw" || content.encoding !== xorEncoding) throw new LeafUnfit();
-    chunks.push(content.data);
+    chunks[count++] = content.data;
   }
+  return count;
 }
 
 /** Labels that are dropped with the name, and by which series of one name may differ. */

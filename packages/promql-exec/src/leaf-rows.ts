@@ -56,14 +56,14 @@ export async function eachLeafRow(
     begin();
     for (let seriesId = 0; seriesId < reader.labels.length; seriesId++) {
       const chunks = reader.xorChunksOf(seriesId);
-      if (chunks === undefined || !fitsTask(chunks, shape)) {
+      if (chunks === undefined || !fitsTask(chunks, chunks.length, shape)) {
         ids.push(~seriesId);
         continue;
       }
-      if (!feed.task.add(chunks, 0)) {
+      if (!feed.task.add(chunks, chunks.length, 0)) {
         await feed.turn();
         begin();
-        if (!feed.task.add(chunks, 0)) throw new Error("a series fits no empty task");
+        if (!feed.task.add(chunks, chunks.length, 0)) throw new Error("a series fits no empty task");
       }
       ids.push(seriesId);
       reader.release(seriesId, 0);

@@ -176,19 +176,17 @@ export function createLeafRunner(memory: SharedMemory, scratch: number): (slab: 
       if (!isRange) {
         const asTime = kernel;
         return kernels.latest(
-          ...([
-            timestamps,
-            values,
-            count,
-            stepCount,
-            firstMs,
-            stepMs,
-            offsetMs,
-            rangeMs,
-            asTime,
-            row,
-            present,
-          ] as const),
+          timestamps,
+          values,
+          count,
+          stepCount,
+          firstMs,
+          stepMs,
+          offsetMs,
+          rangeMs,
+          asTime,
+          row,
+          present,
         );
       }
       const left = kernels.dropStale(timestamps, values, count);
