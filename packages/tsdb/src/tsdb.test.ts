@@ -49,13 +49,13 @@ describe("a data folder", () => {
     const before = await chunkLines(tsdb);
     const { cut } = await maintained(tsdb);
     expect(cut.map(({ minTimeMs, maxTimeMs, stats }) => [minTimeMs, maxTimeMs, stats.numSamples])).toEqual([
-      [at(0), at(2), 18],
+      [at(0.5), at(2), 18],
       [at(2), at(4), 24],
     ]);
     expect(cut[0]?.compaction).toMatchObject({ level: 1, sources: [cut[0]?.ulid] });
     expect(await chunkLines(tsdb)).toEqual(before);
     expect(await sampleCount(tsdb)).toBe(count);
-    expect(tsdb.statistics()).toMatchObject({ blocks: 2, minTimeMs: at(0), head: { minTimeMs: at(4) } });
+    expect(tsdb.statistics()).toMatchObject({ blocks: 2, minTimeMs: at(0.5), head: { minTimeMs: at(4) } });
     expect((await maintained(tsdb)).cut).toEqual([]);
   });
 

@@ -1,5 +1,12 @@
 /** A data folder as Prometheus has it: a head for the newest samples, blocks for the rest. */
-import { createBlockWriter, deleteBlockFolder, newUlid, removeLeftovers, type BlockMeta } from "@pleiad/blocks";
+import {
+  createBlockWriter,
+  deleteBlockFolder,
+  newUlid,
+  removeLeftovers,
+  type BlockMeta,
+  type SharedCache,
+} from "@pleiad/blocks";
 import { openHead, type Head, type HeadOptions, type HeadStatistics, type TimeRange } from "@pleiad/head";
 import {
   cursorOf,
@@ -28,6 +35,8 @@ export interface TsdbOptions {
   readonly mayRemove?: (ulid: string) => boolean;
   /** How much of index and chunks each block may keep for the next question. */
   readonly cacheBytesMaxPerBlock: number;
+  /** A bound on what the blocks of many folders keep together. */
+  readonly sharedCache?: SharedCache;
   readonly chunkFileBytesMax: number;
   /** Data passes from the head into a block, or goes, once those who read it have ended; who takes longer fails. */
   readonly drainMs: number;
@@ -86,7 +95,12 @@ export async function openTsdb(
     }
     const { blocks: ulids, quarantined } = await listFolder(files, directory);
     const { externalLabels, intern } = options.head;
-    const blockOptions = { externalLabels, intern, cacheBytesMax: options.cacheBytesMaxPerBlock };
+    const blockOptions = {
+      externalLabels,
+      intern,
+      cacheBytesMax: options.cacheBytesMaxPerBlock,
+      ...(options.sharedCache === undefined ? {} : { sharedCache: options.sharedCache }),
+    };
     const blocks = new LocalBlocks(directory, blockOptions, ports);
     await blocks.addQuarantined(quarantined);
     await blocks.openAll(ulids);
@@ -232,7 +246,7 @@ class OpenTsdb implements Tsdb {
     const writer = await createBlockWriter(files, closed.value.symbols(), {
       directory: this.#directory,
       ulid,
-      minTimeMs: range.minTimeMs,
+      minTimeMs: this.#beginOf(range),
       maxTimeMs: range.maxTimeMs,
       compaction: { level: 1, sources: [ulid], parents: [], isDeletable: false, isFailed: false, hints: [] },
       thanos: undefined,
@@ -267,6 +281,11 @@ class OpenTsdb implements Tsdb {
     });
     await this.#readers.drain(this.#options.drainMs);
     return ok(opened.value);
+  }
+
+  /** As with Prometheus a block goes on where the last one ends, or begins with its first sample: before it nothing is known. */
+  #beginOf({ minTimeMs }: TimeRange): number {
+    return this.#blocks.headFromMs === minTimeMs ? minTimeMs : Math.max(minTimeMs, this.head.statistics().minTimeMs);
   }
 
   /** Removes the blocks past retention. Gives their names. */
