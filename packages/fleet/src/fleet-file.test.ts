@@ -20,7 +20,13 @@ describe("a fleet file becomes a fleet", () => {
     const fleet = fleetOf(small);
     expect(fleet.replicaLabels).toEqual(["replica"]);
     expect(fleet.spreadReplicas).toBe(true);
-    expect(fleet.twin).toEqual({ basePort: 19_000, backfillMs: 7_200_000, retentionMs: 21_600_000 });
+    expect(fleet.twin).toEqual({
+      basePort: 19_000,
+      backfillMs: 7_200_000,
+      retentionMs: 21_600_000,
+      historyMs: 86_400_000,
+      historyIntervalMs: undefined,
+    });
     expect(fleet.clusters[0]).toEqual({
       name: "office-1",
       number: 1,
@@ -175,6 +181,8 @@ describe("the shape, for editors and in the guide", () => {
       "basePort",
       "backfill",
       "retention",
+      "history",
+      "historyInterval",
       "seriesScale",
     ]);
   });

@@ -93,7 +93,13 @@ function assembleFleet(file: FleetFile, membership: Membership, source: FleetSou
           externalLabels: monitoring?.externalLabels ?? defaultMonitoringLabels,
         }
       : undefined,
-    twin: { basePort: file.twin.basePort, backfillMs: file.twin.backfill, retentionMs: file.twin.retention },
+    twin: {
+      basePort: file.twin.basePort,
+      backfillMs: file.twin.backfill,
+      retentionMs: file.twin.retention,
+      historyMs: file.twin.history,
+      historyIntervalMs: file.twin.historyInterval,
+    },
     source,
   };
 }

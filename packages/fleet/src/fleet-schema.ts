@@ -155,6 +155,8 @@ export const fleetFileSchema = z.strictObject({
       basePort: z.int().min(1024).max(32_767).default(19_000),
       backfill: duration(0, 7 * day, ["2h"]).prefault("2h"),
       retention: duration(2 * hour, 30 * day, ["6h"]).prefault("6h"),
+      history: duration(0, 90 * day, ["1d", "14d", "0s"]).prefault("1d"),
+      historyInterval: duration(second, hour, ["2m"]).optional(),
       seriesScale: z.number().min(0).max(1).default(0.01),
     })
     .prefault({}),

@@ -62,6 +62,8 @@ export interface FleetTwin {
   readonly basePort: number;
   readonly backfillMs: number;
   readonly retentionMs: number;
+  readonly historyMs: number; // made up in the bucket; 0 = none
+  readonly historyIntervalMs: number | undefined; // between its samples; undefined = as each cluster is scraped
 }
 
 export interface Fleet {

@@ -17,6 +17,7 @@ export type {
   PlannedCluster,
   PlannedClusterProcess,
   PlannedEdge,
+  PlannedHistory,
   PlannedMonitoring,
   PlannedMonitoringAgent,
   PlannedNode,

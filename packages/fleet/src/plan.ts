@@ -29,6 +29,8 @@ export interface PlannedRole {
   /** Ports on loopback when the plan runs as a twin; undefined where the role does not listen in that way. */
   readonly httpPort: number | undefined;
   readonly grpcPort: number | undefined;
+  /** Of an object store: where its S3 API listens. */
+  readonly s3Port?: number;
 }
 
 export interface PlannedNode {
@@ -128,12 +130,21 @@ export interface PlannedTwin {
   readonly consolePort: number;
   readonly backfillMs: number;
   readonly retentionMs: number;
+  /** Absent where the bucket gets no made-up history. */
+  readonly history?: PlannedHistory;
   /** App clusters share processes: each entry is one process and the clusters in it. */
   readonly clusterProcesses: readonly PlannedClusterProcess[];
 }
 
+/** What of the time before the first start the twin makes up in the bucket, and who does it. */
+export interface PlannedHistory {
+  readonly spanMs: number; // back from the first start
+  readonly intervalMs: number | undefined; // between samples; undefined = as each cluster is scraped
+  readonly processes: readonly PlannedClusterProcess[];
+}
+
 export interface PlannedClusterProcess {
-  readonly name: string; // `clusters-a1`
+  readonly name: string; // `clusters-a1`, `history-1`
   readonly clusters: readonly string[];
   readonly httpPort: number; // /metrics and /-/ready of the process
 }

@@ -7,6 +7,7 @@ import { placeRoles, roleId, type PlacedReplica } from "./placement.ts";
 import type {
   Plan,
   PlannedCluster,
+  PlannedHistory,
   PlannedMonitoring,
   PlannedNode,
   PlannedRegion,
@@ -63,6 +64,7 @@ function assemblePlan(fleet: Fleet, placed: readonly PlacedReplica[], ports: Por
       consolePort: ports.consolePort,
       backfillMs: twin.backfillMs,
       retentionMs: twin.retentionMs,
+      ...plannedHistory(fleet, roles, ports),
       clusterProcesses: regions.map((region, i) => ({
         name: `clusters-${region.name}`,
         clusters: region.clusters,
@@ -70,6 +72,25 @@ function assemblePlan(fleet: Fleet, placed: readonly PlacedReplica[], ports: Por
       })),
     },
   };
+}
+
+/** As many as the machines that twins run on have cores to spare. */
+const historyProcessCount = 2;
+
+/** Nothing where there is no bucket to put it into. */
+function plannedHistory(
+  { twin, clusters }: Fleet,
+  roles: readonly PlannedRole[],
+  ports: PortPlan,
+): { readonly history?: PlannedHistory } {
+  const made = clusters.filter(({ twinSeries }) => twinSeries > 0).map(({ name }) => name);
+  if (twin.historyMs === 0 || made.length === 0 || !roles.some(({ kind }) => kind === "object-store")) return {};
+  const processes = Array.from({ length: Math.min(historyProcessCount, made.length) }, (_, i) => ({
+    name: `history-${i + 1}`,
+    clusters: made.filter((_, n) => n % historyProcessCount === i),
+    httpPort: ports.historyProcessPort(i),
+  }));
+  return { history: { spanMs: twin.historyMs, intervalMs: twin.historyIntervalMs, processes } };
 }
 
 function plannedRole(placed: PlacedReplica, index: number, ports: PortPlan): PlannedRole {
@@ -84,6 +105,7 @@ function plannedRole(placed: PlacedReplica, index: number, ports: PortPlan): Pla
     memoryBytes: role.memoryBytes,
     httpPort: ports.roleHttpPort(index, role.kind),
     grpcPort: ports.roleGrpcPort(index, role.kind),
+    ...(role.kind === "object-store" ? { s3Port: ports.s3Port(replica) } : {}),
   };
 }
 
@@ -217,12 +239,12 @@ function checkClusterNames({ roles, clusters }: Plan, log: ProblemLog): void {
 
 /** The twin names its processes, and their logs, after nodes and after the regions whose clusters they hold. */
 function checkNodeNames({ nodes, twin }: Plan, log: ProblemLog): void {
-  const processes = new Set(twin.clusterProcesses.map(({ name }) => name));
+  const processes = new Set([...twin.clusterProcesses, ...(twin.history?.processes ?? [])].map(({ name }) => name));
   for (const { name } of nodes) {
     if (!processes.has(name)) continue;
     log.atKey(["nodes", name], {
       code: "NAME_TAKEN",
-      expected: "a node name that no process of clusters has",
+      expected: "a node name that no other process of the twin has",
       found: name,
     });
   }
