@@ -11,6 +11,7 @@ import { defaultQueryGate } from "./query-gate.ts";
 import { queryRoutes } from "./query-routes.ts";
 import { createRouter, type RouterPorts } from "./router.ts";
 import { seriesRoutes } from "./series-routes.ts";
+import { exemplarRoutes, type ExemplarSource } from "./exemplar-routes.ts";
 import { statusRoutes, type BuildInfo, type StoreListing } from "./status-routes.ts";
 
 export interface HttpApiLimits {
@@ -30,6 +31,8 @@ export const defaultHttpApiLimits: HttpApiLimits = {
 export interface HttpApiOptions extends ProbeRoutesOptions {
   readonly engine: Engine;
   readonly source: SeriesSource;
+  /** Whoever keeps exemplars; without one there are none. */
+  readonly exemplars?: ExemplarSource;
   readonly stores: () => StoreListing;
   readonly buildInfo: BuildInfo;
   /** Removed from answers unless a request says `dedup=false` or names others. */
@@ -51,6 +54,7 @@ export function createHttpApi(options: HttpApiOptions, ports: RouterPorts): Http
     ...queryRoutes({ engine, source, defaults, gate, timeoutMs: limits.timeoutMs }, ports),
     ...seriesRoutes({ source, defaults, timeoutMs: limits.timeoutMs, seriesMax: limits.seriesMax }, ports),
     ...statusRoutes(options),
+    ...exemplarRoutes(options.exemplars),
     ...probeRoutes(options),
   ];
   return createRouter(routes, options.access, ports);

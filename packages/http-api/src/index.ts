@@ -1,4 +1,5 @@
 export { judgeAccess, loopbackAccess, type AccessOptions, type AccessVerdict } from "./access.ts";
+export type { ExemplarSource, SeriesExemplars } from "./exemplar-routes.ts";
 export {
   createHttpApi,
   createProbeApi,

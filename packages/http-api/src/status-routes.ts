@@ -1,10 +1,7 @@
 /** What a server says about itself: its stores, its build, and the questions of Grafana that have no source here yet. */
 import { fail, labelsToRecord, ok, type Labels, type Result } from "@pleiad/model";
-import { parseExpression } from "@pleiad/promql-syntax";
 import { badData, invalidParameter, wholeAnswer, type ApiAnswer, type ApiFailure } from "./envelope.ts";
 import { quoteJson } from "./json-text.ts";
-import { timeMaxMs, timeMinMs } from "./parameter-text.ts";
-import { readTime } from "./request-settings.ts";
 import type { Route, RouteRequest } from "./router.ts";
 
 /** One endpoint that a querier asks, as Thanos lists it. */
@@ -59,7 +56,6 @@ export function statusRoutes({ stores, buildInfo }: StatusRoutesOptions): readon
     get("targets", "targets", () =>
       ok(wholeAnswer({ activeTargets: [], droppedTargets: [], droppedTargetCounts: {} })),
     ),
-    { ...get("query_exemplars", "exemplars", listExemplars), methods: ["GET", "POST"] },
   ];
 }
 
@@ -95,16 +91,4 @@ function listStores({ stores, missingClusters }: StoreListing): ApiAnswer {
 /** RFC 3339; the zero time of Go where there is none. */
 function formatTime(timeMs: number | undefined): string {
   return timeMs === undefined ? "0001-01-01T00:00:00Z" : new Date(timeMs).toISOString();
-}
-
-/** No exemplars are kept. Grafana only probes: any success, an empty one too, tells it that it may ask. */
-function listExemplars({ form }: RouteRequest): Result<ApiAnswer, ApiFailure> {
-  const start = readTime(form, "start", timeMinMs);
-  if (!start.ok) return start;
-  const end = readTime(form, "end", timeMaxMs);
-  if (!end.ok) return end;
-  if (end.value < start.value) return fail(badData("end timestamp must not be before start timestamp"));
-  const query = parseExpression(form.first("query"));
-  if (!query.ok) return fail(badData(query.failure.message));
-  return ok(wholeAnswer([]));
 }
