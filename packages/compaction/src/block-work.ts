@@ -90,7 +90,7 @@ export async function makeBlock(
   options: BlockWorkOptions,
   ports: BlockWorkPorts,
 ): Promise<Result<string | undefined, BlockWorkFailure>> {
-  const ulid = outputUlid(work);
+  const ulid = outputUlid(work, options.chunkFileBytesMax);
   if (work.listing.blocks.has(ulid)) return ok(ulid);
   const { files } = ports;
   const folder = `${options.directory}/${workPrefix}${ulid}`;
@@ -111,10 +111,11 @@ export async function makeBlock(
 }
 
 /** The first name that was not used up: a block that is being deleted must not come back to life under its marks. */
-function outputUlid({ recipe, inputs, listing }: BlockWork): string {
+function outputUlid({ recipe, inputs, listing }: BlockWork, chunkFileBytesMax: number): string {
   const ulids = inputs.map(({ ulid }) => ulid);
   for (let attempt = 0; ; attempt++) {
-    const ulid = derivedUlid(recipe, ulids, attempt);
+    // Chunk files of another length are other bytes.
+    const ulid = derivedUlid(`${recipe} ${chunkFileBytesMax}`, ulids, attempt);
     const isMarked =
       listing.blocks.get(ulid)?.marks.has("deletion") === true ||
       listing.partial.get(ulid)?.deletionMark !== undefined ||

@@ -67,8 +67,10 @@ export class BucketCleaning {
       if (ulidTimeMs(ulid) <= nowMs + clockToleranceMs) continue;
       const reason = `block ${ulid} was made at ${new Date(ulidTimeMs(ulid)).toISOString()}, which is in the future here`;
       this.#ports.observations.log("error", "Nothing is expired or deleted: a clock is wrong.", { reason });
+      this.#metrics.cleaningStopped.set(1);
       return false;
     }
+    this.#metrics.cleaningStopped.set(0);
     return true;
   }
 

@@ -55,6 +55,10 @@ export function compactorMetrics(observations: Pick<Observations, "counter" | "g
       "thanos_compact_aborted_partial_uploads_deletion_attempts_total",
       "Uploads that broke off long ago, removed.",
     ),
+    cleaningStopped: gauge(
+      "pleiad_compact_cleaning_stopped",
+      "1 while a clock that is wrong keeps all deletions, else 0.",
+    ),
     deleteDelay: gauge("thanos_delete_delay_seconds", "From the mark to the deletion of a block."),
   };
 }

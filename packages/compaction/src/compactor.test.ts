@@ -411,7 +411,7 @@ describe("retention", () => {
   });
 
   it("deletes nothing by a clock that is behind", async () => {
-    const { bucket, pass, clock } = world(160);
+    const { bucket, pass, clock, figures } = world(160);
     await putBlocks(bucket, 144, {}, 48);
     await putBlock(bucket, {
       from: 144,
@@ -422,6 +422,7 @@ describe("retention", () => {
     });
     await pass({ retention });
     expect(await describeBlocks(bucket)).toContain('0-48 raw L1 {cluster="a"}');
+    expect(figures.get("pleiad_compact_cleaning_stopped")).toBe(1);
   });
 
   it.each([
