@@ -74,7 +74,7 @@ export interface ScrapeLoop {
 /** Begins at once; the first scrape comes at the target's place in the interval. */
 export function createScrapeLoop(
   target: ScrapeTarget,
-  head: Head,
+  head: Pick<Head, "appender">,
   ports: Pick<Ports, "clock" | "network" | "observations">,
   options: ScrapeOptions = defaultScrapeOptions,
 ): ScrapeLoop {
@@ -134,7 +134,7 @@ interface PageCounts {
 
 function createScraper(
   target: ScrapeTarget,
-  head: Head,
+  head: Pick<Head, "appender">,
   ports: Pick<Ports, "clock" | "network" | "observations">,
   options: ScrapeOptions,
   stopSignal: AbortSignal,

@@ -133,7 +133,7 @@ describe("an agent", () => {
   it("fills in the past before it scrapes or serves", async () => {
     const { ports } = await openWorld();
     const agent = await start(ports, {
-      beforeScraping: async (head) => {
+      beforeScraping: async ({ head }) => {
         expect((await ask(ports, "scrapes_total")).failure?.kind).toBe("unavailable");
         const appender = head.appender();
         const ref = appender.series(labelsFromRecord({ __name__: "past" }));
@@ -164,8 +164,8 @@ describe("an agent that cannot start says why, and leaves nothing open", () => {
     const { ports } = await openWorld();
     ports.files.failFrom(1, "EACCES");
     const started = await startAgent(options, ports);
-    expect(!started.ok && started.failure.kind).toBe("head");
-    expect(!started.ok && started.failure.message).toMatch(/^\/data\/a1: EACCES: makeDirectory \/data\/a1\/wal$/);
+    expect(!started.ok && started.failure.kind).toBe("folder");
+    expect(!started.ok && started.failure.message).toMatch(/^\/data\/a1: EACCES: makeDirectory \/data\/a1$/);
   });
 
   it("when the past cannot be filled in", async () => {

@@ -1,125 +1,153 @@
-/** The agent of one cluster: scrapes its targets into a head and serves the head over StoreAPI. */
+/**
+ * The agent of one cluster: scrapes its targets into a data folder, serves that over StoreAPI, and takes its blocks to
+ * object storage.
+ */
+import type { SharedCache } from "@pleiad/blocks";
 import { defaultExpositionLimits, type ExpositionLimits } from "@pleiad/exposition";
-import {
-  defaultHead,
-  formatHeadFailure,
-  openHead,
-  type Head,
-  type HeadLimits,
-  type HeadStatistics,
-} from "@pleiad/head";
+import { defaultHead, formatHeadFailure, type HeadLimits } from "@pleiad/head";
 import { fail, labelValue, ok, type Labels, type Result } from "@pleiad/model";
-import type { Listener, Ports, Service } from "@pleiad/ports";
+import type { Bucket, Listener, Ports, Service } from "@pleiad/ports";
 import { createScrapeLoop, type ScrapeTarget, type TargetStatus } from "@pleiad/scrape";
 import { storeHandlers, type StoreIdentity } from "@pleiad/storeapi";
+import {
+  createShipper,
+  defaultShipper,
+  defaultTsdb,
+  formatTsdbFailure,
+  openTsdb,
+  type Tsdb,
+  type TsdbStatistics,
+} from "@pleiad/tsdb";
 import { withConstantLabel } from "./constant-label.ts";
 import { startMaintenance } from "./maintenance.ts";
 
 export interface AgentOptions {
   readonly name: string; // of the service
-  readonly directory: string; // of the head, absolute
+  readonly directory: string; // the data folder, absolute
   readonly externalLabels: Labels; // of every series; `cluster` also labels the agent's own metrics, else the name does
   readonly grpcAddress: string; // of StoreAPI
   readonly targets: readonly ScrapeTarget[];
   readonly scrapeIntervalMs: number;
   readonly scrapeTimeoutMs?: number; // by default the interval, but at most 10 s
+  /** Of blocks. Where there is object storage, none goes before it is there. */
   readonly retentionMs: number;
+  /** Where blocks are taken to, each once; agents of one process share it. Without it they only stay here. */
+  readonly objectStorage?: Bucket;
   /** Gives one string for all equal ones; agents of one process share it. */
   readonly intern?: (text: string) => string;
+  /** A bound on what open blocks keep in memory; agents of one process share it. */
+  readonly blockCache?: SharedCache;
   readonly limits?: { readonly page?: ExpositionLimits; readonly head?: HeadLimits };
   /** Whether a page without a Content-Type is taken for the text format, as Prometheus did before version 3. */
   readonly fallbackToText?: boolean;
-  /** Runs when the head is open and before anything is scraped or served: to fill in the past. */
-  readonly beforeScraping?: (head: Head) => Promise<Result<unknown, string>>;
+  /** Runs when the folder is open and before anything is scraped or served: to fill in the past. */
+  readonly beforeScraping?: (folder: AgentFolder) => Promise<Result<unknown, string>>;
 }
+
+/** The data folder, for samples of the past to come in. */
+export type AgentFolder = Pick<Tsdb, "head" | "statistics">;
 
 /** Why an agent did not start; the message names the folder or the address. */
 export interface AgentFailure {
-  readonly kind: "head" | "past" | "listen";
+  readonly kind: "folder" | "past" | "listen";
   readonly message: string;
 }
 
 export interface Agent extends Service {
-  readonly head: Head;
   readonly grpcAddress: string; // as bound
   targets(): readonly TargetStatus[];
-  statistics(): HeadStatistics;
+  statistics(): TsdbStatistics;
 }
 
 const scrapeTimeoutMaxMs = 10_000;
 
-/** Opens the head, fills in the past, serves, scrapes, in this order; what was opened is closed again on a failure. */
-export async function startAgent(options: AgentOptions, ports: Ports): Promise<Result<Agent, AgentFailure>> {
-  const cluster = labelValue(options.externalLabels, "cluster") || options.name;
-  const own: Ports = { ...ports, observations: withConstantLabel(ports.observations, "cluster", cluster) };
+/** Of one block, below what all blocks share. */
+const cacheBytesMaxPerBlock = 1024 * 1024;
 
-  const opened = await openHead(
+/** Opens the folder, fills in the past, serves, scrapes, in this order; what was opened is closed again on a failure. */
+export async function startAgent(options: AgentOptions, ports: Ports): Promise<Result<Agent, AgentFailure>> {
+  const { directory, externalLabels, retentionMs, objectStorage, blockCache } = options;
+  const cluster = labelValue(externalLabels, "cluster") || options.name;
+  const own: Ports = { ...ports, observations: withConstantLabel(ports.observations, "cluster", cluster) };
+  const shipper =
+    objectStorage === undefined
+      ? undefined
+      : createShipper(objectStorage, { ...defaultShipper, directory, externalLabels }, own);
+
+  const opened = await openTsdb(
+    directory,
     {
-      ...defaultHead,
-      directory: options.directory,
-      externalLabels: options.externalLabels,
-      retentionMs: options.retentionMs,
-      intern: options.intern ?? ((text) => text),
-      limits: options.limits?.head ?? defaultHead.limits,
+      ...defaultTsdb,
+      head: {
+        ...defaultHead,
+        externalLabels,
+        intern: options.intern ?? ((text) => text),
+        limits: options.limits?.head ?? defaultHead.limits,
+      },
+      retention: { retentionMs, retentionBytesMax: 0 },
+      cacheBytesMaxPerBlock,
+      ...(blockCache === undefined ? {} : { sharedCache: blockCache }),
+      ...(shipper === undefined ? {} : { mayRemove: (ulid: string) => shipper.isUploaded(ulid) }),
     },
     own,
   );
-  if (!opened.ok) return fail({ kind: "head", message: `${options.directory}: ${formatHeadFailure(opened.failure)}` });
-  const head = opened.value;
+  if (!opened.ok) return fail({ kind: "folder", message: `${directory}: ${formatTsdbFailure(opened.failure)}` });
+  const tsdb = opened.value;
 
-  const filled = await options.beforeScraping?.(head);
+  const filled = await options.beforeScraping?.(tsdb);
   if (filled?.ok === false) {
-    await head.close();
-    return fail({ kind: "past", message: `${options.directory}: ${filled.failure}` });
+    await tsdb.close();
+    return fail({ kind: "past", message: `${directory}: ${filled.failure}` });
   }
 
   let listener: Listener;
   try {
-    const handlers = storeHandlers(head, () => identityOf(head, options.externalLabels));
+    const handlers = storeHandlers(tsdb, () => identityOf(tsdb, externalLabels));
     listener = await own.network.serveRpc(options.grpcAddress, handlers);
   } catch (error) {
-    await head.close();
+    await tsdb.close();
     const reason = error instanceof Error ? error.message : String(error);
     return fail({ kind: "listen", message: `StoreAPI on ${options.grpcAddress}: ${reason}` });
   }
 
   const loops = options.targets.map((target) =>
-    createScrapeLoop(target, head, own, {
+    createScrapeLoop(target, tsdb.head, own, {
       intervalMs: options.scrapeIntervalMs,
       timeoutMs: options.scrapeTimeoutMs ?? Math.min(options.scrapeIntervalMs, scrapeTimeoutMaxMs),
       limits: options.limits?.page ?? defaultExpositionLimits,
       fallbackToText: options.fallbackToText ?? false,
     }),
   );
-  const maintenance = startMaintenance(head, own);
-  let stopping = false;
+  const maintenance = startMaintenance(tsdb, own);
+  const stopping = new AbortController();
+  const shipping = shipper?.run(stopping.signal);
   return ok({
     name: options.name,
-    head,
     grpcAddress: listener.address,
     targets: () => loops.map((loop) => loop.status()),
-    statistics: () => head.statistics(),
+    statistics: () => tsdb.statistics(),
     ready: () => {
-      if (stopping) return { ready: false, reason: "stopping" };
-      const { commitFailure } = head.statistics();
+      if (stopping.signal.aborted) return { ready: false, reason: "stopping" };
+      const { commitFailure } = tsdb.head.statistics();
       if (commitFailure === undefined) return { ready: true };
       return { ready: false, reason: `takes no samples: ${formatHeadFailure(commitFailure)}` };
     },
     stop: async (graceMs) => {
-      stopping = true;
-      await Promise.all([listener.close(graceMs), maintenance.stop(), ...loops.map((loop) => loop.stop())]);
-      const closed = await head.close();
+      // An upload that is broken off goes on at the next start.
+      stopping.abort();
+      await Promise.all([listener.close(graceMs), maintenance.stop(), shipping, ...loops.map((loop) => loop.stop())]);
+      const closed = await tsdb.close();
       if (closed.ok) return;
-      const reason = formatHeadFailure(closed.failure);
-      own.observations.log("error", "The head could not be closed in good order.", { reason });
+      const reason = formatTsdbFailure(closed.failure);
+      own.observations.log("error", "The data folder could not be closed in good order.", { reason });
     },
   });
 }
 
-/** As a sidecar beside a Prometheus: external labels, and all times from the head's first sample on. */
-function identityOf(head: Head, externalLabels: Labels): StoreIdentity {
+/** As a sidecar beside a Prometheus: external labels, and all times from the folder's first sample on. */
+function identityOf(tsdb: Tsdb, externalLabels: Labels): StoreIdentity {
   const maxTimeMs = Number.MAX_SAFE_INTEGER;
-  const firstMs = head.statistics().minTimeMs;
+  const firstMs = tsdb.statistics().minTimeMs;
   const minTimeMs = Number.isNaN(firstMs) ? maxTimeMs : firstMs;
   return {
     componentType: "sidecar",

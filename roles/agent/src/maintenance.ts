@@ -1,6 +1,6 @@
-/** Keeps a head small, and its figures on the page of metrics. */
-import { formatHeadFailure, type Head } from "@pleiad/head";
+/** Keeps a data folder small, and the figures of its head on the page of metrics. */
 import type { Ports } from "@pleiad/ports";
+import { formatTsdbFailure, type Tsdb } from "@pleiad/tsdb";
 
 export interface Maintenance {
   /** Resolves when no maintenance runs any more. */
@@ -8,27 +8,27 @@ export interface Maintenance {
 }
 
 const figuresIntervalMs = 15_000;
-/** Times that the figures are renewed for each time that the head drops what is past its retention and cuts its log. */
+/** Times that the figures are renewed for each time that blocks are cut, and that what is past retention goes. */
 const figuresPerMaintenance = 8;
 
 /** Begins with the figures; the first maintenance comes after two minutes, the next ones two minutes apart. */
 export function startMaintenance(
-  head: Head,
+  tsdb: Tsdb,
   { clock, observations }: Pick<Ports, "clock" | "observations">,
 ): Maintenance {
   const stopping = new AbortController();
-  const showFigures = headFigures(head, observations);
+  const showFigures = headFigures(tsdb, observations);
 
   async function run(): Promise<void> {
     for (let round = 1; ; round++) {
       showFigures();
       await clock.sleep(figuresIntervalMs, stopping.signal);
       if (round % figuresPerMaintenance !== 0) continue;
-      const maintained = await head.maintain(clock.wallMs());
-      // What was to be dropped stays for now; the next round tries again.
+      const maintained = await tsdb.maintain(clock.wallMs());
+      // What was to be cut or dropped stays for now; the next round tries again.
       if (!maintained.ok) {
-        const reason = formatHeadFailure(maintained.failure);
-        observations.log("error", "The head could not be maintained.", { reason });
+        const reason = formatTsdbFailure(maintained.failure);
+        observations.log("error", "The data folder could not be maintained.", { reason });
       }
     }
   }
@@ -45,7 +45,7 @@ export function startMaintenance(
 }
 
 /** A function that brings the metrics of a head up to date, under Prometheus's names. */
-function headFigures(head: Head, observations: Ports["observations"]): () => void {
+function headFigures({ head }: Tsdb, observations: Ports["observations"]): () => void {
   const series = observations.gauge("prometheus_tsdb_head_series", "Series in the head.");
   const chunks = observations.gauge("prometheus_tsdb_head_chunks", "Chunks in the head.");
   const minTime = observations.gauge("prometheus_tsdb_head_min_time", "Time of the oldest sample, in milliseconds.");
