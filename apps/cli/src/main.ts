@@ -2,6 +2,7 @@
 /** The `pleiad` command: flags in, exit code out. */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { bucketInspectCommand, bucketListCommand, bucketVerifyCommand, type BucketOptions } from "./commands/bucket.ts";
 import { planCommand } from "./commands/plan.ts";
 import { queryCommand, type QueryCommandOptions } from "./commands/query.ts";
 import {
@@ -17,6 +18,15 @@ import { CommandFailure, exitCodes } from "./exit-codes.ts";
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
   version: string;
 };
+interface BucketFlags {
+  readonly objstore?: string;
+  readonly dir?: string;
+  readonly label: readonly string[];
+}
+
+const bucketOptionsOf = ({ objstore, dir, label }: BucketFlags): BucketOptions => ({ objstore, directory: dir, label });
+const collect = (value: string, before: readonly string[]) => [...before, value];
+
 const stateOption = new Option("--state <folder>", "folder that holds the twin's state").default(".pleiad");
 
 const splitNames = (text: string, before: readonly string[]) => [
@@ -104,6 +114,28 @@ tsdb
   .description("read every block from end to end and say what is wrong")
   .argument("<folder>", "a data folder, or one block")
   .action(async (folder: string) => await tsdbVerifyCommand(folder));
+
+const bucket = program.command("bucket").description("look at the blocks in object storage");
+
+const bucketCommand = (name: string, description: string) =>
+  bucket
+    .command(name)
+    .description(description)
+    .option("--objstore <file>", "object storage, in the form of Thanos's --objstore.config-file")
+    .option("--dir <folder>", "the bucket is this folder")
+    .option("--label <name=value>", "only blocks with this external label; may be repeated", collect, []);
+
+bucketCommand("ls", "list every block").action(
+  async (options: BucketFlags) => await bucketListCommand(bucketOptionsOf(options)),
+);
+bucketCommand("inspect", "sum up what each stream of blocks holds").action(
+  async (options: BucketFlags) => await bucketInspectCommand(bucketOptionsOf(options)),
+);
+bucketCommand("verify", "read blocks from end to end and say what is wrong")
+  .argument("[block]", "ULID; default: all")
+  .action(
+    async (ulid: string | undefined, options: BucketFlags) => await bucketVerifyCommand(ulid, bucketOptionsOf(options)),
+  );
 
 // `pleiad plan | head` has read enough: no reason for a stack trace.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Plan } from "@pleiad/fleet";
-import { runningRoleKinds, startTwin, type Twin, type TwinProgress } from "@pleiad/twin";
+import { runsInTwin, startTwin, type Twin, type TwinProgress } from "@pleiad/twin";
 import { Listr } from "listr2";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
 import { loadPlan } from "../fleet-input.ts";
@@ -146,7 +146,7 @@ function describe(plan: Plan, twin: Twin, tookMs: number): string {
     `  curl '${twin.consoleUrl}/api/v1/query?query=up'`,
     "",
   ];
-  const planned = plan.roles.filter((role) => !runningRoleKinds.has(role.kind)).length;
+  const planned = plan.roles.filter((role) => !runsInTwin(role, plan)).length;
   if (planned > 0) lines.push(`  ${planned} planned roles do not run in the twin yet; the console shows which.`, "");
   lines.push("Ctrl-C stops everything.", "");
   return lines.join("\n");
