@@ -50,6 +50,9 @@ export function timeRangeOf(metas: readonly BlockMeta[]): { readonly minTimeMs: 
   };
 }
 
+/** On a block of samples that came too late for the block of their time: Prometheus's word. */
+export const outOfOrderHint = "from-out-of-order";
+
 /** One level above the highest, from all their sources. */
 export function mergedCompaction(metas: readonly BlockMeta[]): BlockMeta["compaction"] {
   return {
@@ -58,7 +61,7 @@ export function mergedCompaction(metas: readonly BlockMeta[]): BlockMeta["compac
     parents: metas.map(({ ulid, minTimeMs, maxTimeMs }) => ({ ulid, minTimeMs, maxTimeMs })),
     isDeletable: false,
     isFailed: false,
-    hints: [],
+    hints: metas.every(({ compaction }) => compaction.hints.includes(outOfOrderHint)) ? [outOfOrderHint] : [],
   };
 }
 

@@ -79,6 +79,7 @@ export interface TestBlock {
   readonly madeMs?: number; // in its ULID; without it the end of the block
   readonly samplesPerChunk?: number;
   readonly resolutionMs?: number;
+  readonly hints?: readonly string[];
 }
 
 const ulids = seededRandom(4711);
@@ -94,7 +95,14 @@ export async function putBlock(bucket: Bucket, block: TestBlock): Promise<BlockM
     ulid,
     minTimeMs: epochMs + block.from * hourMs,
     maxTimeMs: epochMs + block.to * hourMs,
-    compaction: { level: 1, sources: [ulid], parents: [], isDeletable: false, isFailed: false, hints: [] },
+    compaction: {
+      level: 1,
+      sources: [ulid],
+      parents: [],
+      isDeletable: false,
+      isFailed: false,
+      hints: block.hints ?? [],
+    },
     thanos: {
       labels: block.labels,
       resolutionMs: block.resolutionMs ?? 0,

@@ -210,6 +210,18 @@ describe("blocks that overlap", () => {
     expect(await readAll(bucket)).toEqual(all);
   });
 
+  it("of samples that came late are merged with those that came in time", async () => {
+    const { bucket, pass } = world(12);
+    const hints = ["from-out-of-order"];
+    await putBlock(bucket, { from: 0, to: 2, labels: external, series: replicaSeries(0, 2, 0) });
+    await putBlock(bucket, { from: 0, to: 2, labels: external, series: replicaSeries(0, 2, 1), hints });
+    const before = await readAll(bucket);
+    expect((await pass()).status.halted).toEqual([]);
+    expect(await describeBlocks(bucket)).toEqual(['0-2 raw L2 {cluster="a"}']);
+    expect(await readAll(bucket)).toEqual(before);
+    expect([...(await listBlocks(bucket)).values()].at(-1)?.stats.numSamples).toBeLessThanOrEqual(before.length);
+  });
+
   it("and disagree halt their stream alone, with the blocks by name and what to do", async () => {
     const { bucket, open, clock, figures, signal } = world(12);
     const first = await putBlock(bucket, { from: 0, to: 2, labels: external, series: replicaSeries(0, 2, 0) });

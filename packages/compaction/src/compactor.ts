@@ -24,7 +24,8 @@ import { findExpired, planDownsampling, resolutionName, retentionFault, type Ret
 import { viewBlocks, type BlockView } from "./block-view.ts";
 import { clearWorkFolder, makeBlock, type BlockWorkFailure, type BlockWorkOptions } from "./block-work.ts";
 import { BucketCleaning } from "./bucket-cleaning.ts";
-import { compactBlocks } from "./compact-blocks.ts";
+import type { OverlapMerge } from "./chunk-merge.ts";
+import { compactBlocks, outOfOrderHint } from "./compact-blocks.ts";
 import {
   countBacklog,
   defaultPlan,
@@ -305,7 +306,7 @@ class BucketCompactor implements Compactor {
   ): Promise<boolean> {
     const { observations, clock, files } = this.#ports;
     const resolution = String(group.resolutionMs);
-    const overlap = areReplicas(plan.blocks) ? this.#options.replicaMerge : "identical";
+    const overlap = overlapMerge(plan.blocks, this.#options.replicaMerge);
     const work = workOf(group, formatPlan(plan));
     const started = { ...work, step: "waiting" };
     this.#running = started;
@@ -470,6 +471,12 @@ function downsamplingOf(meta: BlockMeta, toMs: number, replicaLabels: ReadonlySe
   const [group] = groupBlocks([meta], replicaLabels);
   if (group === undefined) throw new Error("a block without a group");
   return workOf(group, `downsample to ${resolutionName(toMs)}: ${meta.ulid}`);
+}
+
+function overlapMerge(blocks: readonly BlockMeta[], replicaMerge: ReplicaMerge): OverlapMerge {
+  if (areReplicas(blocks)) return replicaMerge;
+  // Samples that came late are in a block of their own beside the others of their time: no one has them twice.
+  return blocks.some(({ compaction }) => compaction.hints.includes(outOfOrderHint)) ? "one-to-one" : "identical";
 }
 
 /** Whether the blocks are of several producers, so that their samples may differ. */
