@@ -22,12 +22,15 @@ export interface RaceRow {
 
 const warmUps = 4;
 
-/** One row a query: `runs` requests to each engine, one after the other. The first engine is ours. */
+/** Of quick questions. */
+const runsMax = 200;
+
+/** One row a query: `runsMin` requests to each engine and more while `secondsUsual` last, one after the other. The first engine is ours. */
 export async function raceEngines(
   engines: readonly EngineProcess[],
   query: ReferenceQuery,
   data: ReferenceData,
-  runs: number,
+  { runsMin, secondsUsual }: { readonly runsMin: number; readonly secondsUsual: number },
 ): Promise<RaceRow> {
   const path = pathOf(query, data);
   const bodies = new Map<string, Buffer>();
@@ -47,7 +50,9 @@ export async function raceEngines(
   bodies.clear();
   const times = new Map(engines.map((engine) => [engine.name, [] as number[]]));
   const cpu = new Map(engines.map((engine) => [engine.name, 0]));
-  for (let i = 0; i < runs; i++) {
+  const startMs = performance.now();
+  let runs = 0;
+  for (; runs < runsMin || (runs < runsMax && performance.now() - startMs < secondsUsual * 1000); runs++) {
     for (const engine of engines) {
       const before = engine.cpuMs();
       times.get(engine.name)?.push(await engine.time(path));

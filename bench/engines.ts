@@ -3,7 +3,8 @@
  *
  *   --data FOLDER    where the reference blocks are, or shall be made (default: below the system's temporary folder)
  *   --clusters N     of the reference fleet (220); a fleet of another size needs a folder of its own
- *   --runs N         requests a query and engine (20)
+ *   --runs N         requests a query and engine at least (20)
+ *   --seconds N      more of them while these last, up to 200 (4)
  *   --only A,B       queries by name
  *   --engines A,B    of pleiad, prometheus, victoria-metrics (all)
  *   --port N         the first of three (24600)
@@ -22,6 +23,7 @@ const { values: flags } = parseArgs({
     data: { type: "string", default: join(tmpdir(), "pleiad-reference-fleet") },
     clusters: { type: "string", default: "220" },
     runs: { type: "string", default: "20" },
+    seconds: { type: "string", default: "4" },
     only: { type: "string" },
     engines: { type: "string", default: "pleiad,prometheus,victoria-metrics" },
     port: { type: "string", default: "24600" },
@@ -47,7 +49,10 @@ try {
   process.stdout.write(heading(names));
   for (const query of referenceQueries(clusters)) {
     if (only !== undefined && !only.includes(query.name)) continue;
-    const row = await raceEngines(engines, query, data, Number(flags.runs));
+    const row = await raceEngines(engines, query, data, {
+      runsMin: Number(flags.runs),
+      secondsUsual: Number(flags.seconds),
+    });
     process.stdout.write(rowText(row, names));
     isWrong ||= isDifferent(row);
   }
