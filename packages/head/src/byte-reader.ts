@@ -11,9 +11,11 @@ export class ByteReader {
   readonly end: number;
   at: number;
   failed = false;
+  readonly #view: DataView;
 
   constructor(bytes: Uint8Array, from: number, end: number) {
     this.bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.at = from;
     this.end = end;
   }
@@ -28,10 +30,10 @@ export class ByteReader {
   }
 
   i32(): number {
-    if (this.at + 4 > this.end) return this.fail();
-    const { bytes, at } = this;
+    const { at } = this;
+    if (at + 4 > this.end) return this.fail();
     this.at = at + 4;
-    return ((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0);
+    return this.#view.getInt32(at);
   }
 
   u32(): number {
@@ -58,13 +60,42 @@ export class ByteReader {
   }
 
   varint(): number {
-    const byte = this.u8();
-    if (byte < 0x80) return (byte & 1) === 1 ? -(byte >> 1) - 1 : byte >> 1;
-    const second = this.u8();
-    let magnitude = ((byte & 0x7e) >> 1) + 64 * (second & 0x7f);
-    if (second >= 0x80) magnitude += 8192 * this.uvarint();
+    const { bytes, at } = this;
+    // Up to four bytes, which is all but every one, without a loop; none is read past the end.
+    if (at + 4 <= this.end) {
+      let byte = bytes[at] ?? 0;
+      let zigzag = byte & 0x7f;
+      let length = 1;
+      if (byte >= 0x80) {
+        byte = bytes[at + 1] ?? 0;
+        zigzag |= (byte & 0x7f) << 7;
+        length = 2;
+        if (byte >= 0x80) {
+          byte = bytes[at + 2] ?? 0;
+          zigzag |= (byte & 0x7f) << 14;
+          length = 3;
+          if (byte >= 0x80) {
+            byte = bytes[at + 3] ?? 0;
+            zigzag |= (byte & 0x7f) << 21;
+            length = 4;
+          }
+        }
+      }
+      if (byte < 0x80) {
+        this.at = at + length;
+        return (zigzag >>> 1) ^ -(zigzag & 1);
+      }
+    }
+    return this.#longVarint();
+  }
+
+  #longVarint(): number {
+    const first = this.u8();
+    // In two steps, since twice a timestamp may not be a whole number of a double.
+    let magnitude = (first & 0x7e) >> 1;
+    if (first >= 0x80) magnitude += 64 * this.uvarint();
     if (magnitude > Number.MAX_SAFE_INTEGER) return this.fail();
-    return (byte & 1) === 1 ? -magnitude - 1 : magnitude;
+    return (first & 1) === 1 ? -magnitude - 1 : magnitude;
   }
 
   text(): string {

@@ -19,9 +19,10 @@ import {
   uniteDisjointPostings,
   type Postings,
 } from "./postings.ts";
+import { RefTable } from "./ref-table.ts";
 
 export class SeriesIndex {
-  readonly #byRef = new Map<number, MemorySeries>();
+  readonly #byRef = new RefTable();
   readonly #byHash = new Map<number, MemorySeries>();
   /** Label name, then value. Only series that readers may see, without external labels. */
   readonly #postings = new Map<string, Map<string, number[]>>();
