@@ -15,6 +15,7 @@ import { batchStepsMax, createStepBatch, type Operator } from "./operator.ts";
 import { isLabelName } from "./label-functions.ts";
 import type { QueryContext } from "./query-context.ts";
 import { QueryError } from "./query-error.ts";
+import { metricSchemaLabels } from "./renamed-series.ts";
 import { createRowOperator } from "./row-operator.ts";
 
 /** A map takes -0 for 0; they are two values. */
@@ -34,6 +35,8 @@ export function createCountValues(
   return createRowOperator({ description: `count_values ${label}`, inputs: [input], grid, context }, async (signal) => {
     const stepCount = stepCountOf(grid);
     const groups = await groupSeries(await input.series(signal), grouping, context.pace);
+    // Removed with the others, the label tells no values apart: all samples of a group then count together.
+    const isRemoved = grouping.without && (grouping.grouping.includes(label) || metricSchemaLabels.has(label));
     const labels: Labels[] = [];
     const counts: Float64Array[] = [];
     const numberOf = new Map<string, number>();
@@ -44,7 +47,8 @@ export function createCountValues(
       let number = seen[group].get(valueKey);
       if (number !== undefined) return number;
       const text = histogram === undefined ? formatPlainFloat(value) : String(valueKey);
-      const own = labelsFromPairs([...labelPairs(groups.labels[group]), [label, text]]);
+      const groupLabels = groups.labels[group];
+      const own = isRemoved ? groupLabels : labelsFromPairs([...labelPairs(groupLabels), [label, text]]);
       const key = labelsKey(own);
       number = numberOf.get(key);
       if (number === undefined) {
@@ -66,9 +70,9 @@ export function createCountValues(
           const group = groups.groupOf[batch.seriesIds[sample]];
           counts[numberFor(group, batch.values[sample], batch.histograms[sample])][first + step]++;
         }
+        if (context.pace.due()) await context.pace.rest();
       }
       first += steps;
-      if (context.pace.due()) await context.pace.rest();
     }
     return {
       labels,
