@@ -56,12 +56,17 @@ export async function startPleiad(headDirectory: string): Promise<RunningServer>
   return await serveSource(head, () => head.close());
 }
 
-/** The query path on any source, which is closed in the end. */
-export async function serveSource(source: SeriesSource, close: () => Promise<unknown>): Promise<RunningServer> {
+/** The query path on any source, which is closed in the end. The engine's threads are those of `given`, if any. */
+export async function serveSource(
+  source: SeriesSource,
+  close: () => Promise<unknown>,
+  given: Pick<Ports, "threads"> = {},
+): Promise<RunningServer> {
   const ports = portsOfTest();
+  const engine = createEngine(defaultEngineOptions, { ...ports, ...given });
   const handle = createHttpApi(
     {
-      engine: createEngine(defaultEngineOptions, ports),
+      engine,
       source,
       stores: () => ({ stores: [], missingClusters: [] }),
       buildInfo: { version: "", revision: "", branch: "", buildUser: "", buildDate: "", goVersion: "" },
@@ -79,6 +84,7 @@ export async function serveSource(source: SeriesSource, close: () => Promise<unk
     url: `http://${listener.address}`,
     end: async () => {
       await listener.close(1000);
+      await engine.close();
       await close();
     },
   };

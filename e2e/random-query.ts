@@ -7,8 +7,24 @@ import { seededRandom, type Random } from "@pleiad/ports";
  */
 type Exactness = "exact" | "rounded";
 
+/** The series that there are. */
+export interface Vocabulary {
+  readonly gauges: readonly string[];
+  readonly counters: readonly string[];
+  /** No two series of one have the same value at the same time: which of them topk keeps is then decided. */
+  readonly untied: readonly string[];
+  /** Values that are seconds of some year. */
+  readonly moments: readonly string[];
+  readonly labelNames: readonly string[];
+  /** Vectors with a label `id` and a label `zone`, of which the first has one series an `id`. */
+  readonly joined: readonly [one: string, many: string];
+  /** Cumulative buckets that only ever grow. */
+  readonly buckets: string;
+}
+
 interface Scope {
   readonly random: Random;
+  readonly vocabulary: Vocabulary;
   readonly at: string;
   readonly depth: number;
   /** One in another is evaluated at whole steps of the outer one, where its left edge may meet a step of its own. */
@@ -18,73 +34,60 @@ interface Scope {
 const depthMax = 4;
 
 /** One query that gives a scalar or an instant vector. `at` is a time inside the data, spelled as after `@`. */
-export function randomQuery(seed: number, at: string): string {
+export function randomQuery(seed: number, at: string, vocabulary: Vocabulary): string {
   const random = seededRandom(seed);
-  const scope: Scope = { random, at, depth: 0, isInSubquery: false };
+  const scope: Scope = { random, vocabulary, at, depth: 0, isInSubquery: false };
   const query = random.int(8) === 0 ? scalar(scope) : vector(scope, random.int(3) === 0 ? "exact" : "rounded");
   return query.replaceAll(/ +/g, " ").replaceAll(" )", ")").trim();
 }
 
-const gauges = [
-  "node_load1",
-  "node_memory_MemFree_bytes",
-  'node_memory_Cached_bytes{node!=""}',
-  "node_filesystem_avail_bytes",
-  'node_filesystem_avail_bytes{mountpoint="/"}',
-  "kube_pod_status_phase{phase='Running'}",
-  'kube_deployment_status_replicas{namespace=~"p.*"}',
-  "odd_gauge",
-  'odd_gauge{shape="wave"}',
-  'odd_gauge{shape=~"nan|stale|gap"}',
-  'odd_gauge{shape!~"huge|infinite|tiny|nan"}',
-  "odd_left",
-  "odd_right",
-  "odd_many",
-  "odd_first_half",
-  '{__name__=~"odd_(left|right)"}',
-  "up",
-  "nosuch",
-] as const;
+/** Of one cluster of a twin, with the odd series. */
+export const clusterVocabulary: Vocabulary = {
+  gauges: [
+    "node_load1",
+    "node_memory_MemFree_bytes",
+    'node_memory_Cached_bytes{node!=""}',
+    "node_filesystem_avail_bytes",
+    'node_filesystem_avail_bytes{mountpoint="/"}',
+    "kube_pod_status_phase{phase='Running'}",
+    'kube_deployment_status_replicas{namespace=~"p.*"}',
+    "odd_gauge",
+    'odd_gauge{shape="wave"}',
+    'odd_gauge{shape=~"nan|stale|gap"}',
+    'odd_gauge{shape!~"huge|infinite|tiny|nan"}',
+    "odd_left",
+    "odd_right",
+    "odd_many",
+    "odd_first_half",
+    '{__name__=~"odd_(left|right)"}',
+    "up",
+    "nosuch",
+  ],
+  counters: [
+    "node_cpu_seconds_total",
+    'node_cpu_seconds_total{cpu="0", mode=~"idle|user"}',
+    "node_network_receive_bytes_total",
+    'apiserver_request_total{verb="GET"}',
+    'apiserver_request_total{code=~"4..|5.."}',
+    'http_request_duration_seconds_bucket{handler="/"}',
+    "http_request_duration_seconds_count",
+    "container_cpu_usage_seconds_total{container='main'}",
+    'odd_total{shape=~"resets|flat|fast"}',
+  ],
+  untied: [
+    "node_memory_MemFree_bytes",
+    "node_memory_MemAvailable_bytes offset 4m",
+    "node_network_receive_bytes_total",
+    'node_cpu_seconds_total{mode="idle"}',
+    'odd_gauge{shape=~"wave|negative|huge"}',
+    "odd_left",
+  ],
+  moments: ["node_memory_MemFree_bytes", "node_network_receive_bytes_total", "odd_left", "timestamp(odd_gauge)"],
+  labelNames: ["mode", "cpu", "node", "job", "instance", "shape", "id", "zone", "code", "le", "__name__", "nosuch"],
+  joined: ["max by (id) (odd_left)", "odd_many"],
+  buckets: "http_request_duration_seconds_bucket",
+};
 
-const counters = [
-  "node_cpu_seconds_total",
-  'node_cpu_seconds_total{cpu="0", mode=~"idle|user"}',
-  "node_network_receive_bytes_total",
-  'apiserver_request_total{verb="GET"}',
-  'apiserver_request_total{code=~"4..|5.."}',
-  'http_request_duration_seconds_bucket{handler="/"}',
-  "http_request_duration_seconds_count",
-  "container_cpu_usage_seconds_total{container='main'}",
-  'odd_total{shape=~"resets|flat|fast"}',
-] as const;
-
-/** No two series of one have the same value at the same time: which of them topk keeps is then decided. */
-const untied = [
-  "node_memory_MemFree_bytes",
-  "node_memory_MemAvailable_bytes offset 4m",
-  "node_network_receive_bytes_total",
-  'node_cpu_seconds_total{mode="idle"}',
-  'odd_gauge{shape=~"wave|negative|huge"}',
-  "odd_left",
-] as const;
-
-/** Values that are seconds of some year. */
-const moments = ["node_memory_MemFree_bytes", "node_network_receive_bytes_total", "odd_left", "timestamp(odd_gauge)"];
-
-const labelNames = [
-  "mode",
-  "cpu",
-  "node",
-  "job",
-  "instance",
-  "shape",
-  "id",
-  "zone",
-  "code",
-  "le",
-  "__name__",
-  "nosuch",
-];
 const durations = ["30s", "1m", "2m", "5m", "7m", "11m", "20m"];
 const comparisons = ["==", "!=", "<", ">", "<=", ">="];
 
@@ -103,8 +106,8 @@ function shift({ random, at }: Scope): string {
   return ` ${(random.int(2) === 0 ? parts : parts.reverse()).join(" ")}`;
 }
 
-function metric({ random }: Scope): string {
-  return pick<string>(random, random.int(2) === 0 ? gauges : counters);
+function metric({ random, vocabulary }: Scope): string {
+  return pick(random, random.int(2) === 0 ? vocabulary.gauges : vocabulary.counters);
 }
 
 function selector(scope: Scope): string {
@@ -121,12 +124,12 @@ function range(scope: Scope, exactness: Exactness, metrics?: readonly string[]):
   return `${name}[${pick(random, durations)}]${shift(scope)}`;
 }
 
-function grouping({ random }: Scope): string {
+function grouping({ random, vocabulary: { labelNames } }: Scope): string {
   const names = Array.from({ length: random.int(3) }, () => pick(random, labelNames)).join(", ");
   return pick(random, ["", `by (${names})`, `without (${names})`]);
 }
 
-function matching({ random }: Scope): string {
+function matching({ random, vocabulary: { labelNames } }: Scope): string {
   const names = Array.from({ length: 1 + random.int(2) }, () => pick(random, labelNames)).join(", ");
   return pick(random, ["", `on (${names})`, `ignoring (${names})`]);
 }
@@ -145,7 +148,7 @@ function scalar(scope: Scope): string {
     case 1:
       return `scalar(${vector(inner(scope), "exact")})`;
     case 2:
-      return "time()";
+      return pick(random, ["time()", "pi()"]);
     case 3:
       return `-(${next()})`;
     default:
@@ -158,19 +161,23 @@ function vector(scope: Scope, exactness: Exactness): string {
   return exactness === "exact" ? exactVector(scope) : roundedVector(scope);
 }
 
+const dates = ["minute", "hour", "day_of_week", "day_of_month", "day_of_year", "days_in_month", "month", "year"];
+
 /** Samples as they are, counts, and what picks among them. */
 function exactVector(scope: Scope): string {
-  const { random } = scope;
+  const { random, vocabulary } = scope;
+  const { labelNames, untied, moments } = vocabulary;
   const next = () => vector(inner(scope), "exact");
-  switch (random.int(15)) {
+  const label = () => pick(random, labelNames);
+  switch (random.int(17)) {
     case 0:
       return `${pick(random, ["min", "max", "count", "group"])} ${grouping(scope)} (${next()})`;
     case 1: {
       const count = pick(random, ["1", "2", "5"]);
-      return `${pick(random, ["topk", "bottomk"])} ${grouping(scope)} (${count}, ${pick<string>(random, untied)})`;
+      return `${pick(random, ["topk", "bottomk"])} ${grouping(scope)} (${count}, ${pick(random, untied)})`;
     }
     case 2:
-      return `count_values ${grouping(scope)} ("value", ${next()})`;
+      return `count_values ${grouping(scope)} ("${pick(random, ["value", "id"])}", ${next()})`;
     case 3:
       return `(${next()}) ${pick(random, comparisons)} ${number(scope)}`;
     case 4:
@@ -185,13 +192,25 @@ function exactVector(scope: Scope): string {
     case 9:
       return `${pick(random, ["changes", "resets"])}(${range(scope, "exact")})`;
     case 10:
-      return `${pick(random, ["abs", "ceil", "floor", "sgn", "round", "-", "timestamp", "sort"])}(${next()})`;
+      return `${pick(random, ["abs", "ceil", "floor", "sgn", "round", "-", "timestamp", "sort", "sort_desc"])}(${next()})`;
     case 11:
-      return `${pick(random, ["minute", "hour", "day_of_year", "days_in_month", "year"])}(${pick(random, moments)})`;
+      return `${pick(random, dates)}(${pick(random, moments)})`;
     case 12:
       return pick(random, [
-        `label_replace(${next()}, "to", "$1", "${pick(random, labelNames)}", "(.?).*")`,
-        `label_join(${next()}, "to", "-", "${pick(random, labelNames)}", "${pick(random, labelNames)}")`,
+        `label_replace(${next()}, "to", "$1", "${label()}", "(.?).*")`,
+        `label_replace(${next()}, "${label()}", "a\${1}$2", "${label()}", "(.)(.*)")`,
+        `label_join(${next()}, "to", "-", "${label()}", "${label()}")`,
+        `label_join(${next()}, "${label()}", "", "${label()}")`,
+      ]);
+    case 13:
+      return `(${next()}) ${pick(random, ["-", "%"])} ${pick(random, ["1", "7", "(-2)", "0.5"])}`;
+    case 14:
+      return pick(random, [
+        `absent(${next()})`,
+        `absent_over_time(${range(scope, "exact")})`,
+        `vector(${scalar(inner(scope))})`,
+        `${pick(random, ["clamp_min", "clamp_max"])}(${next()}, ${number(scope)})`,
+        `round(${next()}, ${pick(random, ["0.5", "5", "100"])})`,
       ]);
     default:
       return selector(scope);
@@ -199,9 +218,11 @@ function exactVector(scope: Scope): string {
 }
 
 function roundedVector(scope: Scope): string {
-  const { random } = scope;
+  const { random, vocabulary } = scope;
+  const { labelNames, gauges, counters, buckets, joined } = vocabulary;
   const next = () => vector(inner(scope), random.int(3) === 0 ? "exact" : "rounded");
   const windows = () => range(scope, "rounded");
+  const label = () => pick(random, labelNames);
   switch (random.int(16)) {
     case 0:
     case 1:
@@ -215,9 +236,11 @@ function roundedVector(scope: Scope): string {
     case 5:
       return `(${next()}) ${pick(random, ["+", "*", "/"])} ${matching(scope)} (${next()})`;
     case 6:
-      return random.int(2) === 0
-        ? `(${next()}) * on (id) group_left (${pick(random, ["", "zone"])}) (max by (id) (${next()}))`
-        : `(sum by (node) (${next()})) * on (node) group_right (${pick(random, ["", "zone"])}) (${next()})`;
+      return pick(random, [
+        `(${next()}) * on (id) group_left (${pick(random, ["", "zone"])}) (max by (id) (${next()}))`,
+        `(${joined[1]}) ${pick(random, ["*", "-", ">", "<= bool"])} on (id) group_left (${pick(random, ["", "zone", "to"])}) (${joined[0]})`,
+        `(sum by (${label()}) (${next()})) * on (${label()}) group_right (${pick(random, ["", "zone"])}) (${next()})`,
+      ]);
     case 7:
     case 8:
     case 9:
@@ -235,10 +258,11 @@ function roundedVector(scope: Scope): string {
         `absent_over_time(${windows()})`,
       ]);
     case 13:
-      return `${pick(random, ["sqrt", "exp", "abs", "deg", "sgn"])}(${next()})`;
+      return `${pick(random, ["sqrt", "exp", "abs", "deg", "sgn", "ln", "log2", "log10", "rad", "atan", "asinh"])}(${next()})`;
     case 14:
       return pick(random, [
-        `histogram_quantile(0.9, sum by (le, ${pick(random, labelNames)}) (rate(http_request_duration_seconds_bucket[5m])))`,
+        `histogram_quantile(0.9, sum by (le, ${label()}) (rate(${buckets}[5m])))`,
+        `histogram_quantile(${number(scope)}, ${buckets}${shift(scope)})`,
         `histogram_quantile(0.5, ${next()})`,
         "histogram_quantile(0.99, odd_seconds_bucket)",
       ]);
