@@ -41,7 +41,11 @@ export async function spawnMeasured(
 ): Promise<MeasuredProcess> {
   const { uid, hasMessages = false, onLine } = options;
   const stdio: StdioOptions = ["ignore", "ignore", "pipe", ...(hasMessages ? (["ipc"] as const) : [])];
-  const child = spawn(command, args, { stdio, ...(uid === undefined ? {} : { uid, gid: uid }) });
+  const child = spawn(command, args, {
+    stdio,
+    serialization: "advanced",
+    ...(uid === undefined ? {} : { uid, gid: uid }),
+  });
   let complaint = "";
   let line = "";
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {

@@ -12,7 +12,7 @@ export interface ReferenceData {
   readonly fleet: FleetOptions;
 }
 
-const clustersPerBlock = 10;
+export const clustersPerBlock = 10;
 
 /** The blocks below `folder`, made by promtool where they are not there whole for this fleet. */
 export async function makeReferenceBlocks(

@@ -3,8 +3,14 @@
  * then looks at the process, and lets it go on.
  */
 import { readdirSync, statSync } from "node:fs";
-import { setTimeout as pause } from "node:timers/promises";
-import { createBlockWriter, directoryBlockBytes, listBlockFolders, newUlid, openBlock, type Block } from "@pleiad/blocks";
+import {
+  createBlockWriter,
+  directoryBlockBytes,
+  listBlockFolders,
+  newUlid,
+  openBlock,
+  type Block,
+} from "@pleiad/blocks";
 import {
   createSharedMemory,
   createXorBulkDecoder,
@@ -16,7 +22,7 @@ import {
 } from "@pleiad/chunks";
 import { compactBlocks } from "@pleiad/compaction";
 import { defaultHead, openHead, type Head, type SeriesRef } from "@pleiad/head";
-import { compareLabels, compareText, emptyLabels, labelsFromSorted, type Labels, type Result } from "@pleiad/model";
+import { compareLabels, compareText, emptyLabels, labelsFromSorted, type Result } from "@pleiad/model";
 import { createNodePorts } from "@pleiad/node-ports";
 import type { Observations, Ports } from "@pleiad/ports";
 import { startAgent } from "@pleiad/role-agent";
@@ -181,7 +187,7 @@ async function* compactFolder(options: { readonly from: string; readonly to: str
   const ulid = newUlid(clock.wallMs(), random);
   const meta = valueOf(
     await compactBlocks(blocks, {
-      ...{ files, directory: options.to, ulid, thanos: undefined, overlap: "penalty", chunkFileBytesMax },
+      ...{ files, directory: options.to, ulid, thanos: undefined, overlap: "one-to-one", chunkFileBytesMax },
       signal: new AbortController().signal,
       yield: () => clock.yield(),
     }),
@@ -286,7 +292,13 @@ function newBlock(directory: string, ulid: string, time: BlockTime) {
   return { directory, ulid, ...time, compaction, thanos: undefined, chunkFileBytesMax };
 }
 
-function encodeChunks({ timestampsMs, values }: { readonly timestampsMs: Float64Array; readonly values: Float64Array }) {
+function encodeChunks({
+  timestampsMs,
+  values,
+}: {
+  readonly timestampsMs: Float64Array;
+  readonly values: Float64Array;
+}) {
   const chunks = [];
   for (let from = 0; from < values.length; from += samplesPerChunk) {
     const to = Math.min(from + samplesPerChunk, values.length);
