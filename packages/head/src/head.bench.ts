@@ -15,12 +15,21 @@ export interface HeadBench {
   readonly encodeMs: number;
   readonly importMs: number;
   readonly commitMs: number;
+  /** Samples that commits brought, a second of wall and of processor time. */
+  readonly committedPerSecond: number;
+  readonly committedPerCpuSecond: number;
   readonly replayMs: number;
+  /** Samples of log and closed chunks together, and the same a second of processor time. */
+  readonly replayedPerSecond: number;
+  readonly replayedPerCpuSecond: number;
   readonly selectMs: number;
   readonly selectOneMs: number;
   readonly samples: number;
   readonly walBytes: number;
   readonly chunkFileBytes: number;
+  /** Of closed chunks, frames included; and of the log. */
+  readonly chunkBytesPerSample: number;
+  readonly walBytesPerSample: number;
   /** Heap and array buffers of the heads after import and commits, chunks included; 0 without a collector to call. */
   readonly bytesPerSeries: number;
   /** Series and chunks that a select gave, over all heads: a faster wrong answer shows. */
@@ -66,7 +75,12 @@ function seriesOf(head: number, count: number): Labels[] {
   );
 }
 
-export async function benchHead(headCount: number, seriesCount: number, nowMs: () => number): Promise<HeadBench> {
+export async function benchHead(
+  headCount: number,
+  seriesCount: number,
+  nowMs: () => number,
+  cpuMs: () => number = nowMs,
+): Promise<HeadBench> {
   const interned = new Map<string, string>();
   const intern = (text: string) => {
     const known = interned.get(text);
@@ -95,6 +109,7 @@ export async function benchHead(headCount: number, seriesCount: number, nowMs: (
   let encodeMs = 0;
   let importMs = 0;
   let commitMs = 0;
+  let commitCpuMs = 0;
   for (const [i, headPorts] of ports.entries()) {
     const head = await openTestHead(headPorts, optionsOf(i));
     heads.push(head);
@@ -118,6 +133,7 @@ export async function benchHead(headCount: number, seriesCount: number, nowMs: (
     const imported = await importer.commit();
     if (!imported.ok) throw new Error(imported.failure.kind);
     const commitStartMs = nowMs();
+    const commitStartCpuMs = cpuMs();
     importMs += commitStartMs - importStartMs;
     let refs: SeriesRef[] = [];
     for (let scrape = 0; scrape < scrapes; scrape++) {
@@ -130,6 +146,7 @@ export async function benchHead(headCount: number, seriesCount: number, nowMs: (
       if (!committed.ok || committed.value.samples !== labels.length) throw new Error("a sample was refused");
     }
     commitMs += nowMs() - commitStartMs;
+    commitCpuMs += cpuMs() - commitStartCpuMs;
   }
   globalThis.gc?.();
   const memoryAfter = process.memoryUsage();
@@ -156,20 +173,31 @@ export async function benchHead(headCount: number, seriesCount: number, nowMs: (
   }
   const replayStartMs = nowMs();
   const selectOneMs = replayStartMs - selectOneStartMs;
+  const replayStartCpuMs = cpuMs();
   for (const [i, headPorts] of ports.entries()) {
     const again = await openTestHead(headPorts, optionsOf(i));
     checksum += again.statistics().chunks;
   }
+  const replayMs = nowMs() - replayStartMs;
+  const replayCpuMs = cpuMs() - replayStartCpuMs;
+  const committed = headCount * seriesCount * scrapes;
+  const samples = headCount * seriesCount * (240 + scrapes);
   return {
     encodeMs,
     importMs,
     commitMs,
-    replayMs: nowMs() - replayStartMs,
+    committedPerSecond: (committed * 1000) / commitMs,
+    committedPerCpuSecond: (committed * 1000) / commitCpuMs,
+    replayMs,
+    replayedPerSecond: (samples * 1000) / replayMs,
+    replayedPerCpuSecond: (samples * 1000) / replayCpuMs,
     selectMs: selectOneStartMs - selectStartMs,
     selectOneMs,
-    samples: headCount * seriesCount * (240 + scrapes),
+    samples,
     walBytes: total("walBytes"),
     chunkFileBytes: total("chunkFileBytes"),
+    chunkBytesPerSample: total("chunkFileBytes") / (headCount * seriesCount * 240),
+    walBytesPerSample: total("walBytes") / committed,
     bytesPerSeries: globalThis.gc === undefined ? 0 : (grownBytes - fileBytes) / (headCount * seriesCount),
     checksum,
   };
@@ -177,8 +205,14 @@ export async function benchHead(headCount: number, seriesCount: number, nowMs: (
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
   const [headCount, seriesCount] = process.argv.slice(2).map(Number);
-  const result = await benchHead(headCount ?? 20, seriesCount ?? testOptions.limits.seriesMax / 1000, () =>
-    performance.now(),
-  );
-  for (const [name, figure] of Object.entries(result)) console.log(`${name.padEnd(16)} ${Math.round(Number(figure))}`);
+  const cpuMs = () => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1000;
+  };
+  const seriesMax = testOptions.limits.seriesMax / 1000;
+  const result = await benchHead(headCount ?? 20, seriesCount ?? seriesMax, () => performance.now(), cpuMs);
+  for (const [name, value] of Object.entries(result)) {
+    const figure = Number(value);
+    console.log(`${name.padEnd(22)} ${figure < 100 ? figure.toFixed(2) : Math.round(figure)}`);
+  }
 }
