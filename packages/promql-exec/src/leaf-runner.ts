@@ -49,6 +49,11 @@ const parametersOf: Readonly<Record<string, number>> = {
 };
 const plainFunctions = Object.keys(rangeKernels).filter((name) => parametersOf[name] === undefined);
 
+/** Whether a kernel goes once through the samples of a series, however many steps there are and however long windows are. */
+export function isSinglePass(kernel: LeafKernel): boolean {
+  return (kernelNumber(kernel) ?? compiledKernels.length) < compiledKernels.length;
+}
+
 /** The number of a kernel; undefined for functions that tasks do not know. */
 export function kernelNumber(kernel: LeafKernel): number | undefined {
   const compiled = compiledKernels.findIndex((other) =>

@@ -26,11 +26,14 @@ export interface LeafShape {
   readonly offsetMs: number;
   readonly atMs: number | undefined;
   readonly rangeMs: number; // or lookback
+  /** Which share of a series' samples a step goes through: its window's where each window is gone through, else none. */
+  readonly windowShare: number;
 }
 
 export const slabBytes = 2 << 20;
-/** Bounds of one task: some two milliseconds of work. */
+/** Bounds of one task, for some two milliseconds of work: samples to decode, and steps and samples of windows to compute. */
 export const taskSamplesMax = 1 << 18;
+export const taskStepsMax = 1 << 19;
 export const taskChunksMax = 8192;
 export const taskSeriesMax = 4096;
 export const chunkBytesMax = 256 << 10;
@@ -147,6 +150,7 @@ export function createLeafTask(
   let groupCount = 0;
   let chunkCount = 0;
   let sampleCount = 0;
+  let stepsOfAll = 0;
   let dataEnd = slab + slabLayout.data;
 
   return {
@@ -168,11 +172,13 @@ export function createLeafTask(
         length += chunks[i].length;
         samples += samplesIn(chunks[i]);
       }
+      const steps = shape.stepCount * (1 + shape.windowShare * samples);
       const outputs = isFolding ? Math.max(groupCount, group + 1) : seriesCount + 1;
       if (
         seriesCount === taskSeriesMax ||
         chunkCount + count > taskChunksMax ||
         sampleCount + samples > taskSamplesMax ||
+        (seriesCount > 0 && stepsOfAll + steps > taskStepsMax) ||
         dataEnd + length + outputs * outputBytes > end
       ) {
         return false;
@@ -189,6 +195,7 @@ export function createLeafTask(
         chunkCount++;
       }
       sampleCount += samples;
+      stepsOfAll += steps;
       if (isFolding) groupCount = outputs;
       seriesCount++;
       return true;

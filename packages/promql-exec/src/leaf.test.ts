@@ -7,6 +7,7 @@ import { describe, expect, it } from "vitest";
 import type { QueryAnswer, RangeRequest } from "./answer.ts";
 import { createEngine, defaultEngineOptions, type EngineOptions } from "./engine.ts";
 import { allFeatures } from "./features.ts";
+import { benchRate } from "./leaf-kernels.bench.ts";
 import { createLeafPool } from "./leaf-pool.ts";
 import { kernelNumber } from "./leaf-runner.ts";
 import { createLeafTask, headerWord, slabState, type LeafShape } from "./leaf-task.ts";
@@ -223,6 +224,15 @@ describe("leaves of many tasks", () => {
     expect(answers[2]).toEqual(answers[0]);
   });
 
+  it("are cut where a task would take long, however few samples it has", async () => {
+    const series = randomSeriesOfFewSamples(500);
+    const threads = sameThreads(1);
+    const more = { startMs, endMs: startMs + 9999 * 500, stepMs: 500 };
+    const answer = await answerOf("max(x_total)", sourceOf(series), engineWith(threads), more);
+    expect(threads.started).toHaveLength(1);
+    expect(answer).toEqual(await answerOf("max(x_total)", sourceOf(series), engineWith(), { ...more, ...plainly }));
+  });
+
   it("start no thread for what fits one task", async () => {
     const threads = sameThreads(2);
     await answerOf("sum(x_total)", sourceOf(randomSeriesOfFewSamples(3_000)), engineWith(threads));
@@ -263,10 +273,16 @@ describe("leaves of many tasks", () => {
   });
 });
 
+it("kernels run their benchmark", () => {
+  let tick = 0;
+  const once = () => benchRate(20, () => tick++).checksum;
+  expect(once()).toBe(once());
+});
+
 describe("a thread that ends", () => {
   const shape: LeafShape = {
     ...{ kernel: { kind: "latest", as: "value" }, fold: "count" },
-    ...{ startMs, stepMs: 1, stepCount: 1, offsetMs: 0, atMs: undefined, rangeMs: 1000 },
+    ...{ startMs, stepMs: 1, stepCount: 1, offsetMs: 0, atMs: undefined, rangeMs: 1000, windowShare: 0 },
   } as const;
 
   it("loses the task that it had claimed, and no other; another thread takes its place", async () => {

@@ -2,7 +2,7 @@
 import { metricNameLabel } from "@pleiad/model";
 import { stepCountOf, type SelectNode, type StepGrid } from "@pleiad/promql-plan";
 import type { SourceRange } from "@pleiad/promql-syntax";
-import { kernelNumber } from "./leaf-runner.ts";
+import { isSinglePass, kernelNumber } from "./leaf-runner.ts";
 import type { LeafFold, LeafKernel, LeafShape } from "./leaf-task.ts";
 import type { QueryContext } from "./query-context.ts";
 
@@ -32,7 +32,8 @@ export function mayMerge({ select, dropsName }: Leaf, context: QueryContext): bo
 }
 
 export function shapeOfLeaf({ kernel, select }: Leaf, fold: LeafFold, grid: StepGrid): LeafShape {
-  const { offsetMs, atMs, rangeMs } = select;
+  const { offsetMs, atMs, rangeMs, minTimeMs, maxTimeMs } = select;
   const { startMs, stepMs } = grid;
-  return { kernel, fold, startMs, stepMs, stepCount: stepCountOf(grid), offsetMs, atMs, rangeMs };
+  const windowShare = isSinglePass(kernel) ? 0 : Math.min(1, rangeMs / (maxTimeMs - minTimeMs + 1));
+  return { kernel, fold, startMs, stepMs, stepCount: stepCountOf(grid), offsetMs, atMs, rangeMs, windowShare };
 }
