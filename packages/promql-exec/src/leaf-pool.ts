@@ -35,6 +35,9 @@ export interface LeafPool {
 const slabCount = 32;
 const threadsMax = 7;
 
+/** Where so many threads in a row ended without an answer, no more are started: this one does all the work then. */
+const failedThreadsMax = 5;
+
 interface Crewman {
   readonly thread: Thread;
   isAwake: boolean;
@@ -51,13 +54,14 @@ export function createLeafPool(threads: Threads | undefined): LeafPool {
   const free = Array.from({ length: slabCount }, (_, i) => (slabCount - 1 - i) * slabBytes);
   const crew: (Crewman | undefined)[] = Array.from({ length: threadCount }, () => undefined);
   let nextTicket = 0;
+  let failedInARow = 0; // threads that ended instead of answering
   let freed = Promise.withResolvers<void>();
   const stateAt = (slab: number) => slab / 4 + headerWord.state;
 
   const wake = (number: number) => {
     let crewman = crew[number];
     if (crewman?.thread.ended === true) crewman = undefined;
-    if (crewman === undefined && threads !== undefined) {
+    if (crewman === undefined && threads !== undefined && failedInARow < failedThreadsMax) {
       const data: LeafThreadData = { memory, slabCount, scratch: scratchOf(number + 1), number: number + 1 };
       crewman = { thread: threads.start(leafThreadUrl, data), isAwake: false };
       crew[number] = crewman;
@@ -67,12 +71,14 @@ export function createLeafPool(threads: Threads | undefined): LeafPool {
     awake.isAwake = true;
     awake.thread.call(undefined).then(
       () => {
+        failedInARow = 0;
         awake.isAwake = false;
         // One may have been queued after it had looked for the last time.
         if (isAnyQueued(views, slabCount)) wake(number);
       },
       () => {
         awake.isAwake = false;
+        failedInARow++;
         if (crew[number] === awake) crew[number] = undefined;
         loseTasks(views, slabCount, number + 1);
         awake.thread.close().catch(ignore);

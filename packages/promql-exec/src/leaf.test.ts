@@ -1,6 +1,6 @@
 import { encodeXor } from "@pleiad/chunks";
 import { cursorOf, labelsFromRecord, ok, xorEncoding, type SeriesSource, type SourceSeries } from "@pleiad/model";
-import { seededRandom, type Random, type Threads } from "@pleiad/ports";
+import { seededRandom, ThreadError, type Random, type Threads } from "@pleiad/ports";
 import { manualClock, sameThreads, silentObservations } from "@pleiad/ports/testing";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -306,6 +306,27 @@ describe("a thread that ends", () => {
     expect([await pool.ended(waiting), await pool.ended(later)]).toEqual(["done", "done"]);
     expect(threads.started).toHaveLength(2);
     await pool.close();
+  });
+
+  it("is not replaced for ever: where none lives, the one that asks does the work", async () => {
+    let started = 0;
+    const threads: Threads = {
+      countUseful: 1,
+      start() {
+        started++;
+        return {
+          call: async () => await Promise.reject(new ThreadError("ended", "no memory for a thread")),
+          ended: false,
+          close: async () => {},
+        };
+      },
+    };
+    const engine = engineWith(threads);
+    const series = sourceOf(randomSeriesOfFewSamples(13_000));
+    for (let i = 0; i < 9; i++) {
+      expect(await answerOf("count(x_total)", series, engine)).toMatchObject({ value: { kind: "matrix" } });
+    }
+    expect(started).toBe(5);
   });
 });
 
