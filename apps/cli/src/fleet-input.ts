@@ -14,8 +14,13 @@ import { CommandFailure, exitCodes } from "./exit-codes.ts";
 
 export const defaultFleetFile = fileURLToPath(new URL("../../../fleets/seven-nodes.yaml", import.meta.url));
 
+/** What a command says in place of the file. */
+export interface PlanChanges {
+  readonly historyMs?: number;
+}
+
 /** Throws CommandFailure with every problem of the file, one a line. */
-export function loadPlan(file: string | undefined): Plan {
+export function loadPlan(file: string | undefined, { historyMs }: PlanChanges = {}): Plan {
   const path = resolve(file ?? defaultFleetFile);
   const shown = relative(process.cwd(), path);
   let text: string;
@@ -28,7 +33,8 @@ export function loadPlan(file: string | undefined): Plan {
   }
   const fleet = readFleet(text, shown.startsWith("..") ? path : shown);
   if (!fleet.ok) throw asFailure(fleet.failure);
-  const plan = planFleet(fleet.value);
+  const { twin } = fleet.value;
+  const plan = planFleet({ ...fleet.value, twin: { ...twin, historyMs: historyMs ?? twin.historyMs } });
   if (!plan.ok) throw asFailure(plan.failure);
   return plan.value;
 }

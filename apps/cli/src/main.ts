@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The `pleiad` command: flags in, exit code out. */
 import { readFileSync } from "node:fs";
+import { parseDuration } from "@pleiad/model";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { bucketInspectCommand, bucketListCommand, bucketVerifyCommand, type BucketOptions } from "./commands/bucket.ts";
 import { planCommand } from "./commands/plan.ts";
@@ -29,6 +30,15 @@ const collect = (value: string, before: readonly string[]) => [...before, value]
 
 const stateOption = new Option("--state <folder>", "folder that holds the twin's state").default(".pleiad");
 
+const historyMsMax = 90 * 86_400_000;
+const readHistory = (text: string) => {
+  const span = parseDuration(text);
+  if (!span.ok || span.value > historyMsMax) {
+    throw new InvalidArgumentError("expected a duration up to 90d, such as 14d, or 0");
+  }
+  return span.value;
+};
+
 const splitNames = (text: string, before: readonly string[]) => [
   ...before,
   ...text.split(",").map((name) => name.trim()),
@@ -48,6 +58,7 @@ program
   .addOption(
     new Option("--log-level <level>", "of the log files").choices(["debug", "info", "warn", "error"]).default("info"),
   )
+  .option("--history <span>", "made-up time before the first start, such as 14d; 0 for none", readHistory)
   .action(async (file: string | undefined, options: UpCommandOptions) => await upCommand(file, options));
 
 program

@@ -18,6 +18,7 @@ export type {
   PlannedClusterProcess,
   PlannedEdge,
   PlannedHistory,
+  PlannedHistoryProcess,
   PlannedMonitoring,
   PlannedMonitoringAgent,
   PlannedNode,

@@ -140,11 +140,16 @@ export interface PlannedTwin {
 export interface PlannedHistory {
   readonly spanMs: number; // back from the first start
   readonly intervalMs: number | undefined; // between samples; undefined = as each cluster is scraped
-  readonly processes: readonly PlannedClusterProcess[];
+  readonly processes: readonly PlannedHistoryProcess[];
+}
+
+export interface PlannedHistoryProcess {
+  readonly name: string; // `history-1`
+  readonly clusters: readonly string[];
 }
 
 export interface PlannedClusterProcess {
-  readonly name: string; // `clusters-a1`, `history-1`
+  readonly name: string; // `clusters-a1`
   readonly clusters: readonly string[];
   readonly httpPort: number; // /metrics and /-/ready of the process
 }

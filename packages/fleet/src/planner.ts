@@ -64,7 +64,7 @@ function assemblePlan(fleet: Fleet, placed: readonly PlacedReplica[], ports: Por
       consolePort: ports.consolePort,
       backfillMs: twin.backfillMs,
       retentionMs: twin.retentionMs,
-      ...plannedHistory(fleet, roles, ports),
+      ...plannedHistory(fleet, roles),
       clusterProcesses: regions.map((region, i) => ({
         name: `clusters-${region.name}`,
         clusters: region.clusters,
@@ -81,14 +81,12 @@ const historyProcessCount = 2;
 function plannedHistory(
   { twin, clusters }: Fleet,
   roles: readonly PlannedRole[],
-  ports: PortPlan,
 ): { readonly history?: PlannedHistory } {
   const made = clusters.filter(({ twinSeries }) => twinSeries > 0).map(({ name }) => name);
   if (twin.historyMs === 0 || made.length === 0 || !roles.some(({ kind }) => kind === "object-store")) return {};
   const processes = Array.from({ length: Math.min(historyProcessCount, made.length) }, (_, i) => ({
     name: `history-${i + 1}`,
     clusters: made.filter((_, n) => n % historyProcessCount === i),
-    httpPort: ports.historyProcessPort(i),
   }));
   return { history: { spanMs: twin.historyMs, intervalMs: twin.historyIntervalMs, processes } };
 }

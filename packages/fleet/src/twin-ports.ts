@@ -3,7 +3,6 @@ import { fail, ok, type Result } from "@pleiad/model";
 import type { RoleKind } from "./plan.ts";
 
 const s3Offset = 20;
-const historyOffset = 80;
 const roleHttpOffset = 100;
 const roleGrpcOffset = 200;
 const clusterProcessOffset = 300;
@@ -19,7 +18,6 @@ export interface PortPlan {
   roleGrpcPort(roleIndex: number, kind: RoleKind): number | undefined;
   /** Of the S3 API of an object store. */
   s3Port(replica: number): number;
-  historyProcessPort(index: number): number;
   clusterProcessPort(regionIndex: number): number;
   exporterPort(clusterNumber: number): number;
   clusterGrpcPort(clusterNumber: number): number;
@@ -64,7 +62,6 @@ export function planPorts(
     roleHttpPort: (roleIndex) => basePort + roleHttpOffset + roleIndex,
     roleGrpcPort: (roleIndex, kind) => (servesGrpc[kind] ? basePort + roleGrpcOffset + roleIndex : undefined),
     s3Port: (replica) => basePort + s3Offset + replica,
-    historyProcessPort: (index) => basePort + historyOffset + index,
     clusterProcessPort: (regionIndex) => basePort + clusterProcessOffset + regionIndex,
     exporterPort: (clusterNumber) => basePort + exporterOffset + clusterNumber,
     clusterGrpcPort: (clusterNumber) => basePort + clusterGrpcOffset + clusterNumber,

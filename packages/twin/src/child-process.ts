@@ -17,6 +17,8 @@ export interface ProcessWorld {
   /** A world of its own for each role, so that two roles of one process show only their own metrics. */
   forRole(name: string): RoleWorld;
   progress(done: number, total: number, what: string): void;
+  /** The work is done: the process ends and is not started again. */
+  finish(): void;
 }
 
 /** The services of one process, and what they say of themselves. */
@@ -59,6 +61,11 @@ export function runChildProcess(start: (world: ProcessWorld) => Promise<ProcessW
         order,
         forRole,
         progress: (done, total, what) => say({ kind: "progress", what, done, total }),
+        finish: () => {
+          if (stopping) return;
+          stopping = true;
+          process.send?.({ kind: "finished" } satisfies Notice, undefined, {}, () => process.exit(0));
+        },
       });
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);

@@ -1,18 +1,29 @@
 /** A process of the twin that holds app clusters: for each its made-up `/metrics` and its agent. */
 import { join } from "node:path";
+import { createSharedCache, type SharedCache } from "@pleiad/blocks";
 import type { PlannedCluster } from "@pleiad/fleet";
-import type { Head } from "@pleiad/head";
 import { labelsFromRecord, type Result } from "@pleiad/model";
-import type { Ports, Service } from "@pleiad/ports";
-import { startAgent } from "@pleiad/role-agent";
+import type { Bucket, Ports, Service } from "@pleiad/ports";
+import { startAgent, type AgentFolder } from "@pleiad/role-agent";
 import { backFill } from "./back-fill.ts";
 import { runChildProcess, type StartOrder } from "./child-process.ts";
-import { makeUpCluster } from "./made-up-cluster.ts";
+import { gapFile, historyFiles, planPast } from "./cluster-past.ts";
+import type { MadeUpCluster } from "./made-up-cluster.ts";
+import { madeUpClusterOf, madeUpJob, madeUpTarget, scrapeGridOf } from "./made-up-target.ts";
 import { createMadeUpPage } from "./made-up-page.ts";
+import { openTwinBucket } from "./object-storage.ts";
 import { serveStatus } from "./status-server.ts";
 
-const madeUpJob = "cluster";
 const internedMax = 1_000_000;
+/** Of the local blocks of all clusters of the process. */
+const blockCacheBytesMax = 48 * 2 ** 20;
+
+/** What the agents of a process have in common. */
+interface SharedParts {
+  readonly intern: (text: string) => string;
+  readonly blockCache: SharedCache;
+  readonly bucket: Bucket | undefined;
+}
 
 runChildProcess(async (world) => {
   const { plan } = world.order;
@@ -31,11 +42,17 @@ runChildProcess(async (world) => {
   const services: Service[] = [];
   const role = world.forRole(own.name);
   services.push(await serveStatus(own.name, `127.0.0.1:${own.httpPort}`, role));
+  const shared: SharedParts = {
+    intern,
+    blockCache: createSharedCache(blockCacheBytesMax),
+    bucket: openTwinBucket(plan, world.order.credential, role.ports),
+  };
+  await role.ports.files.makeDirectory(`${world.order.dataDirectory}/history`);
   let done = 0;
   for (const name of own.clusters) {
     const cluster = byName.get(name);
     if (cluster === undefined) throw new Error(`the plan has no cluster ${name}`);
-    services.push(...(await startCluster(cluster, intern, world.order, role.ports)));
+    services.push(...(await startCluster(cluster, shared, world.order, role.ports)));
     world.progress(++done, own.clusters.length, "clusters");
   }
   return { services };
@@ -43,17 +60,14 @@ runChildProcess(async (world) => {
 
 async function startCluster(
   cluster: PlannedCluster,
-  intern: (text: string) => string,
+  { intern, blockCache, bucket }: SharedParts,
   order: StartOrder,
   ports: Ports,
 ): Promise<readonly Service[]> {
   const services: Service[] = [];
   const targets = cluster.targets.map(({ job, url }) => ({ job, url, honorLabels: false }));
-  const madeUp =
-    cluster.twinSeries > 0
-      ? makeUpCluster({ name: cluster.name, number: cluster.number, seriesCount: cluster.twinSeries })
-      : undefined;
-  const instance = `127.0.0.1:${cluster.exporterPort}`;
+  const { instance } = madeUpTarget(cluster);
+  const madeUp = cluster.twinSeries > 0 ? madeUpClusterOf(cluster) : undefined;
   if (madeUp !== undefined) {
     const page = createMadeUpPage(madeUp);
     const listener = await ports.network.serveHttp(instance, async ({ path }) =>
@@ -83,10 +97,11 @@ async function startCluster(
       scrapeIntervalMs: cluster.scrapeIntervalMs,
       retentionMs: order.plan.twin.retentionMs,
       intern,
-      beforeScraping: async (head: Head): Promise<Result<unknown, string>> => {
-        if (madeUp === undefined) return { ok: true, value: undefined };
-        return await fillPast(head, cluster, madeUp, instance, order.plan.twin.backfillMs, ports);
-      },
+      blockCache,
+      ...(bucket === undefined ? {} : { objectStorage: bucket }),
+      ...(madeUp === undefined
+        ? {}
+        : { beforeScraping: async (folder: AgentFolder) => await fillPast(folder, cluster, madeUp, order, ports) }),
     },
     ports,
   );
@@ -95,29 +110,35 @@ async function startCluster(
   return services;
 }
 
-/** Fills what is missing of the last `backfillMs`: all of it at the first start, later the time when the twin was off. */
+/** Takes in what the agent lacks of the newest hours, and notes what it leaves out. */
 async function fillPast(
-  head: Head,
+  folder: AgentFolder,
   cluster: PlannedCluster,
-  madeUp: ReturnType<typeof makeUpCluster>,
-  instance: string,
-  backfillMs: number,
+  madeUp: MadeUpCluster,
+  order: StartOrder,
   ports: Ports,
 ): Promise<Result<unknown, string>> {
-  const nowMs = ports.clock.wallMs();
-  const { maxTimeMs } = head.statistics();
-  const intervalMs = cluster.scrapeIntervalMs;
-  const fromMs = Math.max(nowMs - backfillMs, Number.isNaN(maxTimeMs) ? -Infinity : maxTimeMs + intervalMs / 2);
-  return await backFill(
-    head,
-    {
-      cluster: madeUp,
-      target: { job: madeUpJob, instance },
-      intervalMs,
-      offsetMs: (cluster.number * 7919) % intervalMs,
-      fromMs,
-      toMs: nowMs,
-    },
-    ports.clock,
-  );
+  const { head, maxTimeMs } = folder.statistics();
+  const { intervalMs, offsetMs } = scrapeGridOf(cluster);
+  // The end of a block is no sample: the first one behind it is missing.
+  const knownUntilMs = Number.isNaN(head.maxTimeMs) ? maxTimeMs + 1 : head.maxTimeMs + intervalMs / 2;
+  const { fills, gap } = planPast({
+    nowMs: ports.clock.wallMs(),
+    backfillMs: order.plan.twin.backfillMs,
+    knownUntilMs: Number.isNaN(maxTimeMs) ? undefined : knownUntilMs,
+    intervalMs,
+    offsetMs,
+  });
+  if (gap !== undefined) {
+    // First: samples behind a gap that nobody knows would hide it.
+    const noted = await gapFile(historyFiles(order.dataDirectory, cluster.name).gaps, ports.files).add(gap);
+    if (!noted.ok) return noted;
+  }
+  for (const { fromMs, untilMs } of fills) {
+    const target = madeUpTarget(cluster);
+    const options = { cluster: madeUp, target, intervalMs, offsetMs, fromMs, toMs: untilMs };
+    const filled = await backFill(folder.head, options, ports.clock);
+    if (!filled.ok) return filled;
+  }
+  return { ok: true, value: undefined };
 }

@@ -99,7 +99,7 @@ describe("the console's server", () => {
     const state = JSON.parse(text((await ask("/console/state")).body)) as ConsoleState;
     const states = new Map(state.nodes.flatMap((node) => node.roles).map((role) => [role.id, role.state]));
     expect(states.get("global-querier-0")).toBe("down");
-    expect(states.get("compactor-0")).toBe("not-yet-running");
+    expect(states.get("ruler-0")).toBe("not-yet-running");
   });
 
   it("asks the other global querier when one is gone, and says so when both are", async () => {

@@ -5,7 +5,7 @@ import type { Plan } from "@pleiad/fleet";
 import { judgeAccess, loopbackAccess } from "@pleiad/http-api";
 import type { Clock, HttpRequest, HttpResponse, Listener, Network } from "@pleiad/ports";
 import { askFirst } from "./global-query.ts";
-import { gatherConsoleState, type ConsoleState } from "./console-state.ts";
+import { gatherConsoleState, type ConsoleHistory, type ConsoleState } from "./console-state.ts";
 
 export interface ConsoleServerOptions {
   readonly address: string;
@@ -13,6 +13,8 @@ export interface ConsoleServerOptions {
   readonly apiUrls: readonly string[];
   readonly filesDirectory: string; // of the built console
   renderMetrics(): string;
+  /** How far the made-up history is, where there is one. */
+  history?(): ConsoleHistory | undefined;
 }
 
 const contentTypes: Readonly<Record<string, string>> = {
@@ -40,7 +42,8 @@ export async function serveConsole(options: ConsoleServerOptions, network: Netwo
     const nowMs = clock.wallMs();
     if (latest === undefined || nowMs - latest.atMs > stateKeptMs) {
       const signal = clock.deadline(15_000);
-      latest = { atMs: nowMs, state: gatherConsoleState(options.plan, { ...options, nowMs, signal }, network) };
+      const gathered = gatherConsoleState(options.plan, { ...options, nowMs, signal }, network);
+      latest = { atMs: nowMs, state: gathered.then((state) => ({ ...state, history: options.history?.() })) };
     }
     return latest.state;
   };

@@ -3,6 +3,7 @@ import type { Plan, PlannedRole, RoleKind } from "@pleiad/fleet";
 import type { Network } from "@pleiad/ports";
 import { clusterIdentity } from "./cluster-identity.ts";
 import { queryVector, type VectorAnswer } from "./global-query.ts";
+import { runsInTwin } from "./running-roles.ts";
 
 export type RoleState = "ready" | "not-ready" | "down" | "not-yet-running";
 
@@ -44,14 +45,17 @@ export interface ConsoleState {
   readonly regions: readonly { readonly name: string; readonly clusters: number; readonly fresh: number }[];
   readonly clusters: readonly ConsoleCluster[];
   readonly warnings: readonly string[]; // of the answers that this was made from
+  /** Undefined where the twin makes none up. */
+  readonly history?: ConsoleHistory | undefined;
 }
 
-/** Roles that the twin runs; the others are planned and shown as not yet running. */
-export const runningRoleKinds: ReadonlySet<RoleKind> = new Set<RoleKind>([
-  "global-querier",
-  "regional-querier",
-  "monitoring-agent",
-]);
+/** How far the made-up history in the bucket is. */
+export interface ConsoleHistory {
+  readonly spanMs: number;
+  readonly blocksDone: number;
+  readonly blocks: number;
+  readonly isWhole: boolean;
+}
 
 const probeTimeoutMs = 2000;
 
@@ -61,7 +65,7 @@ export async function gatherConsoleState(
   network: Network,
 ): Promise<ConsoleState> {
   const [roles, freshness] = await Promise.all([
-    Promise.all(plan.roles.map((role) => probeRole(role, options.signal, network))),
+    Promise.all(plan.roles.map((role) => probeRole(role, plan, options.signal, network))),
     clusterFreshness(plan, options.apiUrls, options.nowMs, options.signal, network),
   ]);
   const byId = new Map(roles.map((role) => [role.id, role]));
@@ -103,10 +107,10 @@ export async function gatherConsoleState(
   };
 }
 
-async function probeRole(role: PlannedRole, parent: AbortSignal, network: Network): Promise<ConsoleRole> {
+async function probeRole(role: PlannedRole, plan: Plan, parent: AbortSignal, network: Network): Promise<ConsoleRole> {
   const { id, kind, region, cpuMillicores, memoryBytes } = role;
   const base = { id, kind, region, cpuMillicores, memoryBytes };
-  if (!runningRoleKinds.has(kind) || role.httpPort === undefined) {
+  if (!runsInTwin(role, plan) || role.httpPort === undefined) {
     return { ...base, state: "not-yet-running", reason: undefined };
   }
   try {

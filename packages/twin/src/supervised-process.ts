@@ -6,7 +6,7 @@ import type { Clock } from "@pleiad/ports";
 import type { Notice, Order, RoleReport } from "./messages.ts";
 import { afterCrash, defaultRestartPolicy, type RestartHistory } from "./restart-pause.ts";
 
-export type ProcessState = "starting" | "running" | "restarting" | "stopped";
+export type ProcessState = "starting" | "running" | "restarting" | "finished" | "stopped";
 
 export interface ProcessStatus {
   readonly name: string;
@@ -61,6 +61,7 @@ export function superviseProcess(options: SupervisedProcessOptions, clock: Clock
   let lastEnd: string | undefined;
   let history: RestartHistory = { crashes: 0 };
   let wanted = true;
+  let isFinished = false;
   let ended: Promise<void> = Promise.resolve();
   const stopping = new AbortController();
 
@@ -95,6 +96,9 @@ export function superviseProcess(options: SupervisedProcessOptions, clock: Clock
         case "failed":
           refusal = notice.message;
           break;
+        case "finished":
+          isFinished = true;
+          break;
         case "report":
           residentBytes = notice.residentBytes;
           roles = notice.roles;
@@ -113,6 +117,10 @@ export function superviseProcess(options: SupervisedProcessOptions, clock: Clock
         roles = [];
         lastEnd = refusal ?? reason;
         resolve();
+        if (isFinished) {
+          change("finished");
+          return;
+        }
         if (!wanted) {
           change("stopped");
           return;
@@ -153,7 +161,7 @@ export function superviseProcess(options: SupervisedProcessOptions, clock: Clock
       stopping.abort();
       const running = child;
       if (running === undefined) {
-        change("stopped");
+        if (!isFinished) change("stopped");
         return;
       }
       running.send({ kind: "stop", graceMs } satisfies Order, () => {});

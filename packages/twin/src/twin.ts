@@ -9,8 +9,11 @@ import { createLog, createNodePorts } from "@pleiad/node-ports";
 import type { Network } from "@pleiad/ports";
 import { clusterIdentity } from "./cluster-identity.ts";
 import { serveConsole } from "./console-server.ts";
+import type { ConsoleHistory } from "./console-state.ts";
 import { queryVector } from "./global-query.ts";
 import type { Order } from "./messages.ts";
+import { readOrMakeCredential } from "./object-storage.ts";
+import { objectStoreOf } from "./running-roles.ts";
 import { takeStateFolder } from "./state-folder.ts";
 import { superviseProcess, type ProcessStatus, type SupervisedProcess } from "./supervised-process.ts";
 
@@ -37,11 +40,14 @@ export interface Twin {
   readonly logDirectory: string;
   readonly dataDirectory: string;
   status(): readonly ProcessStatus[];
+  /** How far the history in the bucket is; undefined where the fleet has none. */
+  history(): ConsoleHistory | undefined;
   /** Ends every process; what was acknowledged is on disk when it resolves. */
   stop(graceMs: number): Promise<void>;
 }
 
 const clusterEntry = fileURLToPath(new URL("cluster-process.ts", import.meta.url));
+const historyEntry = fileURLToPath(new URL("history-process.ts", import.meta.url));
 const nodeEntry = fileURLToPath(new URL("node-process.ts", import.meta.url));
 const answeringPollMs = 250;
 
@@ -60,20 +66,37 @@ export async function startTwin(options: TwinOptions, signal: AbortSignal): Prom
   const log = createLog({ level: "error", fields: { process: "supervisor" } });
   const ports = createNodePorts({ observations: observationsOf(registry, log) });
   const { clock } = ports;
+  const credential =
+    objectStoreOf(plan) === undefined ? undefined : readOrMakeCredential(join(dataDirectory, "s3-credential.json"));
   const apiUrls = plan.roles
     .filter((role) => role.kind === "global-querier" && role.httpPort !== undefined)
     .map((role) => `http://127.0.0.1:${role.httpPort}`);
   const consoleAddress = `127.0.0.1:${plan.twin.consolePort}`;
 
   const filled = new Map<string, number>();
+  const historyBlocks = new Map<string, { readonly done: number; readonly total: number }>();
   let answering = 0;
   const supervised: SupervisedProcess[] = [];
+  const historyWriters: SupervisedProcess[] = [];
   const restartsGauge = registry.gauge("pleiad_twin_process_restarts", "Restarts of a process of the twin.", [
     "process",
   ]);
   const residentGauge = registry.gauge("pleiad_twin_process_resident_bytes", "Resident memory of a process.", [
     "process",
   ]);
+  const historyGauge = registry.gauge("pleiad_twin_history_blocks", "Blocks of made-up history in the bucket.", [
+    "state",
+  ]);
+  const history = (): ConsoleHistory | undefined => {
+    if (plan.twin.history === undefined) return undefined;
+    const counts = [...historyBlocks.values()];
+    return {
+      spanMs: plan.twin.history.spanMs,
+      blocksDone: counts.reduce((sum, { done }) => sum + done, 0),
+      blocks: counts.reduce((sum, { total }) => sum + total, 0),
+      isWhole: historyWriters.length > 0 && historyWriters.every((one) => one.status().state === "finished"),
+    };
+  };
   const report = () => {
     const statuses = supervised.map((one) => one.status());
     for (const status of statuses) {
@@ -94,6 +117,7 @@ export async function startTwin(options: TwinOptions, signal: AbortSignal): Prom
       process: name,
       plan,
       dataDirectory,
+      credential,
       logLevel: options.logLevel,
     };
     const one = superviseProcess(
@@ -104,7 +128,14 @@ export async function startTwin(options: TwinOptions, signal: AbortSignal): Prom
         order,
         logDirectory: folder.value.logDirectory,
         onChange: report,
-        onProgress: (done) => {
+        onProgress: (done, total, what) => {
+          if (what === "history") {
+            historyBlocks.set(name, { done, total });
+            const { blocksDone = 0, blocks = 0 } = history() ?? {};
+            historyGauge.set(blocksDone, "written");
+            historyGauge.set(blocks - blocksDone, "missing");
+            return;
+          }
           filled.set(name, done);
           report();
         },
@@ -136,6 +167,7 @@ export async function startTwin(options: TwinOptions, signal: AbortSignal): Prom
         apiUrls,
         filesDirectory: options.consoleDirectory,
         renderMetrics: () => registry.render(),
+        history,
       },
       ports.network,
       clock,
@@ -148,12 +180,22 @@ export async function startTwin(options: TwinOptions, signal: AbortSignal): Prom
       if (answering >= plan.clusters.length) break;
       await clock.sleep(answeringPollMs, signal);
     }
+    // Only now: until here it would take the time of those who must start.
+    for (const one of plan.twin.history?.processes ?? []) {
+      const writer = supervise(one.name, historyEntry, 512);
+      historyWriters.push(writer);
+      writer.start().catch((error: unknown) => {
+        const reason = error instanceof Error ? error.message : String(error);
+        ports.observations.log("error", "The history could not begin.", { process: one.name, reason });
+      });
+    }
     return ok({
       consoleUrl: `http://${consoleAddress}`,
       apiUrls,
       logDirectory: folder.value.logDirectory,
       dataDirectory,
       status: () => supervised.map((one) => one.status()),
+      history,
       stop: async (graceMs) => {
         await consoleListener.close(0);
         await stop(graceMs);

@@ -43,6 +43,6 @@ describe("the endpoints of the seven-node fleet", () => {
   });
 
   it("the twin scrapes its console, its running roles and its cluster processes", () => {
-    expect(ownTargets(plan)).toHaveLength(1 + 2 + 8 + 1 + 4);
+    expect(ownTargets(plan)).toHaveLength(1 + 2 + 8 + 1 + 1 + 1 + 4);
   });
 });

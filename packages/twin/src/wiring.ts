@@ -1,7 +1,7 @@
 /** From the plan's edges to the endpoints of one querier: whom it asks, and whom it must hear of. Pure. */
 import type { Plan, PlannedCluster, PlannedRole } from "@pleiad/fleet";
 import { labelsFromRecord, type Labels } from "@pleiad/model";
-import { runningRoleKinds } from "./console-state.ts";
+import { runsInTwin } from "./running-roles.ts";
 
 export interface WiredEndpoint {
   readonly address: string;
@@ -22,7 +22,7 @@ export function endpointsOf(plan: Plan, querier: string): readonly WiredEndpoint
         return [{ address: loopback(cluster.grpcPort), name: cluster.name, expects: [expectation(cluster)] }];
       }
       const role = roles.get(edge.to);
-      if (role === undefined || role.grpcPort === undefined || !runningRoleKinds.has(role.kind)) return [];
+      if (role === undefined || role.grpcPort === undefined || !runsInTwin(role, plan)) return [];
       return [
         {
           address: loopback(role.grpcPort),
@@ -44,13 +44,15 @@ export function monitoringLabels(plan: Plan, role: PlannedRole): Labels {
 export function ownTargets(plan: Plan): readonly string[] {
   const ports = [
     plan.twin.consolePort,
-    ...plan.roles.filter((role) => runningRoleKinds.has(role.kind)).flatMap((role) => role.httpPort ?? []),
+    ...plan.roles.filter((role) => runsInTwin(role, plan)).flatMap((role) => role.httpPort ?? []),
     ...plan.twin.clusterProcesses.map((one) => one.httpPort),
   ];
   return ports.map((port) => `http://127.0.0.1:${port}/metrics`);
 }
 
 function expectationsOf(role: PlannedRole, plan: Plan): WiredEndpoint["expects"] {
+  // What the bucket has of a cluster is not known: an empty one lacks nothing. One that is away is named by itself.
+  if (role.kind === "store-gateway") return [];
   if (role.kind === "monitoring-agent") return [{ name: role.id, labels: monitoringLabels(plan, role) }];
   return plan.clusters.filter((cluster) => cluster.region === role.region).map(expectation);
 }

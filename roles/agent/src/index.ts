@@ -1,1 +1,1 @@
-export { startAgent, type Agent, type AgentFailure, type AgentOptions } from "./agent.ts";
+export { startAgent, type Agent, type AgentFailure, type AgentFolder, type AgentOptions } from "./agent.ts";

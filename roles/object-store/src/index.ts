@@ -1,4 +1,5 @@
 export {
+  bucketFolderOf,
   startObjectStore,
   type ObjectStore,
   type ObjectStoreFailure,

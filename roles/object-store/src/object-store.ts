@@ -29,6 +29,11 @@ export interface ObjectStore extends Service {
   folderOf(bucket: string): string;
 }
 
+/** Where a bucket of a store's directory has its objects, as plain files at the paths that their keys are. */
+export function bucketFolderOf(directory: string, bucket: string): string {
+  return `${directory}/buckets/${bucket}`;
+}
+
 const cleaningIntervalMs = 3_600_000;
 
 export async function startObjectStore(
@@ -46,7 +51,7 @@ export async function startObjectStore(
   ) {
     return fail({ kind: "options", message: "an object store needs credentials, none with an empty key" });
   }
-  const folderOf = (bucket: string) => `${directory}/buckets/${bucket}`;
+  const folderOf = (bucket: string) => bucketFolderOf(directory, bucket);
   try {
     for (const bucket of options.buckets) await files.makeDirectory(folderOf(bucket));
   } catch (error) {

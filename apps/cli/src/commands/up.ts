@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Plan } from "@pleiad/fleet";
+import { formatDuration } from "@pleiad/model";
 import { runsInTwin, startTwin, type Twin, type TwinProgress } from "@pleiad/twin";
 import { Listr } from "listr2";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
@@ -10,6 +11,7 @@ import { loadPlan } from "../fleet-input.ts";
 
 export interface UpCommandOptions {
   readonly state: string;
+  readonly history?: number; // milliseconds, in place of the file's
   readonly logLevel: "debug" | "info" | "warn" | "error";
 }
 
@@ -17,7 +19,7 @@ const consoleDirectory = fileURLToPath(new URL("../../../console/dist", import.m
 const stopGraceMs = 5000;
 
 export async function upCommand(file: string | undefined, options: UpCommandOptions): Promise<void> {
-  const plan = loadPlan(file);
+  const plan = loadPlan(file, options.history === undefined ? {} : { historyMs: options.history });
   if (!existsSync(join(consoleDirectory, "index.html"))) {
     throw new CommandFailure(
       exitCodes.failed,
@@ -45,9 +47,9 @@ export async function upCommand(file: string | undefined, options: UpCommandOpti
   if (stop.signal.aborted && twin === undefined) return;
   if (twin === undefined) throw new CommandFailure(exitCodes.failed, "the twin did not start");
   process.stdout.write(describe(plan, twin, performance.now() - startedMs));
-  const watch = watchRestarts(twin);
+  const watches = [watchRestarts(twin), watchHistory(twin)];
   await stopped;
-  clearInterval(watch);
+  for (const watch of watches) clearInterval(watch);
   process.stdout.write("\nStopping …\n");
   await twin.stop(stopGraceMs);
   process.stdout.write("Stopped. Its state is kept; the next start continues from it.\n");
@@ -152,6 +154,37 @@ function describe(plan: Plan, twin: Twin, tookMs: number): string {
   return lines.join("\n");
 }
 
+const historyLines = 4;
+
+/** Says how far the history is: when it begins, at each quarter, and when it is whole. */
+function watchHistory(twin: Twin): NodeJS.Timeout {
+  const startedMs = performance.now();
+  let quarters = 0;
+  let isBegun = false;
+  const watch = setInterval(() => {
+    const history = twin.history();
+    if (history === undefined) return clearInterval(watch);
+    const { blocks, blocksDone, spanMs, isWhole } = history;
+    const span = formatDuration(spanMs);
+    if (isWhole) {
+      const tookSeconds = ((performance.now() - startedMs) / 1000).toFixed(0);
+      if (blocks > 0) process.stdout.write(`History  ${span} is whole: ${blocks} blocks in ${tookSeconds} s\n`);
+      return clearInterval(watch);
+    }
+    if (blocks === 0) return;
+    if (!isBegun) process.stdout.write(`History  ${span} of it comes in the background, ${blocks} blocks\n`);
+    isBegun = true;
+    const reached = Math.floor((blocksDone / blocks) * historyLines);
+    if (reached > quarters && reached < historyLines) {
+      process.stdout.write(
+        `History  ${Math.floor((blocksDone / blocks) * 100)} %, ${blocksDone} of ${blocks} blocks\n`,
+      );
+    }
+    quarters = reached;
+  }, 500);
+  return watch;
+}
+
 /** Says what crashed and came back, one line each. */
 function watchRestarts(twin: Twin): NodeJS.Timeout {
   const seen = new Map<string, string>();
@@ -161,7 +194,7 @@ function watchRestarts(twin: Twin): NodeJS.Timeout {
       const before = seen.get(name) ?? "running 0";
       if (now !== before && state === "restarting")
         process.stdout.write(`${name} ${lastEnd ?? "ended"}; starting it again\n`);
-      if (now !== before && state === "running") process.stdout.write(`${name} runs again\n`);
+      if (now !== before && state === "running" && restarts > 0) process.stdout.write(`${name} runs again\n`);
       seen.set(name, now);
     }
   }, 500);
