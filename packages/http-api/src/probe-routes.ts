@@ -1,4 +1,4 @@
-/** What probes and scrapers ask of every process: `/-/healthy`, `/-/ready`, `/metrics`. */
+/** What probes and scrapers ask of every process: `/-/healthy`, `/-/ready`, `/metrics`; and what a role tells people. */
 import { expositionContentType } from "@pleiad/exposition";
 import type { Route } from "./router.ts";
 
@@ -6,12 +6,14 @@ export interface ProbeRoutesOptions {
   readonly ready: () => { readonly ready: boolean; readonly reason?: string };
   /** Own metrics in the text exposition format 0.0.4. */
   readonly renderMetrics: () => string;
+  /** The state of the role, for people and dashboards, as JSON below a path of its own. */
+  readonly status?: { readonly path: string; readonly read: () => unknown };
 }
 
 const plainText = "text/plain; charset=utf-8";
 
-export function probeRoutes({ ready, renderMetrics }: ProbeRoutesOptions): readonly Route[] {
-  return [
+export function probeRoutes({ ready, renderMetrics, status }: ProbeRoutesOptions): readonly Route[] {
+  const routes: Route[] = [
     {
       path: "/-/healthy",
       methods: ["GET"],
@@ -42,4 +44,16 @@ export function probeRoutes({ ready, renderMetrics }: ProbeRoutesOptions): reado
       },
     },
   ];
+  if (status !== undefined) {
+    routes.push({
+      path: status.path,
+      methods: ["GET"],
+      handler: "status",
+      answer: {
+        kind: "text",
+        answer: () => ({ status: 200, contentType: "application/json", text: JSON.stringify(status.read()) }),
+      },
+    });
+  }
+  return routes;
 }

@@ -1,1 +1,8 @@
-export {};
+export {
+  startStoreGateway,
+  statusPath,
+  type StoreGateway,
+  type StoreGatewayFailure,
+  type StoreGatewayOptions,
+  type StoreGatewayPorts,
+} from "./store-gateway.ts";
