@@ -3,7 +3,7 @@ import { cursorOf, labelsFromRecord, ok, xorEncoding, type SeriesSource, type So
 import { seededRandom, ThreadError, type Random, type Threads } from "@pleiad/ports";
 import { manualClock, sameThreads, silentObservations } from "@pleiad/ports/testing";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { QueryAnswer, RangeRequest } from "./answer.ts";
 import { createEngine, defaultEngineOptions, type EngineOptions } from "./engine.ts";
 import { allFeatures } from "./features.ts";
@@ -12,6 +12,9 @@ import { createLeafPool } from "./leaf-pool.ts";
 import { kernelNumber } from "./leaf-runner.ts";
 import { createLeafTask, headerWord, slabState, type LeafShape } from "./leaf-task.ts";
 import { defaultLimits } from "./limits.ts";
+
+// Each asks for many answers, twice.
+vi.setConfig({ testTimeout: 60_000 });
 
 const select = { withoutLabels: [], maxResolutionMs: 0, onFailure: "warn" } as const;
 const startMs = 1_700_000_000_000;
