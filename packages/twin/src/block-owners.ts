@@ -2,26 +2,22 @@
  * Which store gateway serves which blocks: those of a region the blocks of its clusters, those without a region the rest.
  * Each block has owners of one kind only, told by its external labels as the plan gives them. Pure.
  */
-import type { BlockSelectorOptions } from "@pleiad/blocks";
+import type { SelectorRule } from "@pleiad/blocks";
 import type { Plan, PlannedRole } from "@pleiad/fleet";
 
-export function blocksOf(gateway: PlannedRole, plan: Plan): BlockSelectorOptions {
-  const everything = { rules: [], minTimeMs: undefined, maxTimeMs: undefined };
+export function blocksOf(gateway: PlannedRole, plan: Plan): readonly SelectorRule[] {
   const hasRegions = plan.roles.some(({ kind, region }) => kind === "store-gateway" && region !== undefined);
-  if (!hasRegions) return everything;
+  if (!hasRegions) return [];
   const { labels, keysOf } = regionKeys(plan);
   const keys = gateway.region === undefined ? plan.regions.flatMap(({ name }) => keysOf(name)) : keysOf(gateway.region);
-  return {
-    ...everything,
-    rules: [
-      {
-        action: gateway.region === undefined ? "drop" : "keep",
-        sourceLabels: labels,
-        separator,
-        regex: keys.map(escapeRegex).join("|"),
-      },
-    ],
-  };
+  return [
+    {
+      action: gateway.region === undefined ? "drop" : "keep",
+      sourceLabels: labels,
+      separator,
+      regex: keys.map(escapeRegex).join("|"),
+    },
+  ];
 }
 
 const separator = ";";
@@ -29,7 +25,7 @@ const separator = ";";
 interface RegionKeys {
   readonly labels: readonly string[];
   /** What the labels of the blocks of a region say, joined. No two regions share one. */
-  keysOf(region: string): readonly string[];
+  readonly keysOf: (region: string) => readonly string[];
 }
 
 /** The one label with the fewest values that tells regions apart; all labels where no single one does. */

@@ -6,7 +6,9 @@ import { startAgent } from "@pleiad/role-agent";
 import { startCompactor } from "@pleiad/role-compactor";
 import { startObjectStore } from "@pleiad/role-object-store";
 import { defaultQuerierLimits, startQuerier } from "@pleiad/role-querier";
+import { startStoreGateway } from "@pleiad/role-store-gateway";
 import { runChildProcess, type ProcessWorld } from "./child-process.ts";
+import { blocksOf } from "./block-owners.ts";
 import { openTwinBucket, s3Region } from "./object-storage.ts";
 import { runsInTwin } from "./running-roles.ts";
 import { serveStatus } from "./status-server.ts";
@@ -18,6 +20,17 @@ const storeTimeoutMs = { 1: 30_000, 2: 10_000 } as const;
 /** What is replaced goes sooner than in earnest: one disk has it all, and gateways look every few seconds. */
 const twinCompaction = { deleteDelayMs: 15 * 60_000 };
 const compactorPauseMs = 20_000;
+/** Many gateways share a machine. A block that is marked is passed over well before it goes. */
+const twinGateway = {
+  ignoreDeletionMarksDelayMs: 6 * 60_000,
+  cacheBytesMax: 32 * 2 ** 20,
+  tableBytesMax: 32 * 2 ** 20,
+};
+
+/** A look at the bucket costs a request a thousand keys: the larger the fleet, the less often. */
+function gatewaySyncMs({ clusters }: Plan): number {
+  return Math.min(180_000, Math.max(5_000, clusters.length * 250));
+}
 
 runChildProcess(async (world) => {
   const { plan, process: node } = world.order;
@@ -76,6 +89,22 @@ async function startRole(role: PlannedRole, plan: Plan, world: ProcessWorld): Pr
     );
     if (!compactor.ok) throw new Error(compactor.failure.message);
     return [compactor.value, await serveOwnStatus()];
+  }
+  if (role.kind === "store-gateway" && bucket !== undefined) {
+    const gateway = await startStoreGateway(
+      bucket,
+      {
+        name: role.id,
+        httpAddress,
+        grpcAddress,
+        directory,
+        store: { ...twinGateway, rules: blocksOf(role, plan), syncIntervalMs: gatewaySyncMs(plan) },
+        renderMetrics: own.renderMetrics,
+      },
+      own.ports,
+    );
+    if (!gateway.ok) throw new Error(gateway.failure.message);
+    return [gateway.value];
   }
   const querier = await startQuerier(
     {

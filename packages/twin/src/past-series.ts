@@ -5,7 +5,7 @@ import { fillValues, type MadeUpCluster, type TimeColumn } from "./made-up-clust
 export interface PastSeries {
   readonly labels: Labels;
   /** Writes a value for each instant. */
-  fill(times: TimeColumn, values: Float64Array): void;
+  readonly fill: (times: TimeColumn, values: Float64Array) => void;
 }
 
 /** What the target of the page is called. */

@@ -2,7 +2,7 @@
 import type { Plan, PlannedRole, RoleKind } from "@pleiad/fleet";
 
 const alwaysRun: ReadonlySet<RoleKind> = new Set<RoleKind>(["global-querier", "regional-querier", "monitoring-agent"]);
-const runOnBucket: ReadonlySet<RoleKind> = new Set<RoleKind>(["object-store", "compactor"]);
+const runOnBucket: ReadonlySet<RoleKind> = new Set<RoleKind>(["object-store", "compactor", "store-gateway"]);
 
 /** The role that has the bucket; undefined where the fleet has none of its own. A twin has one disk, and so one store. */
 export function objectStoreOf(plan: Plan): PlannedRole | undefined {

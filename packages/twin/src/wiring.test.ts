@@ -14,9 +14,14 @@ function shippedPlan(name: string): Plan {
 describe("the endpoints of the seven-node fleet", () => {
   const plan = shippedPlan("seven-nodes.yaml");
 
-  it("a regional querier asks each of its clusters, and must hear of it", () => {
+  it("a regional querier asks each of its clusters, and must hear of it, and one of its store gateways", () => {
     const endpoints = endpointsOf(plan, "regional-querier-bcd-1");
-    expect(endpoints).toHaveLength(40);
+    expect(endpoints).toHaveLength(40 + 2);
+    // An empty bucket lacks nothing.
+    expect(endpoints.slice(40)).toMatchObject([
+      { name: "store-gateway-bcd-0", group: "store-gateway-bcd", expects: [] },
+      { name: "store-gateway-bcd-1", group: "store-gateway-bcd", expects: [] },
+    ]);
     expect(endpoints[0]).toMatchObject({ name: "cluster-181", expects: [{ name: "cluster-181" }] });
     expect(endpoints[0]?.expects[0]?.labels).toEqual([
       ...["cluster", "cluster-181", "cluster_group", "group-b", "region", "bcd", "replica", "0"],
@@ -39,10 +44,10 @@ describe("the endpoints of the seven-node fleet", () => {
 
   it("roles that the twin does not run yet are not asked", () => {
     const names = endpointsOf(plan, "global-querier-0").map((one) => one.name);
-    expect(names.filter((name) => name.startsWith("store-gateway") || name.startsWith("ruler"))).toEqual([]);
+    expect(names.filter((name) => name.startsWith("ruler"))).toEqual([]);
   });
 
   it("the twin scrapes its console, its running roles and its cluster processes", () => {
-    expect(ownTargets(plan)).toHaveLength(1 + 2 + 8 + 1 + 1 + 1 + 4);
+    expect(ownTargets(plan)).toHaveLength(1 + 2 + 8 + 10 + 1 + 1 + 1 + 4);
   });
 });
