@@ -1,8 +1,9 @@
-/** Aggregates by group and step, put together from the partial ones of tasks. Slot of a group's step: group × steps + step. */
+/** Aggregates by group and step, put together from the partial ones of tasks. */
 import { compensate, unreachable } from "@pleiad/model";
 import { LeafUnfit } from "./leaf-feed.ts";
 import { headerWord, type MemoryViews } from "./leaf-task.ts";
 import type { SampleBudget } from "./limits.ts";
+import { pageBytes, type PagePool } from "./page-pool.ts";
 
 export interface GroupTotals {
   readonly groupCount: number;
@@ -10,36 +11,60 @@ export interface GroupTotals {
   reserve(groupCount: number): void;
   /** Adds what a task has of its groups; the first of `groups` are their numbers here. Tasks come in the order of their series. */
   addTask(views: MemoryViews, slab: number, groups: readonly number[]): void;
-  has(slot: number): boolean;
-  result(slot: number): number;
-  /** Gives all of it back to the budget. */
+  has(group: number, step: number): boolean;
+  result(group: number, step: number): number;
+  /** Gives all of it back to the budget and the pool. */
   release(): void;
 }
 
 export type TotalKind = "sum" | "avg" | "count" | "min" | "max" | "group";
 
-export function createGroupTotals(kind: TotalKind, stepCount: number, budget: SampleBudget): GroupTotals {
+/** The totals of some groups. Slot of a group's step: place of the group on the page × steps + step. */
+interface Page {
+  readonly buffer: ArrayBuffer;
+  readonly values: Float64Array; // sums or extremes
+  readonly compensations: Float64Array;
+  readonly counts: Uint32Array;
+}
+
+const slotBytes = 8 + 8 + 4;
+
+export function createGroupTotals(
+  kind: TotalKind,
+  stepCount: number,
+  budget: SampleBudget,
+  pool: PagePool,
+): GroupTotals {
   const isSum = kind === "sum" || kind === "avg";
   const hasValues = kind !== "count" && kind !== "group";
+  const groupsPerPage = Math.max(1, Math.floor(pageBytes / (slotBytes * stepCount)));
+  const slotsPerPage = groupsPerPage * stepCount;
+  const pages: Page[] = [];
   let groupCount = 0;
-  let capacity = 0; // groups
-  let counts = new Float64Array(0);
-  let values = new Float64Array(0); // sums or extremes
-  let compensations = new Float64Array(0);
 
+  const beginPage = () => {
+    const bytes = slotsPerPage * slotBytes;
+    const buffer = bytes <= pageBytes ? pool.take() : new ArrayBuffer(bytes);
+    const counts = new Uint32Array(buffer, 16 * slotsPerPage, slotsPerPage);
+    counts.fill(0);
+    pages.push({
+      buffer,
+      values: new Float64Array(buffer, 0, slotsPerPage),
+      compensations: new Float64Array(buffer, 8 * slotsPerPage, slotsPerPage),
+      counts,
+    });
+  };
   const reserve = (wanted: number) => {
     if (wanted <= groupCount) return;
     budget.take((wanted - groupCount) * stepCount);
     groupCount = wanted;
-    if (wanted <= capacity) return;
-    capacity = Math.max(wanted, Math.min(2 * capacity, capacity + 4096), 8);
-    counts = grown(counts, capacity * stepCount);
-    if (hasValues) values = grown(values, capacity * stepCount);
-    if (isSum) compensations = grown(compensations, capacity * stepCount);
+    while (pages.length * groupsPerPage < wanted) beginPage();
   };
+  const pageOf = (group: number) => pages[Math.floor(group / groupsPerPage)];
+  const slotOf = (group: number, step: number) => (group % groupsPerPage) * stepCount + step;
 
-  const addSums = (views: MemoryViews, at: TaskSlots, slot: number) => {
-    for (let step = 0; step < stepCount; step++, slot++) {
+  const addSums = (views: MemoryViews, at: TaskSlots, { values, compensations, counts }: Page, first: number) => {
+    for (let step = 0, slot = first; step < stepCount; step++, slot++) {
       const count = views.words[at.counts + step];
       if (count === 0) continue;
       const sum = views.numbers[at.values + step];
@@ -58,8 +83,8 @@ export function createGroupTotals(kind: TotalKind, stepCount: number, budget: Sa
     }
   };
 
-  const addExtremes = (views: MemoryViews, at: TaskSlots, slot: number) => {
-    for (let step = 0; step < stepCount; step++, slot++) {
+  const addExtremes = (views: MemoryViews, at: TaskSlots, { values, counts }: Page, first: number) => {
+    for (let step = 0, slot = first; step < stepCount; step++, slot++) {
       const count = views.words[at.counts + step];
       if (count === 0) continue;
       const value = views.numbers[at.values + step];
@@ -70,8 +95,8 @@ export function createGroupTotals(kind: TotalKind, stepCount: number, budget: Sa
     }
   };
 
-  const addCounts = (views: MemoryViews, at: TaskSlots, slot: number) => {
-    for (let step = 0; step < stepCount; step++) counts[slot + step] += views.words[at.counts + step];
+  const addCounts = (views: MemoryViews, at: TaskSlots, { counts }: Page, first: number) => {
+    for (let step = 0; step < stepCount; step++) counts[first + step] += views.words[at.counts + step];
   };
 
   return {
@@ -93,11 +118,13 @@ export function createGroupTotals(kind: TotalKind, stepCount: number, budget: Sa
           compensations: output / 8 + slots + first,
           counts: (output + 16 * slots) / 4 + first,
         };
-        add(views, at, group * stepCount);
+        add(views, at, pageOf(group), slotOf(group, 0));
       }
     },
-    has: (slot) => counts[slot] > 0,
-    result(slot) {
+    has: (group, step) => pageOf(group).counts[slotOf(group, step)] > 0,
+    result(group, step) {
+      const { values, compensations, counts } = pageOf(group);
+      const slot = slotOf(group, step);
       switch (kind) {
         case "sum":
           return values[slot] + compensations[slot];
@@ -117,10 +144,7 @@ export function createGroupTotals(kind: TotalKind, stepCount: number, budget: Sa
     release() {
       budget.give(groupCount * stepCount);
       groupCount = 0;
-      capacity = 0;
-      counts = new Float64Array(0);
-      values = counts;
-      compensations = counts;
+      for (const { buffer } of pages.splice(0)) pool.give(buffer);
     },
   };
 }
@@ -130,10 +154,4 @@ interface TaskSlots {
   readonly values: number;
   readonly compensations: number;
   readonly counts: number;
-}
-
-function grown(old: Float64Array, length: number): Float64Array<ArrayBuffer> {
-  const larger = new Float64Array(length);
-  larger.set(old);
-  return larger;
 }

@@ -45,7 +45,7 @@ export function createLeafAggregation(
   let labels: readonly Labels[] | undefined;
   let isGeneral = false;
   let step = 0;
-  const totals = createGroupTotals(aggregation.operator, shape.stepCount, context.budget);
+  let totals: GroupTotals | undefined;
 
   return {
     description: general.description,
@@ -57,6 +57,7 @@ export function createLeafAggregation(
     },
     async series(signal) {
       const tallyBefore = { ...context.tally };
+      totals = createGroupTotals(aggregation.operator, shape.stepCount, context.budget, context.leafPool().pages);
       try {
         labels = await foldSeries(leaf, aggregation, shape, totals, context, handOver, signal);
         return labels;
@@ -70,10 +71,10 @@ export function createLeafAggregation(
     },
     async next(out, signal) {
       if (isGeneral) return await general.next(out, signal);
-      if (labels === undefined) throw new Error("next before series");
+      if (totals === undefined) throw new Error("next before series");
       const steps = writeSteps(out, totals, step, grid);
       step += steps;
-      if (steps === 0) totals.release();
+      if (step === shape.stepCount) totals.release();
       return steps;
     },
   };
@@ -247,8 +248,7 @@ function writeSteps(out: StepBatch, totals: GroupTotals, firstStep: number, grid
   const { sampleEnds } = out;
   sampleEnds.fill(0, 0, steps);
   for (let group = 0; group < groupCount; group++) {
-    const slot = group * stepCount + firstStep;
-    for (let i = 0; i < steps; i++) if (totals.has(slot + i)) sampleEnds[i]++;
+    for (let i = 0; i < steps; i++) if (totals.has(group, firstStep + i)) sampleEnds[i]++;
   }
   const places = new Uint32Array(steps);
   for (let i = 1; i < steps; i++) {
@@ -258,12 +258,11 @@ function writeSteps(out: StepBatch, totals: GroupTotals, firstStep: number, grid
   reserveSamples(out, sampleEnds[steps - 1]);
   const { seriesIds, values } = out;
   for (let group = 0; group < groupCount; group++) {
-    const slot = group * stepCount + firstStep;
     for (let i = 0; i < steps; i++) {
-      if (!totals.has(slot + i)) continue;
+      if (!totals.has(group, firstStep + i)) continue;
       const place = places[i]++;
       seriesIds[place] = group;
-      values[place] = totals.result(slot + i);
+      values[place] = totals.result(group, firstStep + i);
     }
   }
   for (let i = 0; i < steps; i++) out.timestampsMs[i] = grid.startMs + (firstStep + i) * grid.stepMs;

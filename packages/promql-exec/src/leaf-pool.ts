@@ -5,11 +5,14 @@
 import { createSharedMemory, memoryPageBytes, type SharedMemory } from "@pleiad/chunks";
 import type { Thread, Threads } from "@pleiad/ports";
 import { createLeafRunner, scratchBytes } from "./leaf-runner.ts";
+import { createPagePool, type PagePool } from "./page-pool.ts";
 import { headerWord, slabBytes, slabState, viewsOf, type MemoryViews } from "./leaf-task.ts";
 import { claimAndRun, claimTask, leafThreadUrl, runClaimed, type LeafThreadData } from "./leaf-thread.ts";
 
 export interface LeafPool {
   readonly views: MemoryViews;
+  /** For what queries put together out of tasks; of this thread alone. */
+  readonly pages: PagePool;
   /** The address of a free slab; undefined while all are in use. To be given back. */
   takeSlab(): number | undefined;
   /** Resolves when a slab may be free. */
@@ -34,6 +37,9 @@ export interface LeafPool {
 /** What queries may hold at once, all of them together: 64 MiB. */
 const slabCount = 32;
 const threadsMax = 7;
+
+/** 32 MiB. */
+const pagesKeptMax = 128;
 
 /** Where so many threads in a row ended without an answer, no more are started: this one does all the work then. */
 const failedThreadsMax = 5;
@@ -110,6 +116,7 @@ export function createLeafPool(threads: Threads | undefined): LeafPool {
 
   return {
     views,
+    pages: createPagePool(pagesKeptMax),
     takeSlab: () => free.pop(),
     slabFreed: async () => await freed.promise,
     giveSlab,
