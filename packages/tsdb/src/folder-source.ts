@@ -1,16 +1,17 @@
 /** Head and blocks of a data folder as one source of series, whatever the head is. */
-import type {
-  LabelsAnswer,
-  LabelsRequest,
-  Result,
-  SelectRequest,
-  SeriesCursor,
-  SeriesSource,
-  SourceFailure,
+import {
+  fail,
+  type LabelsAnswer,
+  type LabelsRequest,
+  type Result,
+  type SelectRequest,
+  type SeriesCursor,
+  type SeriesSource,
+  type SourceFailure,
 } from "@pleiad/model";
 import type { LocalBlocks } from "./local-blocks.ts";
 import { mergedCursor, mergedLabels } from "./merged-source.ts";
-import type { ReaderSet } from "./reader-set.ts";
+import { readTooSlowly, type ReaderSet } from "./reader-set.ts";
 
 /** Blocks are asked for their time, the head for what is behind them: no sample comes twice. */
 export class FolderSource implements SeriesSource {
@@ -56,7 +57,8 @@ export class FolderSource implements SeriesSource {
     const reader = this.#readers.begin();
     try {
       const answers = this.#partsFor(request).map(({ source, minTimeMs }) => ask(source, { ...request, minTimeMs }));
-      return await mergedLabels(answers, this.#blocks.gapsIn(request.minTimeMs, request.maxTimeMs), request);
+      const merged = await mergedLabels(answers, this.#blocks.gapsIn(request.minTimeMs, request.maxTimeMs), request);
+      return reader.isExpired ? fail(readTooSlowly(this.#name)) : merged;
     } finally {
       reader.end();
     }

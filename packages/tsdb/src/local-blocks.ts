@@ -12,7 +12,7 @@ import {
 } from "@pleiad/blocks";
 import { fail, ok, type Result, type SourceFailure } from "@pleiad/model";
 import type { Ports } from "@pleiad/ports";
-import { quarantineName, readBlockMeta, treeBytes } from "./data-folder.ts";
+import { quarantineName, readBlockMeta, treeBytes, type FolderInventory } from "./data-folder.ts";
 
 export interface LocalBlock {
   readonly meta: BlockMeta;
@@ -69,7 +69,7 @@ export class LocalBlocks {
       .map((gap) => gap.failure);
   }
 
-  /** Opens blocks by name. Those that another was made from are passed over. Throws FileError. */
+  /** Opens blocks by name. Those that one of the others was made from are passed over. Throws FileError. */
   async openAll(ulids: readonly string[]): Promise<void> {
     const metas: BlockMeta[] = [];
     for (const ulid of ulids) {
@@ -78,17 +78,21 @@ export class LocalBlocks {
       if (!meta.ok) this.#addGap(ulid, undefined, meta.failure);
       else metas.push(meta.value);
     }
-    const superseded = new Set(metas.flatMap(({ compaction }) => compaction.parents.map(({ ulid }) => ulid)));
-    for (const meta of metas) {
+    // What was made of others comes first: those it was made of are needed where it cannot be read.
+    const superseded = new Set<string>();
+    for (const meta of metas.toSorted((a, b) => b.compaction.level - a.compaction.level)) {
       if (superseded.has(meta.ulid) || meta.compaction.isDeletable) continue;
       const opened = await this.open(meta.ulid);
       if (!opened.ok) this.#addGap(meta.ulid, meta, opened.failure);
+      else for (const { ulid } of meta.compaction.parents) superseded.add(ulid);
     }
   }
 
-  /** Blocks that were set aside are gaps. */
-  async addQuarantined(ulids: readonly string[]): Promise<void> {
-    for (const ulid of ulids) {
+  /** Blocks that were set aside are gaps, unless a person has put one of the same name into the place. */
+  async addQuarantined({ blocks, quarantined }: FolderInventory): Promise<void> {
+    const inPlace = new Set(blocks);
+    for (const ulid of quarantined) {
+      if (inPlace.has(ulid)) continue;
       const path = `${this.#directory}/${quarantineName}/${ulid}`;
       const meta = await readBlockMeta(this.#ports.files, path);
       const known = meta?.ok === true ? meta.value : undefined;
@@ -106,6 +110,7 @@ export class LocalBlocks {
   async open(ulid: string): Promise<Result<LocalBlock, BlockFailure>> {
     const { files } = this.#ports;
     const path = `${this.#directory}/${ulid}`;
+    const sizeBytes = await treeBytes(files, path);
     const opened = await openBlock(directoryBlockBytes(files, path), this.#options);
     if (!opened.ok) return opened;
     const block = opened.value;
@@ -114,7 +119,7 @@ export class LocalBlocks {
       const reason = `it says to be block ${block.meta.ulid}`;
       return fail({ kind: "corrupt", block: ulid, file: "meta.json", offset: 0, reason });
     }
-    const local = { meta: block.meta, block, sizeBytes: await treeBytes(files, path) };
+    const local = { meta: block.meta, block, sizeBytes };
     this.#blocks = [...this.#blocks, local].sort((a, b) => a.meta.minTimeMs - b.meta.minTimeMs);
     return ok(local);
   }
@@ -127,7 +132,9 @@ export class LocalBlocks {
     for (const { ulid, failure } of this.#gaps) {
       if (failure.kind !== "corrupt" || !(await files.exists(`${this.#directory}/${ulid}`))) continue;
       await files.makeDirectory(target);
-      await files.rename(`${this.#directory}/${ulid}`, `${target}/${ulid}`);
+      let name = ulid;
+      for (let number = 2; await files.exists(`${target}/${name}`); number++) name = `${ulid}-${number}`;
+      await files.rename(`${this.#directory}/${ulid}`, `${target}/${name}`);
       await files.syncDirectory(target);
       await files.syncDirectory(this.#directory);
       observations.log("error", "A damaged block is set aside.", { block: ulid, directory: target });

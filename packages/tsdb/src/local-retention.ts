@@ -8,7 +8,7 @@ export interface RetainedBlock {
 }
 
 export interface LocalRetention {
-  /** Blocks that end this long before the newest sample of the folder go. Infinity keeps them. */
+  /** Blocks that end this long before the newest block does go. Infinity keeps them. */
   readonly retentionMs: number;
   /** The oldest blocks go until the folder, head included, is no larger. 0: no bound. */
   readonly retentionBytesMax: number;
@@ -21,10 +21,12 @@ export interface ExpiredBlocks {
   readonly held: readonly string[];
 }
 
-/** `newestMs`: the newest sample of the folder, not the clock's time: one that jumps ahead deletes nothing. */
+/**
+ * As with Prometheus, age is counted from the end of the newest block: neither from the clock's time nor from the newest
+ * sample, which has it. A clock that jumps ahead deletes nothing before hours of its samples are there.
+ */
 export function expiredBlocks(
   blocks: readonly RetainedBlock[],
-  newestMs: number,
   headBytes: number,
   { retentionMs, retentionBytesMax }: LocalRetention,
   mayGo: (ulid: string) => boolean,
@@ -32,6 +34,7 @@ export function expiredBlocks(
   const byTime: string[] = [];
   const bySize: string[] = [];
   const held: string[] = [];
+  const newestMs = blocks.reduce((latest, { maxTimeMs }) => Math.max(latest, maxTimeMs), -Infinity);
   let sizeBytes = headBytes;
   for (const block of blocks) sizeBytes += block.sizeBytes;
   for (const { ulid, maxTimeMs, sizeBytes: blockBytes } of blocks.toSorted((a, b) => a.maxTimeMs - b.maxTimeMs)) {

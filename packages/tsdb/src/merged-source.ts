@@ -15,7 +15,7 @@ import {
   type SourceFailure,
   type SourceSeries,
 } from "@pleiad/model";
-import type { Reader } from "./reader-set.ts";
+import { readTooSlowly, type Reader } from "./reader-set.ts";
 
 const batchSeriesMax = 512;
 
@@ -70,7 +70,7 @@ class MergedCursor implements SeriesCursor {
     if (this.failure === undefined && !this.#hasBegun) await this.#begin();
     const merged = this.failure === undefined ? await this.#merge() : [];
     if (this.#reader.isExpired && this.failure === undefined) {
-      this.failure = { kind: "unavailable", source: this.#source, reason: "read too slowly: the data has moved on" };
+      this.failure = readTooSlowly(this.#source);
     }
     if (this.failure !== undefined || merged.length === 0) {
       this.close();

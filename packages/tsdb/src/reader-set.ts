@@ -1,4 +1,5 @@
 /** Who reads now: what they read is not taken from under them. */
+import type { SourceFailure } from "@pleiad/model";
 import type { Clock } from "@pleiad/ports";
 
 export interface Reader {
@@ -48,4 +49,9 @@ export class ReaderSet {
       state.isExpired = true;
     }
   }
+}
+
+/** What a reader that is expired is told. */
+export function readTooSlowly(source: string): SourceFailure {
+  return { kind: "unavailable", source, reason: "read too slowly: the data has moved on" };
 }

@@ -174,6 +174,26 @@ describe("a shipper", () => {
     await running;
   });
 
+  it("ends when it is told to while it waits for an answer of the bucket", async () => {
+    const { ports } = await threeBlocks();
+    for (const operation of ["attributes", "put", "list"] as const) {
+      const stop = new AbortController();
+      const inner = memoryBucket();
+      // As a bucket does whose caller gives up: it rejects with the caller's reason.
+      const giveUp = () => {
+        stop.abort(new Error("stopping"));
+        stop.signal.throwIfAborted();
+        throw new Error("not stopped");
+      };
+      const bucket: Bucket = {
+        ...failingPuts(inner, Infinity, "before").bucket,
+        [operation]: operation === "list" ? giveUp : async () => giveUp(),
+      };
+      const shipper = createShipper(bucket, { ...options, directory: "/data" }, ports);
+      await expect(shipper.run(stop.signal), operation).resolves.toBeUndefined();
+    }
+  });
+
   it("holds back local retention until a block is in the bucket", async () => {
     const { ports, ulids } = await threeBlocks();
     const { bucket, heal } = failingPuts(memoryBucket(), 1, "before");

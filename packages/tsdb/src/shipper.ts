@@ -166,6 +166,7 @@ class FolderShipper implements Shipper {
       // An earlier process may have got so far, and no further.
       if (await this.#isInBucket(ulid, signal)) return undefined;
     } catch (error) {
+      if (signal.aborted) return { kind: "canceled", block: ulid };
       if (!(error instanceof BucketError)) throw error;
       this.#figures.uploadFailures.add(1);
       return { kind: "unavailable", block: ulid, cause: error };
@@ -182,7 +183,7 @@ class FolderShipper implements Shipper {
     const path = `${directory}/${ulid}`;
     const sent = await uploadBlock({ files, path, bucket: this.#bucket, signal, thanos });
     if (!sent.ok) {
-      this.#figures.uploadFailures.add(1);
+      if (sent.failure.kind !== "canceled") this.#figures.uploadFailures.add(1);
       if (sent.failure.kind === "corrupt") this.#figures.corrupted.add(1);
       return sent.failure;
     }

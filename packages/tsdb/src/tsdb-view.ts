@@ -38,9 +38,9 @@ export async function viewTsdb(
   const { externalLabels, intern, cacheBytesMaxPerBlock } = options;
   const blocks = new LocalBlocks(directory, { externalLabels, intern, cacheBytesMax: cacheBytesMaxPerBlock }, ports);
   try {
-    const { blocks: ulids, quarantined } = await listFolder(ports.files, directory);
-    await blocks.addQuarantined(quarantined);
-    await blocks.openAll(ulids);
+    const inventory = await listFolder(ports.files, directory);
+    await blocks.addQuarantined(inventory);
+    await blocks.openAll(inventory.blocks);
     const minValidTimeMs = blocks.headFromMs;
     const headOptions = { ...defaultHead, directory, externalLabels, intern, retentionMs: Infinity, minValidTimeMs };
     const head = await viewHead(headOptions, ports);

@@ -178,9 +178,9 @@ describe("a reader", () => {
 describe("local retention", () => {
   const keeping = (retentionMs: number, retentionBytesMax = 0) => ({ retention: { retentionMs, retentionBytesMax } });
 
-  it("drops blocks that end too long before the newest sample, whatever the clock says", async () => {
+  it("drops blocks that end too long before the newest block, whatever the clock says", async () => {
     const ports = laterPorts();
-    const tsdb = await openTestTsdb(ports, keeping(4 * hourMs));
+    const tsdb = await openTestTsdb(ports, keeping(2 * hourMs));
     await fill(tsdb, 0, 9);
     const { cut, removed } = await maintained(tsdb);
     expect(removed).toEqual([cut[0]?.ulid, cut[1]?.ulid]);
@@ -205,7 +205,15 @@ describe("local retention", () => {
     const tsdb = await openTestTsdb(laterPorts(), { ...keeping(2 * hourMs), mayRemove: () => false });
     await fill(tsdb, 0, 9);
     expect((await maintained(tsdb)).removed).toEqual([]);
-    expect(tsdb.statistics()).toMatchObject({ blocks: 3, heldBlocks: 3 });
+    expect(tsdb.statistics()).toMatchObject({ blocks: 3, heldBlocks: 2 });
+  });
+
+  it("drops nothing for a clock that jumped ahead, as long as only the head has samples of its time", async () => {
+    const tsdb = await openTestTsdb(laterPorts(), keeping(24 * hourMs));
+    await fill(tsdb, 0, 9);
+    await fill(tsdb, 900, 901);
+    expect((await maintained(tsdb)).removed).toEqual([]);
+    expect((await chunkLines(tsdb))[0]).toBe("a 0..1.83");
   });
 
   it("keeps in the head what could not be cut, however old", async () => {
@@ -230,7 +238,16 @@ describe("a block that cannot be read", () => {
     await tsdb.close();
     const path = `/data/${cut[0]?.ulid}/index`;
     ports.files.contents.set(path, (ports.files.contents.get(path) ?? new Uint8Array(0)).slice(0, 40));
-    return { ports, ulid: cut[0]?.ulid ?? "" };
+    return { ports, ulid: cut[0]?.ulid ?? "", others: cut.slice(1).map((block) => block.ulid) };
+  }
+
+  /** Of the damaged block, as it was. */
+  async function wholeIndex(): Promise<Uint8Array> {
+    const ports = laterPorts();
+    const tsdb = await openTestTsdb(ports);
+    await fill(tsdb, 0, 7);
+    const { cut } = await maintained(tsdb);
+    return ports.files.contents.get(`/data/${cut[0]?.ulid}/index`) ?? new Uint8Array(0);
   }
 
   it("is set aside at an opening; answers of its time say what is missing, others do not", async () => {
@@ -249,6 +266,45 @@ describe("a block that cannot be read", () => {
       expect(strict.failure?.kind).toBe("corrupt");
       await tsdb.close();
     }
+  });
+
+  it("is a block again once a person has put a whole one into its place", async () => {
+    const { ports, ulid } = await damagedFolder();
+    const whole = new Map([...ports.files.contents].filter(([path]) => path.startsWith(`/data/${ulid}/`)));
+    await (await openTestTsdb(ports)).close();
+    await ports.files.makeDirectory(`/data/${ulid}/chunks`);
+    for (const [path, bytes] of whole) ports.files.contents.set(path, bytes);
+    ports.files.contents.set(`/data/${ulid}/index`, await wholeIndex());
+    const tsdb = await openTestTsdb(ports);
+    expect(tsdb.statistics()).toMatchObject({ blocks: 2, unreadableBlocks: 0 });
+    expect((await chunkLines(tsdb))[0]).toBe("a 0..1.83");
+    await tsdb.close();
+  });
+
+  it("is set aside once more where one of its name was before", async () => {
+    const { ports, ulid } = await damagedFolder();
+    const damaged = new Map([...ports.files.contents].filter(([path]) => path.startsWith(`/data/${ulid}/`)));
+    await (await openTestTsdb(ports)).close();
+    await ports.files.makeDirectory(`/data/${ulid}/chunks`);
+    for (const [path, bytes] of damaged) ports.files.contents.set(path, bytes);
+    const tsdb = await openTestTsdb(ports);
+    expect(tsdb.statistics()).toMatchObject({ blocks: 1, unreadableBlocks: 1 });
+    expect(await ports.files.exists(`/data/${ulid}`)).toBe(false);
+    for (const name of [ulid, `${ulid}-2`]) {
+      expect(await ports.files.exists(`/data/quarantine/${name}/meta.json`)).toBe(true);
+    }
+  });
+
+  it("does not hide the blocks that it was made of", async () => {
+    const { ports, ulid, others } = await damagedFolder();
+    const path = `/data/${ulid}/meta.json`;
+    const parents = others.map((other) => ({ ulid: other, minTime: at(2), maxTime: at(4) }));
+    const meta = JSON.parse(new TextDecoder().decode(ports.files.contents.get(path))) as { compaction: object };
+    const merged = { ...meta, compaction: { ...meta.compaction, level: 2, parents } };
+    ports.files.contents.set(path, new TextEncoder().encode(JSON.stringify(merged)));
+    const tsdb = await openTestTsdb(ports);
+    expect(tsdb.statistics()).toMatchObject({ blocks: 1, unreadableBlocks: 1 });
+    expect(await chunkLines(tsdb, { minTimeMs: at(3), maxTimeMs: at(3) })).toEqual(["a 2..3.83", 'b{pod="x"} 2..3.83']);
   });
 
   it("stays where it is when someone only looks", async () => {

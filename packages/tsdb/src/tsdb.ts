@@ -4,10 +4,19 @@ import {
   deleteBlockFolder,
   newUlid,
   removeLeftovers,
+  type BlockFailure,
   type BlockMeta,
+  type BlockWriter,
   type SharedCache,
 } from "@pleiad/blocks";
-import { openHead, type Head, type HeadOptions, type HeadStatistics, type TimeRange } from "@pleiad/head";
+import {
+  openHead,
+  type Head,
+  type HeadOptions,
+  type HeadRange,
+  type HeadStatistics,
+  type TimeRange,
+} from "@pleiad/head";
 import {
   cursorOf,
   fail,
@@ -93,7 +102,7 @@ export async function openTsdb(
     for (const name of await removeLeftovers(files, directory)) {
       observations.log("info", "A block that was half written or half removed is gone.", { directory, name });
     }
-    const { blocks: ulids, quarantined } = await listFolder(files, directory);
+    const inventory = await listFolder(files, directory);
     const { externalLabels, intern } = options.head;
     const blockOptions = {
       externalLabels,
@@ -102,8 +111,8 @@ export async function openTsdb(
       ...(options.sharedCache === undefined ? {} : { sharedCache: options.sharedCache }),
     };
     const blocks = new LocalBlocks(directory, blockOptions, ports);
-    await blocks.addQuarantined(quarantined);
-    await blocks.openAll(ulids);
+    await blocks.addQuarantined(inventory);
+    await blocks.openAll(inventory.blocks);
     await blocks.quarantine();
     const minValidTimeMs = blocks.headFromMs;
     const head = await openHead({ ...options.head, directory, retentionMs: Infinity, minValidTimeMs }, ports);
@@ -253,17 +262,8 @@ class OpenTsdb implements Tsdb {
       chunkFileBytesMax: this.#options.chunkFileBytesMax,
     });
     if (!writer.ok) return fail({ kind: "block", failure: writer.failure });
-    for await (const { labels, chunks } of closed.value.series()) {
-      const added = await writer.value.add(labels, chunks);
-      if (added.ok) continue;
-      await writer.value.abort();
-      return fail({ kind: "block", failure: added.failure });
-    }
-    const finished = await writer.value.finish();
-    if (!finished.ok) {
-      await writer.value.abort();
-      return fail({ kind: "block", failure: finished.failure });
-    }
+    const finished = await this.#write(closed.value, writer.value);
+    if (!finished.ok) return fail({ kind: "block", failure: finished.failure });
     if (finished.value === undefined) return ok(undefined);
     const opened = await this.#blocks.open(ulid);
     if (!opened.ok) {
@@ -283,6 +283,19 @@ class OpenTsdb implements Tsdb {
     return ok(opened.value);
   }
 
+  /** Whatever ends it, nothing half-written stays. */
+  async #write(range: HeadRange, writer: BlockWriter): Promise<Result<BlockMeta | undefined, BlockFailure>> {
+    try {
+      for await (const { labels, chunks } of range.series()) {
+        const added = await writer.add(labels, chunks);
+        if (!added.ok) return added;
+      }
+      return await writer.finish();
+    } finally {
+      await writer.abort();
+    }
+  }
+
   /** As with Prometheus a block goes on where the last one ends, or begins with its first sample: before it nothing is known. */
   #beginOf({ minTimeMs }: TimeRange): number {
     return this.#blocks.headFromMs === minTimeMs ? minTimeMs : Math.max(minTimeMs, this.head.statistics().minTimeMs);
@@ -291,12 +304,12 @@ class OpenTsdb implements Tsdb {
   /** Removes the blocks past retention. Gives their names. */
   async #retain(): Promise<readonly string[]> {
     const { retention, mayRemove = () => true, drainMs } = this.#options;
-    const { head, maxTimeMs } = this.statistics();
+    const { head } = this.statistics();
     const blocks = this.#blocks.all.map(({ meta: { ulid, maxTimeMs: endMs }, sizeBytes }) => {
       return { ulid, maxTimeMs: endMs, sizeBytes };
     });
     const headBytes = head.walBytes + head.chunkFileBytes;
-    const { byTime, bySize, held } = expiredBlocks(blocks, maxTimeMs, headBytes, retention, mayRemove);
+    const { byTime, bySize, held } = expiredBlocks(blocks, headBytes, retention, mayRemove);
     this.#heldBlocks = held.length;
     if (byTime.length + bySize.length === 0) return [];
     const hidden = this.#blocks.hide(new Set([...byTime, ...bySize]));
