@@ -244,7 +244,7 @@ describe("a head over damaged files", () => {
     expect(longest).toBe(states.at(-1)?.length);
   });
 
-  it("with any bit flipped loses what one record told, and has nothing else", async () => {
+  it("with any bit flipped loses what one record told, and has nothing else", { timeout: 60_000 }, async () => {
     const { contents, states } = await writtenHead();
     const all = new Set(states.at(-1));
     // Samples are told a commit at a time, and names of series where they first come.

@@ -6,6 +6,7 @@
 import { formatLabels, isSortedLabels, labelsFromSorted, type FloatHistogram } from "@pleiad/model";
 import type { Ports } from "@pleiad/ports";
 import type { ExemplarRing } from "./exemplar-ring.ts";
+import { GatheredSamples } from "./gathered-samples.ts";
 import { readHeadChunkFile, type ClosedChunk, type HeadChunkFile } from "./head-chunk-file.ts";
 import type { HeadChunkWriter } from "./head-chunk-writer.ts";
 import type { HeadMemory } from "./head-memory.ts";
@@ -46,6 +47,9 @@ export interface ReplayOptions {
 
 /** Samples are taken in pieces of about this many records before others may run. */
 const recordsPerPiece = 64;
+const samplesPerPiece = 1024;
+/** Samples that are gathered at most: 24 bytes each. */
+const gatheredMax = 1 << 21;
 const pieceMs = 5;
 
 export async function replayHead(
@@ -77,6 +81,7 @@ class Replay implements RecordSink {
   readonly #memory: HeadMemory;
   readonly #writer: HeadChunkWriter;
   readonly #exemplars: ExemplarRing;
+  readonly #gathered = new GatheredSamples();
   readonly #repairs: boolean;
   readonly #ports: ReplayPorts;
   /** Closed chunks of series that no record has named yet. */
@@ -163,6 +168,7 @@ class Replay implements RecordSink {
       this.report.segmentBytes += end.damage === undefined ? bytes.length : end.goodBytes;
       if (end.damage !== undefined) await this.#cutOff(path, end.goodBytes, bytes.length, end.damage);
     }
+    await this.#settleGathered();
   }
 
   /** After the other log, which names the series. */
@@ -233,19 +239,23 @@ class Replay implements RecordSink {
 
   sample(ref: number, timestampMs: number, high: number, low: number): void {
     if (timestampMs < (this.#isOutOfOrder ? this.#outOfOrderFromMs : this.#memory.truncatedBeforeMs)) return;
+    if (!this.#isOutOfOrder) {
+      // Of one series whatever it is called: its samples stay in their order.
+      const { aliases } = this.#memory;
+      const ownRef = aliases.size === 0 ? ref : (aliases.get(ref)?.ref ?? ref);
+      return this.#gathered.add(ownRef, timestampMs, high, low);
+    }
     const series = this.#seriesOf(ref);
     if (series === undefined) return;
-    if (this.#isOutOfOrder) {
-      this.#segmentMaxTimeMs = Math.max(this.#segmentMaxTimeMs, timestampMs);
-      // Closed chunks have some already.
-      this.#memory.appendOutOfOrder(series, timestampMs, high, low, this.#writer);
-    } else if (this.#isNews(series, timestampMs)) {
-      this.#memory.append(series, timestampMs, high, low, this.#writer);
-    }
+    this.#segmentMaxTimeMs = Math.max(this.#segmentMaxTimeMs, timestampMs);
+    // Closed chunks have some already.
+    this.#memory.appendOutOfOrder(series, timestampMs, high, low, this.#writer);
   }
 
   histogram(ref: number, timestampMs: number, histogram: FloatHistogram, kind: HistogramKind): void {
     if (timestampMs < this.#memory.truncatedBeforeMs) return;
+    // Of the same series, perhaps.
+    for (const _ of this.#appendGathered());
     const series = this.#seriesOf(ref);
     if (series === undefined) return;
     if (this.#isOutOfOrder) this.report.skippedSamples++;
@@ -264,6 +274,35 @@ class Replay implements RecordSink {
   /** A Prometheus takes samples out of order below the end of its blocks: who only looks sees them. */
   get #outOfOrderFromMs(): number {
     return this.#repairs ? this.#memory.truncatedBeforeMs : -Infinity;
+  }
+
+  /** Appends what is gathered, series by series; where it stops others may run. */
+  *#appendGathered(): Generator<void> {
+    const gathered = this.#gathered;
+    if (gathered.count === 0) return;
+    const { refs, timestampsMs, words } = gathered;
+    const memory = this.#memory;
+    const places = gathered.placesByRef();
+    gathered.clear();
+    for (let i = 0; i < places.length; i++) {
+      const place = places[i] ?? 0;
+      const series = this.#seriesOf(refs[place] ?? 0);
+      if (series === undefined) continue;
+      const timestampMs = timestampsMs[place] ?? 0;
+      if (this.#isNews(series, timestampMs)) {
+        memory.append(series, timestampMs, words[2 * place] ?? 0, words[2 * place + 1] ?? 0, this.#writer);
+      }
+      if (i % samplesPerPiece === 0) yield;
+    }
+  }
+
+  async #settleGathered(): Promise<void> {
+    const { clock } = this.#ports;
+    for (const _ of this.#appendGathered()) {
+      if (clock.monotonicMs() - this.#pieceStartMs <= pieceMs) continue;
+      await clock.yield();
+      this.#pieceStartMs = clock.monotonicMs();
+    }
   }
 
   #seriesOf(ref: number): MemorySeries | undefined {
@@ -306,6 +345,7 @@ class Replay implements RecordSink {
         this.#senseless = undefined;
         reader.leaveOut(damage);
       }
+      if (this.#gathered.count >= gatheredMax) await this.#settleGathered();
       if (records % recordsPerPiece === 0 && clock.monotonicMs() - this.#pieceStartMs > pieceMs) {
         await clock.yield();
         this.#pieceStartMs = clock.monotonicMs();
