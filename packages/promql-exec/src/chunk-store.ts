@@ -3,6 +3,7 @@
  * that they came in: a view would keep the whole message, labels of all its series included, and an object a chunk is
  * more for the collector to follow than the chunk is long.
  */
+import { createPagePool, pageBytes, type PagePool } from "./page-pool.ts";
 import type { KeptChunk } from "./aggregate-reader.ts";
 
 export interface ChunkStore {
@@ -21,11 +22,10 @@ export interface ChunkStore {
 }
 
 const pageBytesFirst = 4 << 10;
-/** Pages of this size are given back to the system one by one as the series on them are released. */
-const pageBytesUsual = 256 << 10;
 
-export function createChunkStore(): ChunkStore {
-  const pages: Uint8Array[] = [];
+/** Pages come out of `pool`, and go back to it as the series on them are released. */
+export function createChunkStore(pool: PagePool = createPagePool(0)): ChunkStore {
+  const pages: Uint8Array<ArrayBuffer>[] = [];
   const chunksOn: number[] = []; // of each page, those not yet released
   let pageFill = 0;
   let pageBytesNext = pageBytesFirst;
@@ -49,10 +49,11 @@ export function createChunkStore(): ChunkStore {
   }
 
   function beginPage(bytes: number) {
-    pages.push(new Uint8Array(Math.max(pageBytesNext, bytes)));
+    const length = Math.max(pageBytesNext, bytes);
+    pages.push(new Uint8Array(length === pageBytes ? pool.take() : new ArrayBuffer(length)));
     chunksOn.push(0);
     pageFill = 0;
-    pageBytesNext = Math.min(2 * pageBytesNext, pageBytesUsual);
+    pageBytesNext = Math.min(2 * pageBytesNext, pageBytes);
   }
 
   return {
@@ -82,7 +83,10 @@ export function createChunkStore(): ChunkStore {
       const end = series + 1 < seriesCount ? firsts[series + 1] : chunkCount;
       for (let chunk = firsts[series]; chunk < end; chunk++) {
         const page = pageNumbers[chunk];
-        if (--chunksOn[page] === 0) pages[page] = released;
+        if (--chunksOn[page] === 0) {
+          pool.give(pages[page].buffer);
+          pages[page] = released;
+        }
         lengths[chunk] = 0;
         offsets[chunk] = 0;
       }

@@ -57,7 +57,7 @@ export async function readSeries(
   options: { readonly startTimestamps: boolean } = { startTimestamps: false },
 ): Promise<SeriesReader> {
   const labels: Labels[] = [];
-  const store = createChunkStore();
+  const store = createChunkStore(context.leafPool().pages);
   const choice = aggregateChoiceFor(select.hints.function);
   const downsampled = new Set<number>();
   const cursor = openSelect(select, context, signal);
