@@ -126,7 +126,8 @@ describe("an agent", () => {
     await ports.clock.advance(10 * 3_600_000);
     const { minTimeMs, maxTimeMs } = agent.statistics();
     expect(maxTimeMs - minTimeMs).toBeGreaterThan(3_000_000);
-    expect(maxTimeMs - minTimeMs).toBeLessThan(2 * 3_600_000 + 3_600_000);
+    // A head of up to three hours, and before it the newest block.
+    expect(maxTimeMs - minTimeMs).toBeLessThan(5 * 3_600_000);
     await agent.stop(0);
   }, 20_000);
 
