@@ -12,6 +12,7 @@ describe("regular expressions of matchers", () => {
     ["a prefix", "clus.+", "cluster", "clus"],
     ["a prefix with .*", "clus.*", "clus", "clu"],
     ["RE2 classes", "[[:alpha:]]+", "abc", "ab1"],
+    ["escaped characters", "a\\.b|\\/\\|\\-", "a.b", "axb"],
     ["RE2 quoting", "\\Qa.b\\E", "a.b", "axb"],
     ["case folding", "(?i)Up", "uP", "upp"],
     ["named groups", "(?P<x>a)b", "ab", "b"],
@@ -38,6 +39,10 @@ describe("regular expressions of matchers", () => {
   it("tells literals from expressions", () => {
     expect(literalAlternatives("a|b")).toEqual(["a", "b"]);
     expect(literalAlternatives("a|b.")).toBeUndefined();
+    expect(literalAlternatives("10\\.0\\.0\\.1:9100|\\||\\-\\_|")).toEqual(["10.0.0.1:9100", "|", "-_", ""]);
+    expect(literalAlternatives("a\\.b|c.")).toBeUndefined();
+    expect(literalAlternatives("a\\.b\\d")).toBeUndefined();
+    expect(literalAlternatives("a\\.\\")).toBeUndefined();
   });
 });
 

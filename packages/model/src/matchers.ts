@@ -68,10 +68,22 @@ export function compileRegex(expression: string): Result<ValueTest, string> {
   }
 }
 
-/** The texts that an expression like `a|b|c` stands for; undefined where it is more than that. */
+/** The texts that an expression like `a|b|c\.d` stands for; undefined where it is more than that. */
 export function literalAlternatives(expression: string): readonly string[] | undefined {
-  const alternatives = expression.split("|");
-  return alternatives.some((text) => regexCharacters.test(text)) ? undefined : alternatives;
+  if (!expression.includes("\\")) {
+    const alternatives = expression.split("|");
+    return alternatives.some((text) => regexCharacters.test(text)) ? undefined : alternatives;
+  }
+  // Between characters that are themselves: an escape and what it stands for, the bar, or syntax.
+  const alternatives = [""];
+  for (const [token] of expression.matchAll(/[^\\.+*?()|[\]{}^$]+|\\[!-/:-@[-`{-~]|[^]/g)) {
+    const last = alternatives.length - 1;
+    if (token === "|") alternatives.push("");
+    else if (!regexCharacters.test(token)) alternatives[last] += token;
+    else if (token.length === 2) alternatives[last] += token.slice(1);
+    else return undefined;
+  }
+  return alternatives;
 }
 
 /** Compiles all matchers into one test of a whole label set. */
