@@ -153,16 +153,45 @@ function createVariance(slotCount: number, finish: (variance: number) => number)
   };
 }
 
+/** Samples are kept as they come, and put in order of slots when the first result is asked for. */
 function createQuantile(slotCount: number): Accumulator {
-  const values: number[][] = Array.from({ length: slotCount }, () => []);
+  const counts = new Uint32Array(slotCount);
+  let slots = new Uint32Array(256);
+  let values = new Float64Array(256);
+  let count = 0;
+  let bySlot: Float64Array | undefined;
+  const ends = new Uint32Array(slotCount); // in `bySlot`
+  const arrange = () => {
+    // Each is where its slot begins, until the samples of the slot have moved it to where it ends.
+    for (let slot = 0, begin = 0; slot < slotCount; begin += counts[slot++]) ends[slot] = begin;
+    const arranged = new Float64Array(count);
+    for (let i = 0; i < count; i++) arranged[ends[slots[i]]++] = values[i];
+    return arranged;
+  };
   return {
     add(slot, value) {
-      values[slot].push(value);
+      if (count === values.length) {
+        slots = grown(slots, new Uint32Array(2 * count));
+        values = grown(values, new Float64Array(2 * count));
+      }
+      slots[count] = slot;
+      values[count++] = value;
+      counts[slot]++;
     },
-    has: (slot) => values[slot].length > 0,
-    result: (slot, parameter) => quantileOf(parameter, Float64Array.from(values[slot])),
+    has: (slot) => counts[slot] > 0,
+    result(slot, parameter) {
+      bySlot ??= arrange();
+      return quantileOf(parameter, bySlot.subarray(ends[slot] - counts[slot], ends[slot]));
+    },
     clear() {
-      for (const list of values) list.length = 0;
+      counts.fill(0);
+      count = 0;
+      bySlot = undefined;
     },
   };
+}
+
+function grown<T extends Uint32Array | Float64Array>(held: T, larger: T): T {
+  larger.set(held);
+  return larger;
 }

@@ -14,12 +14,6 @@ export interface SelectingAggregation extends Grouping {
   readonly range: SourceRange; // where the aggregation stands in the query
 }
 
-/** What a group keeps of one step, best first. */
-interface Kept {
-  readonly samples: number[]; // places in the batch
-  readonly values: number[];
-}
-
 /** The samples keep their series. Groups come in the order in which a step first sees them, each by value. */
 export function createSelectingAggregation(
   input: Operator,
@@ -60,7 +54,7 @@ export function createSelectingAggregation(
       for (let i = 0; i < steps; i++) {
         const to = batch.sampleEnds[i];
         for (const kept of selectStep(batch, from, to, groupOf, limits[step + i], isBetter)) {
-          for (const sample of kept.samples) {
+          for (const sample of kept) {
             out.seriesIds[count] = batch.seriesIds[sample];
             moveSample(batch, sample, out, count++);
           }
@@ -82,6 +76,7 @@ const rankings: Readonly<Record<SelectingAggregation["operator"], (value: number
   limitk: () => false,
 };
 
+/** The places in the batch of what each group keeps of one step, best first. */
 function selectStep(
   { seriesIds, values }: StepBatch,
   from: number,
@@ -89,32 +84,32 @@ function selectStep(
   groupOf: Uint32Array,
   limit: number,
   isBetter: (value: number, held: number) => boolean,
-): Iterable<Kept> {
-  const keptOf = new Map<number, Kept>();
+): Iterable<readonly number[]> {
+  const keptOf = new Map<number, number[]>();
   const countMax = Math.trunc(limit);
   if (countMax < 1) return [];
+  // The sort is stable: of equal samples, the first ones stay.
+  const order = (a: number, b: number) =>
+    isBetter(values[a], values[b]) ? -1 : isBetter(values[b], values[a]) ? 1 : 0;
+  const cut = (kept: number[]) => {
+    kept.sort(order);
+    if (kept.length > countMax) kept.length = countMax;
+  };
   for (let i = from; i < to; i++) {
     const group = groupOf[seriesIds[i]];
     let kept = keptOf.get(group);
-    if (kept === undefined) keptOf.set(group, (kept = { samples: [], values: [] }));
-    const held = kept.values;
-    if (held.length === countMax && !isBetter(values[i], held[countMax - 1])) continue;
-    let low = 0;
-    let high = held.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (isBetter(values[i], held[middle])) high = middle;
-      else low = middle + 1;
-    }
-    held.splice(low, 0, values[i]);
-    kept.samples.splice(low, 0, i);
-    if (held.length > countMax) {
-      held.pop();
-      kept.samples.pop();
-    }
+    if (kept === undefined) keptOf.set(group, (kept = []));
+    // From the moment that there are enough, the first ones are in order, and whatever is kept beats the last of them.
+    if (kept.length >= countMax && !isBetter(values[i], values[kept[countMax - 1]])) continue;
+    kept.push(i);
+    if (kept.length === countMax || kept.length >= 2 * countMax + uncutMin) cut(kept);
   }
+  for (const kept of keptOf.values()) cut(kept);
   return keptOf.values();
 }
+
+/** A group is cut to what it keeps once it has twice that, and so many more: each cut then pays. */
+const uncutMin = 16;
 
 /** Closes up a batch over its histograms, which have no order; tells whether there were any. */
 function dropHistograms(batch: StepBatch, steps: number): boolean {
