@@ -88,14 +88,16 @@ function buildNode(node: PlanNode, grid: StepGrid, context: QueryContext): Opera
   }
 }
 
-/** The numbers of a node that gives a scalar. */
+/** The numbers of a node that gives a scalar; whoever asks for them holds them to the end. */
 export function buildScalar(node: PlanNode, grid: StepGrid, context: QueryContext): ScalarColumn {
+  context.budget.take(stepCountOf(grid));
   return createScalarColumn(node, grid, context, buildVector);
 }
 
-/** The ranges of a node that gives a range vector. */
+/** The ranges of a node that gives a range vector, at the steps of `grid`. */
 export function buildWindows(
   node: PlanNode,
+  grid: StepGrid,
   context: QueryContext,
   options: { readonly startTimestamps: boolean } = { startTimestamps: false },
 ): WindowInput {
@@ -103,7 +105,8 @@ export function buildWindows(
   if (node.kind === "subquery") {
     // Columns as long as the grid are kept whatever the input gives: nothing else bounds a subquery's steps.
     context.budget.take(stepCountOf(node.grid));
-    return createSubqueryWindows(node, buildInstant(node.input, node.grid, contextOfSubquery(context)), context);
+    const input = buildInstant(node.input, node.grid, contextOfSubquery(context));
+    return createSubqueryWindows(node, input, stepCountOf(grid), context);
   }
   throw new Error(`not a range vector: ${formatPlan(node)}`);
 }
@@ -351,7 +354,7 @@ function buildRangeCall(node: CallNode, grid: StepGrid, context: QueryContext): 
     function: node.function,
     kernel: kernelOf(node.function, windows),
     ofHistograms: histogramRangeFunction(node.function, extensionOf(windows)),
-    input: buildWindows(windows, context, { startTimestamps }),
+    input: buildWindows(windows, grid, context, { startTimestamps }),
     parameters: columns,
     inputRange: windows.range,
   };

@@ -7,14 +7,14 @@ import type { ScalarColumn } from "./scalar-column.ts";
 
 /** A scalar as a vector with one element that has no labels. */
 export function createScalarVector(column: ScalarColumn, grid: StepGrid): Operator {
-  let values = new Float64Array(0);
+  let values: Float64Array = new Float64Array(0);
   let step = 0;
   return {
     description: "vector",
     inputs: [],
     dropsName: undefined,
     async series(signal) {
-      values = Float64Array.from(await column(signal));
+      values = await column(signal);
       return [emptyLabels];
     },
     async next(out) {

@@ -132,6 +132,20 @@ describe("the engine refuses", () => {
       "execution: query processing would load too many samples into memory in query execution",
     ],
     [
+      "pairs of series that can meet beyond all measure, though each has its labels",
+      "x * on () group_left (a) x",
+      Array.from({ length: 20 }, (_, i) => seriesOf({ __name__: "x", a: String(i) }, ramp)),
+      { samplesMax: 6000 },
+      "execution: query processing would load too many samples into memory in query execution",
+    ],
+    [
+      "numbers at the steps of subqueries beyond what is allowed",
+      "sum_over_time(vector(time() + time())[1h:1s])",
+      [],
+      { samplesMax: 10_000 },
+      "execution: query processing would load too many samples into memory in query execution",
+    ],
+    [
       "a chunk of native histograms that is torn",
       "x",
       [histogram],
@@ -285,6 +299,22 @@ describe("a query ends early", () => {
     expect(failures).toEqual([
       { ok: false, failure: { kind: "timeout", message: "query queue is full: 50 queries are waiting" } },
     ]);
+  });
+});
+
+describe("long work", () => {
+  it("of a function over one series of a subquery is done in pieces, with rests between", async () => {
+    let nowMs = 0;
+    let rests = 0;
+    const yielding = async () => void rests++;
+    const clock = { ...manualClock(), monotonicMs: () => nowMs++, yield: yielding };
+    const engine = createEngine(defaultEngineOptions, { clock, observations: silentObservations() });
+    // 5,000 samples in each window of 11,000: at 200,000 a piece, some 275.
+    const query = "count_over_time(absent(nosuch)[5000s:1s])";
+    const request = { query, startMs: 0, endMs: 10_999_000, stepMs: 1000, select };
+    const result = await engine.range(request, sourceOf([]).source, signal);
+    expect(result).toMatchObject({ ok: true, value: { value: { series: [{ values: { length: 11_000, 0: 5000 } }] } } });
+    expect(rests).toBeGreaterThan(50);
   });
 });
 

@@ -312,7 +312,7 @@ async function evaluatePlan(
         : matrixOfScalar(column, grid);
     }
     case "matrix":
-      return await collectWindows(buildWindows(plan, context), grid, context, signal);
+      return await collectWindows(buildWindows(plan, grid, context), grid, context, signal);
     case "vector": {
       const operator = buildRoot(plan, grid, context);
       const collect = query.kind === "instant" ? collectVector : collectMatrix;
@@ -333,7 +333,7 @@ function buildRoot(plan: PlanNode, grid: StepGrid, context: QueryContext): Opera
 function buildOperators(plan: PlanNode, grid: StepGrid, context: QueryContext): void {
   const type = planType(plan);
   if (type === "vector") buildRoot(plan, grid, context);
-  else if (type === "matrix") buildWindows(plan, context);
+  else if (type === "matrix") buildWindows(plan, grid, context);
   else if (type === "scalar") buildScalar(plan, grid, context);
 }
 

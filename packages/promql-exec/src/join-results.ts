@@ -1,17 +1,10 @@
 /** Labels of what joined series give: all pairs that can meet, before any sample is read. */
-import {
-  labelPairs,
-  labelsFromPairs,
-  labelsKey,
-  labelValue,
-  onlyLabels,
-  withoutLabels,
-  type Labels,
-} from "@pleiad/model";
+import { labelPairs, labelsFromPairs, labelValue, onlyLabels, withoutLabels, type Labels } from "@pleiad/model";
 import { isArithmetic } from "@pleiad/promql-plan";
 import type { BinaryOperator, VectorMatching } from "@pleiad/promql-syntax";
 import { signatureFunction, type JoinTable } from "./join-table.ts";
 import type { NameDrops } from "./name-drops.ts";
+import { createLabelIds, outputLabels } from "./output-labels.ts";
 import type { QueryContext } from "./query-context.ts";
 import { dropMetricName } from "./renamed-series.ts";
 
@@ -37,70 +30,79 @@ export interface ManySide {
   readonly dropsName: NameDrops;
 }
 
+/** What the labels of one pair take of the budget, and the way to them: every pair that can meet has its own. */
+const samplesPerPair = 16;
+
 /** `table` has the many side on its left. */
 export async function createJoinResults(
   { labels: manyLabels, dropsName: manyDrops }: ManySide,
   oneLabels: readonly Labels[],
   { matchCount, leftMatches, rightMatches }: JoinTable,
   operation: VectorOperation,
-  { pace, delayedNameRemoval }: Pick<QueryContext, "pace" | "delayedNameRemoval">,
+  { pace, budget, delayedNameRemoval }: Pick<QueryContext, "pace" | "budget" | "delayedNameRemoval">,
 ): Promise<JoinResults> {
   const { matching } = operation;
   const { include } = matching;
-  const labels: Labels[] = [];
-  const numberOf = new Map<string, number>();
+  const results = createLabelIds();
   const drops: number[] = [];
   const numberFor = (result: Labels, manyId?: number) => {
-    const key = labelsKey(result);
-    let number = numberOf.get(key);
-    if (number === undefined) {
-      number = labels.length;
-      numberOf.set(key, number);
-      labels.push(result);
-      drops.push(operation.bool ? 1 : 0);
-    }
+    const number = results.idOf(result);
+    if (number === drops.length) drops.push(operation.bool ? 1 : 0);
     // A comparison gives the many side's metric as it is, marked or not.
     if (manyId !== undefined && manyDrops?.[manyId] === 1) drops[number] = 1;
     return number;
   };
   const baseOf = baseLabelsFunction(operation, delayedNameRemoval);
   const signatureOf = signatureFunction(matching);
-  const onesOf: number[][] = Array.from({ length: matchCount }, () => []);
-  rightMatches.forEach((match, oneId) => onesOf[match].push(oneId));
+  // Of the one side, only the labels to take over matter: those that agree in them give the same.
+  const taken = await outputLabels(oneLabels, pickLabels(include), pace);
+  const takenCount = taken.labels.length;
+  const takenIn: Set<number>[] = Array.from({ length: matchCount }, () => new Set());
+  rightMatches.forEach((match, oneId) => takenIn[match].add(taken.ids[oneId]));
 
   const ofPairs = new Map<number, number>();
   const ofFirstPair = new Uint32Array(manyLabels.length);
   for (const [manyId, many] of manyLabels.entries()) {
-    const ones = onesOf[leftMatches[manyId]];
-    if (ones.length === 0) continue;
+    const partners = takenIn[leftMatches[manyId]];
+    if (partners.size === 0) continue;
     if (pace.due()) await pace.rest();
     const base = baseOf(many);
     // Without labels to take over, only the many side's matter.
-    if (include.length === 0) ofFirstPair[manyId] = numberFor(base, manyId);
-    else {
-      for (const oneId of ones) {
-        const result = numberFor(includeLabels(base, oneLabels[oneId], include), manyId);
-        ofPairs.set(manyId * oneLabels.length + oneId, result);
-      }
+    if (include.length === 0) {
+      ofFirstPair[manyId] = numberFor(base, manyId);
+      continue;
+    }
+    if (partners.size > 1) budget.take(partners.size * samplesPerPair);
+    for (const partner of partners) {
+      const result = numberFor(includeLabels(base, taken.labels[partner], include), manyId);
+      ofPairs.set(manyId * takenCount + partner, result);
+      if (pace.due()) await pace.rest();
     }
   }
   const pairOf = (manyId: number, oneId: number) => {
-    const number = ofPairs.get(manyId * oneLabels.length + oneId);
+    const number = ofPairs.get(manyId * takenCount + taken.ids[oneId]);
     if (number === undefined) throw new Error("a pair without a match");
     return number;
   };
   // A partner that is filled in has the labels that are compared, and no others.
   const aloneOf = (many: Labels, one: Labels, manyId?: number) =>
     numberFor(includeLabels(baseOf(many), one, include), manyId);
-  const ofMany =
-    matching.fillRight === undefined ? [] : manyLabels.map((many, id) => aloneOf(many, signatureOf(many), id));
-  const ofOne = matching.fillLeft === undefined ? [] : oneLabels.map((one) => aloneOf(signatureOf(one), one));
+  const ofMany = new Uint32Array(matching.fillRight === undefined ? 0 : manyLabels.length);
+  for (let id = 0; id < ofMany.length; id++) {
+    ofMany[id] = aloneOf(manyLabels[id], signatureOf(manyLabels[id]), id);
+    if (pace.due()) await pace.rest();
+  }
+  const ofOne = new Uint32Array(matching.fillLeft === undefined ? 0 : oneLabels.length);
+  for (let id = 0; id < ofOne.length; id++) {
+    ofOne[id] = aloneOf(signatureOf(oneLabels[id]), oneLabels[id]);
+    if (pace.due()) await pace.rest();
+  }
   return {
-    labels,
+    labels: results.labels,
     dropsName: delayedNameRemoval ? Uint8Array.from(drops) : undefined,
     ofPair: include.length === 0 ? (manyId) => ofFirstPair[manyId] : pairOf,
-    ofMany: Uint32Array.from(ofMany),
-    ofOne: Uint32Array.from(ofOne),
+    ofMany,
+    ofOne,
   };
 }
 
@@ -115,6 +117,11 @@ function baseLabelsFunction(
   const names = new Set(matching.labels);
   const pick = matching.on ? onlyLabels : withoutLabels;
   return (many) => pick(named(many), names);
+}
+
+function pickLabels(names: readonly string[]): (labels: Labels) => Labels {
+  const wanted = new Set(names);
+  return (labels) => onlyLabels(labels, wanted);
 }
 
 /** The labels of `group_left(…)` are taken from the one side, also where it lacks them. */

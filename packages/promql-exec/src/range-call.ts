@@ -45,7 +45,7 @@ export function createRangeCall(call: RangeCall, grid: StepGrid, context: QueryC
     const fillWindows = createWindowFinder(input, grid, parameters);
     const walkWindows = createHistogramWindowWalk(input, grid);
     const stepCount = stepTimes(grid).length;
-    const row: RowHistograms = Array.from({ length: stepCount }, () => undefined);
+    const row: RowHistograms = []; // as long as the grid once there are histograms
     const values = new Float64Array(stepCount);
     const present = new Uint8Array(stepCount);
     const { queryable } = context;
@@ -74,6 +74,7 @@ export function createRangeCall(call: RangeCall, grid: StepGrid, context: QueryC
             else call.kernel(windowsOf(columns, remark), values, present);
             const metricName = labelValue(labels[seriesId], metricNameLabel);
             const remarks = { metricName, range: call.inputRange, context };
+            row.length = stepCount;
             row.fill(undefined);
             walkWindows(columns, histograms, remarks, (window, step) => {
               if (queryable !== undefined) countHistogramWindow(queryable, window, step);

@@ -274,7 +274,6 @@ function sumOf(values: Float64Array, start: number, end: number): number {
   return sum === Infinity || sum === -Infinity ? sum : sum + compensation;
 }
 
-/** The compensated sum divided at the end; where that would overflow, a running mean from there on. */
 /** Of samples that stand for several: each counts as often. */
 function weightedAverageOf(values: Float64Array, weights: Float64Array, start: number, end: number): number {
   const total = sumOf(weights, start, end);
@@ -288,6 +287,7 @@ function weightedAverageOf(values: Float64Array, weights: Float64Array, start: n
   return average + lost;
 }
 
+/** The compensated sum divided at the end; where that would overflow, a running mean from there on. */
 function averageOf(values: Float64Array, start: number, end: number): number {
   let sum = values[start];
   let compensation = 0;

@@ -50,7 +50,10 @@ export function createScalarColumn(
       const combine = scalarOperation(node.operator);
       return async (signal) => {
         const lefts = await left(signal);
+        context.budget.take(stepCount);
         const rights = await right(signal);
+        context.budget.give(stepCount);
+        if (context.pace.due()) await context.pace.rest();
         return lefts.map((value, step) => combine(value, rights[step]));
       };
     }

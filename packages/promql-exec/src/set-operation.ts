@@ -88,8 +88,8 @@ export function createSetOperation(
           });
         }
         out.sampleEnds[step] = count;
+        if (context.pace.due()) await context.pace.rest();
       }
-      if (context.pace.due()) await context.pace.rest();
       return steps;
     },
   };

@@ -78,7 +78,10 @@ function createSharedSelect(cursor: SeriesCursor, budget: SampleBudget): SharedS
     let samples = 0;
     for (const { chunks } of batch) {
       let bytes = 0;
-      for (const { content } of chunks) if (content.kind === "raw") bytes += content.data.length;
+      for (const { content } of chunks) {
+        if (content.kind === "raw") bytes += content.data.length;
+        else for (const { data } of content.of.values()) bytes += data.length;
+      }
       samples += samplesFor(bytes);
     }
     held += samples;

@@ -68,6 +68,7 @@ export function labelOrder(
   direction: "ascending" | "descending",
 ): SampleOrder {
   const sign = direction === "ascending" ? 1 : -1;
+  const compareNaturally = naturalOrder();
   return (a, b) => {
     for (const name of names) {
       const left = labelValue(labels[a.id], name);
@@ -78,15 +79,23 @@ export function labelOrder(
   };
 }
 
-function compareNaturally(left: string, right: string): number {
-  const parts = /\d+|\D+/g;
-  const lefts = left.match(parts) ?? [];
-  const rights = right.match(parts) ?? [];
-  for (let i = 0; i < Math.min(lefts.length, rights.length); i++) {
-    if (lefts[i] === rights[i]) continue;
-    const byNumber = Number(lefts[i]) - Number(rights[i]);
-    if (byNumber === byNumber && byNumber !== 0) return byNumber;
-    return lefts[i] < rights[i] ? -1 : 1;
-  }
-  return lefts.length - rights.length;
+/** Takes texts apart once each, however often they are compared. */
+function naturalOrder(): (left: string, right: string) => number {
+  const known = new Map<string, readonly string[]>();
+  const partsOf = (text: string) => {
+    let parts = known.get(text);
+    if (parts === undefined) known.set(text, (parts = text.match(/\d+|\D+/g) ?? []));
+    return parts;
+  };
+  return (left, right) => {
+    const lefts = partsOf(left);
+    const rights = partsOf(right);
+    for (let i = 0; i < Math.min(lefts.length, rights.length); i++) {
+      if (lefts[i] === rights[i]) continue;
+      const byNumber = Number(lefts[i]) - Number(rights[i]);
+      if (byNumber === byNumber && byNumber !== 0) return byNumber;
+      return lefts[i] < rights[i] ? -1 : 1;
+    }
+    return lefts.length - rights.length;
+  };
 }

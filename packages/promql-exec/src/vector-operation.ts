@@ -55,8 +55,8 @@ export function createVectorOperation(
       for (let step = 0; step < steps; step++) {
         count = joinStep(state, manyBatch, oneBatch, step, combine, out, count);
         out.sampleEnds[step] = count;
+        if (context.pace.due()) await context.pace.rest();
       }
-      if (context.pace.due()) await context.pace.rest();
       return steps;
     },
   };

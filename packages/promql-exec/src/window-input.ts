@@ -119,8 +119,19 @@ function visitSeries(reader: SeriesReader, seriesId: number, visit: SamplesVisit
   return visit(seriesId, columns, reader.histograms);
 }
 
-/** Windows over what `input` gives at the steps of the subquery's own grid. */
-export function createSubqueryWindows(subquery: SubqueryNode, input: Operator, context: QueryContext): WindowInput {
+/** Of one series, so many samples that a function looks at hold up everything else for some tenths of a second. */
+const samplesWithoutPauseMax = 50_000_000;
+
+/** Windows over what `input` gives at the steps of the subquery's own grid, for a function of `windowCount` steps. */
+export function createSubqueryWindows(
+  subquery: SubqueryNode,
+  input: Operator,
+  windowCount: number,
+  context: QueryContext,
+): WindowInput {
+  // Rows come without a pause between them, nor in them: where each is long work, the samples are kept instead.
+  const isLong = windowCount * (subquery.rangeMs / subquery.grid.stepMs) > samplesWithoutPauseMax;
+  const rowsOf = () => (isLong ? undefined : input.rows);
   let labels: readonly Labels[] = [];
   return {
     description: `windows of ${formatDuration(subquery.rangeMs)} by ${formatDuration(subquery.grid.stepMs)}`,
@@ -131,8 +142,7 @@ export function createSubqueryWindows(subquery: SubqueryNode, input: Operator, c
     extension: undefined,
     inputs: [input],
     get waits() {
-      // Rows come without a pause between them.
-      return input.rows === undefined;
+      return rowsOf() === undefined;
     },
     get dropsName() {
       return input.dropsName;
@@ -142,7 +152,8 @@ export function createSubqueryWindows(subquery: SubqueryNode, input: Operator, c
       return labels;
     },
     async each(visit, signal) {
-      if (input.rows !== undefined) return await eachRow(input.rows, subquery.grid, visit, signal);
+      const rows = rowsOf();
+      if (rows !== undefined) return await eachRow(rows, subquery.grid, visit, signal);
       const columnsOf = labels.map(() => undefined as SeriesColumns | undefined);
       const held = await collectSteps(input, columnsOf, context, signal);
       for (const [seriesId, columns] of columnsOf.entries()) {
