@@ -1,12 +1,18 @@
 import { describe, expect, it } from "vitest";
 import { crashRounds } from "./crash-rounds.ts";
 
-describe("a process that writes, cuts, checkpoints and uploads, killed at random moments", () => {
-  it("loses nothing acknowledged, invents nothing, leaves nothing half written", async () => {
+describe("processes that write, upload, compact and store, killed at random moments", () => {
+  it("lose nothing acknowledged, invent nothing, leave nothing half written", { timeout: 600_000 }, async () => {
     const seed = Date.now() % 1_000_000;
-    const report = await crashRounds(40, seed);
+    const report = await crashRounds(200, seed);
     expect(report.faults, `seed ${seed}`).toEqual([]);
-    expect(report.commits).toBeGreaterThan(200);
-    expect(report.blocks).toBeGreaterThan(5);
+    // Enough of everything has happened.
+    expect(report.rounds).toBe(200);
+    expect(report.commits).toBeGreaterThan(500);
+    expect(report.kills.compactor).toBeGreaterThan(30);
+    expect(report.kills.store).toBeGreaterThan(5);
+    for (const kind of ["0 ms, level 1", "0 ms, level 2", "300000 ms, level 2"]) {
+      expect(report.blocks.get(kind) ?? 0, kind).toBeGreaterThan(3);
+    }
   });
 });

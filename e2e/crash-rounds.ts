@@ -1,184 +1,230 @@
 /**
- * Kills a process that writes to a data folder and uploads its blocks, with SIGKILL at random moments, again and again over
- * the same folder. After each: what was acknowledged is there, what is there was written, once, and nothing is half
- * written. By hand: `node e2e/crash-rounds.ts --rounds 1000 [--seed 7]`.
+ * Kills processes with SIGKILL at random moments, again and again over the same files: one that appends, cuts, checkpoints
+ * and uploads; one that compacts, downsamples, marks and deletes; the store between them. After each round what was
+ * acknowledged is there, what is there was written, and nothing half-written is to be seen; at the end of a world a last
+ * compactor leaves the bucket in good order. By hand: `node e2e/crash-rounds.ts --rounds 2000 [--seed 7]`.
  */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import { bucketBlockBytes, isUlid, openBlock } from "@pleiad/blocks";
-import { createSampleColumns, decodeChunk } from "@pleiad/chunks";
-import { collectSeries, emptyLabels, labelValue, plainSelect, type SeriesSource } from "@pleiad/model";
-import { createNodePorts, nodeClock, nodeFiles } from "@pleiad/node-ports";
-import { createFileBucket } from "@pleiad/objstore";
-import { seededRandom, type Bucket } from "@pleiad/ports";
+import { createCompactor } from "@pleiad/compaction";
+import { createNodePorts, nodeFiles } from "@pleiad/node-ports";
+import { seededRandom, type Random } from "@pleiad/ports";
 import { silentObservations } from "@pleiad/ports/testing";
-import { defaultTsdbView, formatTsdbFailure, openTsdb, viewTsdb } from "@pleiad/tsdb";
-import { lineOf, numberOf, samplesOf, workloadOptions } from "./crash-workload.ts";
+import { crashBucket, openCrashBucket } from "./crash-bucket.ts";
+import { BucketInspection, inspectFolder } from "./crash-inspection.ts";
+import { compactorOptionsOf, lineOf, numberOf, samplesOf } from "./crash-workload.ts";
+import { startProcess, type KilledProcess } from "./killed-process.ts";
 import { temporaryFolder } from "./twin-under-test.ts";
 
 export interface CrashReport {
   readonly rounds: number;
-  readonly commits: number;
-  /** Blocks that went through the bucket. */
-  readonly blocks: number;
+  readonly kills: Readonly<Record<CrashRole, number>>;
+  readonly commits: number; // acknowledged
+  /** How many blocks came to the buckets, by resolution and level. */
+  readonly blocks: ReadonlyMap<string, number>;
   /** What went wrong, by round. */
   readonly faults: readonly string[];
 }
 
-const child = fileURLToPath(new URL("crash-child.ts", import.meta.url));
-const liveMsMax = 250;
-const openMsMax = 20_000;
+type CrashRole = "writer" | "compactor" | "store";
 
-export async function crashRounds(
-  rounds: number,
-  seed: number,
-  onRound = (_round: number) => {},
-): Promise<CrashReport> {
+const roundsPerWorld = 50;
+const worldsAtOnce = 2;
+/** A process is killed when it has told so many lines at the most: a writer two for each commit. */
+const writerLinesMax = 80;
+const compactorLinesMax = 400;
+const storeKillRatio = 0.25;
+const delayMsMax = 8;
+
+export async function crashRounds(rounds: number, seed: number, onRound = (_done: number) => {}): Promise<CrashReport> {
   const folder = temporaryFolder();
-  const random = seededRandom(seed);
-  const directory = `${folder.path}/data`;
-  const bucketDirectory = `${folder.path}/bucket`;
-  const bucket = createFileBucket(bucketDirectory, nodeFiles(), nodeClock());
-  const acknowledged = new Set<number>();
-  const uploaded = { ulids: new Set<string>(), lines: new Set<string>() };
-  const faults: string[] = [];
-  let next = 0;
-  try {
-    await nodeFiles().makeDirectory(directory);
-    for (let round = 1; round <= rounds && faults.length === 0; round++) {
-      onRound(round);
-      const told = await live(directory, bucketDirectory, next, random.float() * liveMsMax);
-      for (const number of told.acknowledged) acknowledged.add(number);
-      next = told.tried + 1;
-      const found = await lookAt(directory, bucket, uploaded, next);
-      const wrong = [...told.faults, ...found.faults, ...compare(found.lines, uploaded.lines, acknowledged, next)];
-      faults.push(...wrong.slice(0, 20).map((fault) => `round ${round} of seed ${seed}: ${fault}`));
+  const worlds = Array.from({ length: Math.ceil(rounds / roundsPerWorld) }, (_, i) => {
+    // Every second world has its bucket behind a store.
+    const settings = { hasStore: i % 2 === 1, rounds: Math.min(roundsPerWorld, rounds - i * roundsPerWorld) };
+    return { ...settings, world: new CrashWorld(`${folder.path}/${i}`, `${folder.path}/compiled`, seed + i) };
+  });
+  let done = 0;
+  const waiting = [...worlds];
+  const work = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      await next.world.live(next.rounds, next.hasStore, () => onRound(++done));
     }
-    return { rounds, commits: acknowledged.size, blocks: uploaded.ulids.size, faults };
+  };
+  try {
+    await Promise.all(Array.from({ length: worldsAtOnce }, work));
   } finally {
     folder.remove();
   }
-}
-
-/** One process, from its start to its end by SIGKILL, some time after it has opened the folder. */
-async function live(directory: string, bucketDirectory: string, first: number, liveMs: number) {
-  const process_ = spawn(process.execPath, [child, directory, bucketDirectory, String(first)]);
-  let said = "";
-  let complained = "";
-  let timer = setTimeout(() => process_.kill("SIGKILL"), openMsMax);
-  process_.stdout.on("data", (piece: Uint8Array) => {
-    const isOpen = said.length > 0;
-    said += new TextDecoder().decode(piece);
-    if (isOpen) return;
-    clearTimeout(timer);
-    timer = setTimeout(() => process_.kill("SIGKILL"), liveMs);
-  });
-  process_.stderr.on("data", (piece: Uint8Array) => (complained += new TextDecoder().decode(piece)));
-  await once(process_, "close");
-  clearTimeout(timer);
-  const faults = process_.signalCode === "SIGKILL" && said !== "" ? [] : [`the process ended by itself: ${complained}`];
-  const numbers = (word: string) =>
-    said.split("\n").flatMap((line) => (line.startsWith(`${word} `) ? [Number(line.slice(4))] : []));
-  return { acknowledged: numbers("ack"), tried: numbers("try").at(-1) ?? first - 1, faults };
-}
-
-/**
- * The lines of the folder as they are now; those of blocks that came to the bucket since the last look go to `uploaded`.
- * `next` is the first commit that nobody tried.
- */
-async function lookAt(
-  directory: string,
-  bucket: Bucket,
-  uploaded: { readonly ulids: Set<string>; readonly lines: Set<string> },
-  next: number,
-) {
-  const faults: string[] = [];
-  const { signal } = new AbortController();
-  const ports = createNodePorts({ observations: silentObservations() });
-  for await (const folder of bucket.list("", { delimiter: "/" })) {
-    const ulid = folder.replace("/", "");
-    if (!isUlid(ulid) || uploaded.ulids.has(ulid)) continue;
-    const bytes = bucketBlockBytes(bucket, ulid);
-    // Without it nobody takes the rest for a block.
-    if ((await bytes.sizeOf("meta.json")) === undefined) continue;
-    uploaded.ulids.add(ulid);
-    const options = { externalLabels: emptyLabels, intern: (text: string) => text, cacheBytesMax: 0 };
-    const block = await openBlock(bytes, options);
-    if (!block.ok) faults.push(`block ${ulid} of the bucket does not open: ${block.failure.kind}`);
-    else for (const line of await linesOf(block.value, signal, faults)) uploaded.lines.add(line);
+  const kills = { writer: 0, compactor: 0, store: 0 };
+  const blocks = new Map<string, number>();
+  for (const { world } of worlds) {
+    for (const role of ["writer", "compactor", "store"] as const) kills[role] += world.kills[role];
+    for (const [kind, count] of world.blocks) blocks.set(kind, (blocks.get(kind) ?? 0) + count);
   }
-  // Who only looks sees the same, before anything is repaired.
-  const view = await viewTsdb(directory, defaultTsdbView, ports);
-  if (!view.ok) return { lines: [], faults: [...faults, formatTsdbFailure(view.failure)] };
-  if (view.value.head.damagedRecords > 0) faults.push("a record of the log is damaged");
-  const seen = new Set(await linesOf(view.value, signal, faults));
-  await view.value.close();
-  const opened = await openTsdb(directory, workloadOptions, ports);
-  if (!opened.ok) return { lines: [], faults: [...faults, formatTsdbFailure(opened.failure)] };
-  const { unreadableBlocks, head } = opened.value.statistics();
-  if (unreadableBlocks > 0) faults.push("a block does not open");
-  if (head.damagedRecords > 0 || head.skippedSamples > 0) faults.push("a record of the log is damaged");
-  const lines = await linesOf(opened.value, signal, faults);
-  const closed = await opened.value.close();
-  if (!closed.ok) faults.push(formatTsdbFailure(closed.failure));
-  if (lines.some((line) => !seen.has(line))) faults.push("a view does not see everything");
-  // The log of samples out of order may have some whose block is gone.
-  for (const line of seen) if (!isWritten(line, next)) faults.push(`a view invents ${line}`);
-  return { lines, faults };
+  const commits = worlds.reduce((sum, { world }) => sum + world.commits, 0);
+  return { rounds: done, kills, commits, blocks, faults: worlds.flatMap(({ world }) => world.faults) };
 }
 
-async function linesOf(source: SeriesSource, signal: AbortSignal, faults: string[]): Promise<string[]> {
-  const { series, failure, warnings } = await collectSeries(source.select(plainSelect, signal));
-  if (failure !== undefined) faults.push(`a select failed: ${failure.kind}`);
-  faults.push(...warnings);
-  const lines: string[] = [];
-  for (const { labels, chunks } of series) {
-    for (const { content } of chunks) {
-      if (content.kind !== "raw") continue;
-      const columns = createSampleColumns(120);
-      if (decodeChunk(content.encoding, content.data, columns) !== undefined) faults.push("a chunk does not decode");
-      for (let i = 0; i < columns.count; i++) {
-        const [timestampMs = 0, value = 0] = [columns.timestampsMs[i], columns.values[i]];
-        lines.push(lineOf({ name: labelValue(labels, "__name__"), timestampMs, value }));
+/** A data folder and a bucket, with what was told of them. */
+class CrashWorld {
+  readonly kills: Record<CrashRole, number> = { writer: 0, compactor: 0, store: 0 };
+  readonly faults: string[] = [];
+  blocks: ReadonlyMap<string, number> = new Map();
+  readonly #directory: string;
+  readonly #cacheDirectory: string;
+  readonly #seed: number;
+  readonly #random: Random;
+  readonly #acknowledged = new Set<number>();
+  #next = 0; // the first commit that nobody tried
+  #store: KilledProcess | undefined;
+
+  constructor(directory: string, cacheDirectory: string, seed: number) {
+    this.#directory = directory;
+    this.#cacheDirectory = cacheDirectory;
+    this.#seed = seed;
+    this.#random = seededRandom(seed);
+  }
+
+  get commits(): number {
+    return this.#acknowledged.size;
+  }
+
+  async live(rounds: number, hasStore: boolean, onRound: () => void): Promise<void> {
+    const data = `${this.#directory}/data`;
+    await nodeFiles().makeDirectory(data);
+    // Objects of a store are plain files, and can be looked at while it is dead.
+    const bucketAddress = `file:${this.#directory}/store/buckets/${crashBucket}`;
+    const inspection = new BucketInspection(openCrashBucket(bucketAddress));
+    this.blocks = inspection.kinds;
+    try {
+      for (let round = 1; round <= rounds && this.faults.length === 0; round++) {
+        await this.#round(hasStore ? await this.#storeAddress() : bucketAddress);
+        const faults: string[] = [];
+        const local = await inspectFolder(data, faults);
+        this.#note(`round ${round}`, [...faults, ...this.#compare(local, await inspection.lines(faults))]);
+        onRound();
       }
+      if (this.faults.length === 0) this.#note("the end", await this.#end(bucketAddress, inspection, data));
+    } finally {
+      await this.#store?.kill();
     }
   }
-  return lines;
+
+  /** One or two processes from their start to their death, and sometimes that of the store. */
+  async #round(address: string): Promise<void> {
+    const random = this.#random;
+    const chance = random.float();
+    const roles: readonly CrashRole[] =
+      chance < 0.5 ? ["writer"] : chance < 0.85 ? ["compactor"] : ["writer", "compactor"];
+    const dyingStore = address.startsWith("s3:") && random.float() < storeKillRatio ? this.#store : undefined;
+    if (dyingStore !== undefined) this.#store = undefined;
+    const lives = roles.map((role) => {
+      const lines = random.int(role === "writer" ? writerLinesMax : compactorLinesMax);
+      return { role, lines, delayMs: random.float() * delayMsMax, process: this.#start(role, address, roles) };
+    });
+    await Promise.all([
+      ...lives.map(async ({ process, lines, delayMs, role }) => {
+        await process.told(1 + lines);
+        await pause(delayMs);
+        this.#hear(role, await process.kill());
+      }),
+      dyingStore === undefined
+        ? undefined
+        : this.#killAmid(
+            dyingStore,
+            lives.map(({ process }) => process),
+          ),
+    ]);
+  }
+
+  #start(role: CrashRole, address: string, roles: readonly CrashRole[]): KilledProcess {
+    const args =
+      role === "writer"
+        ? [`${this.#directory}/data`, address, String(this.#next)]
+        : [`${this.#directory}/work`, address, roles.length === 1 ? "alone" : "beside a writer"];
+    return startProcess(`crash-${role}.ts`, args, this.#cacheDirectory);
+  }
+
+  async #killAmid(store: KilledProcess, others: readonly KilledProcess[]): Promise<void> {
+    const lines = 1 + this.#random.int(writerLinesMax / 2);
+    await Promise.race(others.map((process) => process.told(lines)));
+    await pause(this.#random.float() * delayMsMax);
+    const { fault } = await store.kill();
+    this.kills.store++;
+    if (fault !== undefined) this.#note("the store", [fault]);
+  }
+
+  #hear(role: CrashRole, { lines, fault }: Awaited<ReturnType<KilledProcess["kill"]>>): void {
+    this.kills[role]++;
+    if (fault !== undefined) this.#note(role, [fault]);
+    if (role !== "writer") return;
+    const numbers = (word: string) => lines.flatMap((line) => (line.startsWith(word) ? [Number(line.slice(4))] : []));
+    for (const number of numbers("ack ")) this.#acknowledged.add(number);
+    this.#next = Math.max(this.#next, (numbers("try ").at(-1) ?? -1) + 1);
+  }
+
+  async #storeAddress(): Promise<string> {
+    this.#store ??= startProcess("crash-store.ts", [`${this.#directory}/store`], this.#cacheDirectory);
+    const [, address] = (await this.#store.opened).split(" ");
+    return `s3:${address}`;
+  }
+
+  /** A compactor that nobody kills comes to the end of its work. */
+  async #end(bucketAddress: string, inspection: BucketInspection, data: string): Promise<readonly string[]> {
+    const created = createCompactor(
+      openCrashBucket(bucketAddress),
+      compactorOptionsOf(`${this.#directory}/work`, true),
+      createNodePorts({ observations: silentObservations() }),
+    );
+    if (!created.ok) return [created.failure];
+    const compactor = created.value;
+    for (let pass = 0; pass < 2; pass++) {
+      const outcome = await compactor.runPass(new AbortController().signal);
+      if (outcome.kind !== "done") return [`a pass ends as ${JSON.stringify(outcome)}`];
+      await pause(2 * compactorOptionsOf("/", true).deleteDelayMs);
+    }
+    const { todo, halted } = compactor.status();
+    const left = [
+      ...halted.map(({ reason }) => reason),
+      ...Object.entries(todo).flatMap(([of, count]) => (count > 0 ? [`${count} ${of} to do`] : [])),
+    ];
+    const faults = [...left, ...(await inspection.faultsAtRest())];
+    const local = await inspectFolder(data, faults);
+    return [...faults, ...this.#compare(local, await inspection.lines(faults))];
+  }
+
+  #compare(local: readonly string[], uploaded: ReadonlySet<string>): string[] {
+    const faults: string[] = [];
+    const there = new Set([...uploaded, ...local]);
+    for (const line of there) {
+      const number = numberOf(Number(line.split(" ")[1]));
+      const isWritten = number < this.#next && samplesOf(number).some((sample) => lineOf(sample) === line);
+      if (!isWritten) faults.push(`invented: ${line}`);
+    }
+    for (const number of this.#acknowledged) {
+      for (const sample of samplesOf(number)) if (!there.has(lineOf(sample))) faults.push(`lost: ${lineOf(sample)}`);
+    }
+    return faults;
+  }
+
+  #note(when: string, faults: readonly string[]): void {
+    this.faults.push(...faults.slice(0, 20).map((fault) => `${when} of seed ${this.#seed}: ${fault}`));
+  }
 }
 
-function compare(
-  local: readonly string[],
-  uploaded: ReadonlySet<string>,
-  acknowledged: ReadonlySet<number>,
-  next: number,
-): string[] {
-  const faults: string[] = [];
-  const there = new Set(local);
-  if (there.size < local.length) faults.push("a sample is told twice");
-  for (const line of uploaded) there.add(line);
-  for (const line of there) {
-    if (!isWritten(line, next)) faults.push(`invented: ${line}`);
-  }
-  for (const number of acknowledged) {
-    for (const sample of samplesOf(number)) if (!there.has(lineOf(sample))) faults.push(`lost: ${lineOf(sample)}`);
-  }
-  return faults;
-}
-
-function isWritten(line: string, next: number): boolean {
-  const number = numberOf(Number(line.split(" ")[1]));
-  return number < next && samplesOf(number).some((sample) => lineOf(sample) === line);
+async function pause(delayMs: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, delayMs));
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
   const { values } = parseArgs({ options: { rounds: { type: "string" }, seed: { type: "string" } } });
-  const rounds = Number(values.rounds ?? 1000);
-  const report = await crashRounds(rounds, Number(values.seed ?? 1), (round) => {
-    if (round % 50 === 0) process.stdout.write(`${round} of ${rounds}\n`);
+  const rounds = Number(values.rounds ?? 2000);
+  const report = await crashRounds(rounds, Number(values.seed ?? 1), (done) => {
+    if (done % 50 === 0) process.stdout.write(`${done} of ${rounds}\n`);
   });
-  process.stdout.write(`${report.rounds} rounds, ${report.commits} commits, ${report.blocks} blocks in the bucket\n`);
+  const { kills, commits, blocks } = report;
+  process.stdout.write(`${report.rounds} rounds, ${JSON.stringify(kills)} kills, ${commits} commits\n`);
+  for (const [kind, count] of [...blocks].sort()) process.stdout.write(`${count} blocks of ${kind}\n`);
   for (const fault of report.faults) process.stdout.write(`${fault}\n`);
   process.exitCode = report.faults.length === 0 ? 0 : 1;
 }

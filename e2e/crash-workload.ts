@@ -1,13 +1,17 @@
 /**
- * What is written to a data folder that is killed again and again: numbered commits whose samples follow from the number,
- * so that whoever finds a sample knows whether it was ever written, and by which commit.
+ * What is done to a data folder and a bucket whose processes are killed again and again. Commits are numbered and their
+ * samples follow from the number, so that whoever finds a sample knows whether it was ever written, and by which commit.
  */
+import { defaultBlockWork, defaultCompactor, type CompactorOptions } from "@pleiad/compaction";
 import { defaultHead } from "@pleiad/head";
 import { emptyLabels, labelsFromRecord } from "@pleiad/model";
 import { defaultShipper, defaultTsdb, type ShipperOptions, type TsdbOptions } from "@pleiad/tsdb";
 
-const firstMs = 1_700_000_000_000;
-const stepMs = 1000;
+const hourMs = 3_600_000;
+/** Few samples make long blocks, which are downsampled. */
+const stepMs = hourMs;
+const blockRangeMs = 20 * stepMs;
+const firstMs = 1_699_920_000_000; // a multiple of all ranges
 
 export interface WorkloadSample {
   readonly name: string;
@@ -41,7 +45,7 @@ export const workloadOptions: TsdbOptions = {
     ...defaultHead,
     externalLabels: emptyLabels,
     intern: (text) => text,
-    chunkRangeMs: 20 * stepMs,
+    chunkRangeMs: blockRangeMs,
     samplesPerChunk: 7,
     outOfOrderWindowMs: 5 * stepMs,
     walSegmentBytes: 4096,
@@ -49,10 +53,25 @@ export const workloadOptions: TsdbOptions = {
     chunkFileBytesMax: 4096,
     syncIntervalMs: 50,
   },
-  retention: { retentionMs: 60 * stepMs, retentionBytesMax: 0 },
+  retention: { retentionMs: 3 * blockRangeMs, retentionBytesMax: 0 },
   drainMs: 1000,
 };
 
 export function shipperOptionsOf(directory: string): ShipperOptions {
   return { ...defaultShipper, directory, externalLabels: labelsFromRecord({ cluster: "crash" }) };
+}
+
+/**
+ * Three blocks become one, which is downsampled to 5 minutes, and four of those one, which is downsampled to an hour. What
+ * is marked goes soon. `isAlone`: nobody uploads meanwhile, so that what looks broken off is.
+ */
+export function compactorOptionsOf(directory: string, isAlone: boolean): CompactorOptions {
+  return {
+    ...defaultCompactor,
+    work: { ...defaultBlockWork, directory, workBytesMax: 2 ** 30 },
+    plan: { ...defaultCompactor.plan, rangesMs: [blockRangeMs, 3 * blockRangeMs, 12 * blockRangeMs] },
+    consistencyDelayMs: 0,
+    deleteDelayMs: 20,
+    partialUploadAgeMs: isAlone ? 0 : hourMs,
+  };
 }
