@@ -91,7 +91,7 @@ async function compactTheirs({ data, folder, port, note }: StorageSetting): Prom
     port,
     onLine: (line) => {
       const message = logField(line, "msg") ?? "";
-      if (/overlapping blocks/i.test(message)) {
+      if (message === "Found overlapping blocks during compaction") {
         begun = server.cpuMs();
         server.resetPeak();
       } else if (message === "compact blocks") {

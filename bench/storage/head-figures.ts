@@ -1,5 +1,5 @@
 /** The head: what it costs to fill, what it holds, how fast its block is cut and its log read again. */
-import { rmSync } from "node:fs";
+import { cpSync, rmSync } from "node:fs";
 import { medianReading, type Reading, type StorageFigure } from "./figure.ts";
 import { startJob } from "./job-process.ts";
 import { appendedSeries, startPrometheusServer } from "./prometheus-server.ts";
@@ -28,6 +28,9 @@ export async function measureHead(setting: StorageSetting): Promise<readonly Sto
   const samples = writeSampleRows(rows, data.fleet);
   note("filling our head");
   const ours = await fillOurs(setting, rows);
+  // Both read the same log: the one that ours left when it was killed.
+  const [ourLog, theirLog] = [`${folder}/head`, `${folder}/prometheus-log`];
+  cpSync(ourLog, theirLog, { recursive: true });
   note("filling that of Prometheus");
   const theirs = await fillTheirs(setting, rows);
   rmSync(rows, { recursive: true });
@@ -37,8 +40,8 @@ export async function measureHead(setting: StorageSetting): Promise<readonly Sto
   const replays: { readonly ours: Reading[]; readonly theirs: Reading[] } = { ours: [], theirs: [] };
   for (let run = 0; run < runs; run++) {
     note("reading the logs again");
-    replays.ours.push(await replayOurs(setting, ours.series));
-    replays.theirs.push(await replayTheirs(setting, theirs.series));
+    replays.ours.push(await replayOurs(ourLog, ours.series));
+    replays.theirs.push(await replayTheirs(theirLog, setting.port, ours.series));
   }
   const ratioOfOne = { kind: "ratio", most: 1 } as const;
   const by = (divisor: number, of: (head: FilledHead) => number) => ({
@@ -129,12 +132,13 @@ async function fillTheirs(setting: StorageSetting, rows: string): Promise<Filled
     };
   } finally {
     await server.kill();
+    rmSync(own, { recursive: true });
   }
 }
 
-async function replayOurs({ folder }: StorageSetting, series: number): Promise<Reading> {
+async function replayOurs(head: string, series: number): Promise<Reading> {
   const startMs = performance.now();
-  const job = await startJob("replayHead", { head: `${folder}/head` });
+  const job = await startJob("replayHead", { head });
   const replayed = await job.stage();
   const reading = { value: (performance.now() - startMs) / 1000, cpuMs: job.cpuMs(), peakBytes: job.peakBytes() };
   await job.kill();
@@ -142,11 +146,11 @@ async function replayOurs({ folder }: StorageSetting, series: number): Promise<R
   return reading;
 }
 
-async function replayTheirs({ folder, port }: StorageSetting, series: number): Promise<Reading> {
-  const server = await startPrometheusServer({ folder: `${folder}/prometheus-head`, port });
+async function replayTheirs(folder: string, port: number, series: number): Promise<Reading> {
+  const server = await startPrometheusServer({ folder, port });
   const reading = { value: server.readyMs / 1000, cpuMs: server.cpuMs(), peakBytes: server.peakBytes() };
   const replayed = await server.metric("prometheus_tsdb_head_series");
   await server.kill();
-  if (replayed !== series) throw new Error("the log of Prometheus lost series");
+  if (replayed !== series) throw new Error("Prometheus lost series of the log");
   return reading;
 }

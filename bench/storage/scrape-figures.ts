@@ -35,7 +35,8 @@ export async function measureScraping(setting: StorageSetting): Promise<readonly
   ];
 }
 
-async function scrapeOurs(setting: StorageSetting, pages: ScrapePages, run: number): Promise<Reading> {
+/** Microseconds of processor time a sample. `run` tells the folders of several apart. */
+export async function scrapeOurs(setting: StorageSetting, pages: ScrapePages, run: number): Promise<Reading> {
   const { folder, port, scrape } = setting;
   const job = await startJob("scrapePages", {
     directory: `${folder}/agent-${String(run)}`,
