@@ -93,7 +93,7 @@ tsdb
   .description("answer queries over a data folder, which is read and never written")
   .argument("<folder>", "holds blocks, and maybe wal and chunks_head")
   .option("--listen <address>", "host and port", "127.0.0.1:19390")
-  .option("--cache-mib <number>", "of memory a block may keep", "256")
+  .option("--cache-mib <number>", "of memory that all blocks may keep", "2048")
   .option("--enable-feature <name,...>", "as Prometheus names them: promql-experimental-functions …", splitNames, [])
   .action(
     async (folder: string, options: Omit<TsdbServeOptions, "version">) =>

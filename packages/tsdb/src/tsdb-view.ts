@@ -1,4 +1,5 @@
 /** A data folder, read and never written: of a Prometheus or a Pleiad, alive or not. No lock is taken. */
+import type { SharedCache } from "@pleiad/blocks";
 import { defaultHead, viewHead, type HeadView } from "@pleiad/head";
 import { emptyLabels, fail, ok, type Labels, type Result, type SeriesSource } from "@pleiad/model";
 import type { Ports } from "@pleiad/ports";
@@ -12,6 +13,8 @@ export interface TsdbViewOptions {
   readonly externalLabels: Labels;
   readonly intern: (text: string) => string;
   readonly cacheBytesMaxPerBlock: number;
+  /** A bound on what the blocks keep together. */
+  readonly sharedCache?: SharedCache;
 }
 
 export const defaultTsdbView: TsdbViewOptions = {
@@ -35,8 +38,10 @@ export async function viewTsdb(
   options: TsdbViewOptions,
   ports: Pick<Ports, "files" | "clock" | "observations">,
 ): Promise<Result<TsdbView, TsdbFailure>> {
-  const { externalLabels, intern, cacheBytesMaxPerBlock } = options;
-  const blocks = new LocalBlocks(directory, { externalLabels, intern, cacheBytesMax: cacheBytesMaxPerBlock }, ports);
+  const { externalLabels, intern, cacheBytesMaxPerBlock, sharedCache } = options;
+  const blockOptions = { externalLabels, intern, cacheBytesMax: cacheBytesMaxPerBlock };
+  const shared = sharedCache === undefined ? {} : { sharedCache };
+  const blocks = new LocalBlocks(directory, { ...blockOptions, ...shared }, ports);
   try {
     const inventory = await listFolder(ports.files, directory);
     await blocks.addQuarantined(inventory);

@@ -1,6 +1,7 @@
 /** `pleiad tsdb serve <folder>`: the HTTP API over a data folder of Prometheus or Pleiad, read and never written. */
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
+import { createSharedCache } from "@pleiad/blocks";
 import { createMetricRegistry, observationsOf } from "@pleiad/exposition";
 import { createHttpApi, defaultHttpApiLimits, loopbackAccess } from "@pleiad/http-api";
 import { createNodePorts } from "@pleiad/node-ports";
@@ -16,6 +17,7 @@ export interface TsdbServeOptions {
 }
 
 const mebibyte = 1024 * 1024;
+const blockCacheBytesMax = 256 * mebibyte;
 const stopGraceMs = 2000;
 
 export async function tsdbServeCommand(folder: string, options: TsdbServeOptions): Promise<void> {
@@ -34,8 +36,15 @@ export async function tsdbServeCommand(folder: string, options: TsdbServeOptions
     if (held === undefined) texts.set(text, text);
     return held ?? text;
   };
-  const cacheBytesMaxPerBlock = Number(options.cacheMib) * mebibyte;
-  const view = await viewTsdb(directory, { ...defaultTsdbView, intern, cacheBytesMaxPerBlock }, ports);
+  const cacheBytesMax = Number(options.cacheMib) * mebibyte;
+  const sharedCache = createSharedCache(cacheBytesMax);
+  const viewOptions = {
+    ...defaultTsdbView,
+    intern,
+    cacheBytesMaxPerBlock: Math.min(cacheBytesMax, blockCacheBytesMax),
+    sharedCache,
+  };
+  const view = await viewTsdb(directory, viewOptions, ports);
   if (!view.ok) throw new CommandFailure(exitCodes.failed, formatTsdbFailure(view.failure));
   const handle = createHttpApi(
     {
