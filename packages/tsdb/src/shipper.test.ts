@@ -133,6 +133,49 @@ describe("a shipper", () => {
     expect(await other.sync(signal)).toMatchObject({ uploaded: [], pending: 2 });
   });
 
+  it("uploads nothing of a block whose bytes are damaged, but the others, and says which it is", async () => {
+    for (const file of ["index", "chunks/000001", "meta.json"]) {
+      const { ports, ulids } = await threeBlocks();
+      const path = `/data/${ulids[1]}/${file}`;
+      const damaged = Uint8Array.from(ports.files.contents.get(path) ?? []);
+      damaged[damaged.length >> 1] = 0xff ^ (damaged[damaged.length >> 1] ?? 0);
+      ports.files.contents.set(path, damaged);
+      const bucket = memoryBucket();
+      const shipper = createShipper(bucket, options, ports);
+      expect(await shipper.sync(signal), file).toEqual({
+        uploaded: [ulids[0], ulids[2]],
+        pending: 0,
+        failure: undefined,
+      });
+      expect(await shipper.sync(signal), file).toEqual({ uploaded: [], pending: 0, failure: undefined });
+      expect(
+        (await keysOf(bucket)).some((key) => key.startsWith(ulids[1] ?? "")),
+        file,
+      ).toBe(false);
+      // It is neither lost nor taken for uploaded.
+      expect(shipper.isUploaded(ulids[1] ?? ""), file).toBe(false);
+      expect(ports.files.contents.get(path), file).toEqual(damaged);
+    }
+  });
+
+  it("goes on without its record where that cannot be written, and writes it as soon as it can", async () => {
+    const { ports, ulids } = await threeBlocks();
+    ports.files.failFrom(1, "ENOSPC");
+    const shipper = createShipper(memoryBucket(), options, ports);
+    expect(await shipper.sync(signal)).toMatchObject({
+      uploaded: ulids,
+      pending: 0,
+      failure: expect.stringContaining("ENOSPC"),
+    });
+    expect(ulids.every((ulid) => shipper.isUploaded(ulid))).toBe(true);
+    ports.files.heal();
+    expect(await shipper.sync(signal)).toEqual({ uploaded: [], pending: 0, failure: undefined });
+    expect(parseShipperMeta(ports.files.contents.get("/data/thanos.shipper.json") ?? new Uint8Array(0))).toEqual({
+      ok: true,
+      value: ulids.toSorted(),
+    });
+  });
+
   it("takes compacted blocks only when told to", async () => {
     const { ports, ulids } = await threeBlocks();
     const path = `/data/${ulids[1]}/meta.json`;

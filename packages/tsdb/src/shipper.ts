@@ -2,7 +2,15 @@
  * Takes the blocks of a data folder to a bucket, each once: of a Pleiad or, beside it, of a Prometheus. What is in the
  * bucket is kept in thanos.shipper.json; where that is lost the bucket itself is asked.
  */
-import { formatBlockFailure, uploadBlock, type BlockFailure, type BlockMeta } from "@pleiad/blocks";
+import {
+  defaultVerify,
+  directoryBlockBytes,
+  formatBlockFailure,
+  uploadBlock,
+  verifyBlock,
+  type BlockFailure,
+  type BlockMeta,
+} from "@pleiad/blocks";
 import { labelsToRecord, type Labels } from "@pleiad/model";
 import { BucketError, FileError, type Bucket, type Counter, type Gauge, type Ports } from "@pleiad/ports";
 import { listFolder, readBlockMeta } from "./data-folder.ts";
@@ -32,7 +40,7 @@ export const defaultShipper: Omit<ShipperOptions, "directory" | "externalLabels"
 
 export interface ShipperPass {
   readonly uploaded: readonly string[];
-  /** Blocks that are still to be uploaded, the damaged ones apart. */
+  /** Blocks that are still to be uploaded, the damaged ones apart: they are never uploaded. */
   readonly pending: number;
   /** Why the first of those that failed did. */
   readonly failure: string | undefined;
@@ -60,6 +68,10 @@ class FolderShipper implements Shipper {
   readonly #ports: ShipperPorts;
   readonly #figures: ShipperFigures;
   #uploaded: ReadonlySet<string> | undefined;
+  /** Blocks that were read and found damaged. They stay where they are. */
+  readonly #damaged = new Set<string>();
+  /** Whether thanos.shipper.json tells less than what is known. */
+  #isRecordStale = false;
   #failedPasses = 0;
 
   constructor(bucket: Bucket, options: ShipperOptions, ports: ShipperPorts) {
@@ -114,7 +126,7 @@ class FolderShipper implements Shipper {
         here.push(ulid);
         continue;
       }
-      const meta = await this.#metaOf(ulid);
+      const meta = this.#damaged.has(ulid) ? undefined : await this.#metaOf(ulid);
       if (meta !== undefined) waiting.push(meta);
     }
     waiting.sort((a, b) => a.minTimeMs - b.minTimeMs);
@@ -126,8 +138,12 @@ class FolderShipper implements Shipper {
         uploaded.push(meta.ulid);
         // At once: what is taken twice costs no more than a look, but what is deleted is gone.
         this.#uploaded = new Set([...here, ...uploaded]);
-        await this.#writeMeta([...here, ...uploaded]);
+        failure ??= await this.#record();
         this.#showPending(waiting.slice(i + 1));
+        continue;
+      }
+      if (failed.kind === "corrupt") {
+        this.#refuse(meta.ulid, formatBlockFailure(failed));
         continue;
       }
       failure ??= formatBlockFailure(failed);
@@ -135,8 +151,8 @@ class FolderShipper implements Shipper {
       if (signal.aborted || isBucketDown(failed)) break;
     }
     this.#uploaded = new Set([...here, ...uploaded]);
-    if (before.size !== this.#uploaded.size) await this.#writeMeta([...this.#uploaded]);
-    const pending = waiting.length - uploaded.length;
+    if (this.#isRecordStale || before.size !== this.#uploaded.size) failure ??= await this.#record();
+    const pending = waiting.filter(({ ulid }) => !this.#uploaded?.has(ulid) && !this.#damaged.has(ulid)).length;
     this.#figures.compactedDone.set(this.#options.uploadsCompacted && pending === 0 ? 1 : 0);
     return { uploaded, pending, failure };
   }
@@ -147,14 +163,28 @@ class FolderShipper implements Shipper {
     const meta = await readBlockMeta(this.#ports.files, `${directory}/${ulid}`);
     if (meta === undefined) return undefined;
     if (!meta.ok) {
-      this.#figures.corrupted.add(1);
-      const fields = { directory, reason: formatBlockFailure(meta.failure) };
-      this.#ports.observations.log("error", "A damaged block is not uploaded.", fields);
+      this.#refuse(ulid, formatBlockFailure(meta.failure));
       return undefined;
     }
     const { stats, compaction } = meta.value;
     if (stats.numSamples === 0 || (compaction.level > 1 && !uploadsCompacted)) return undefined;
     return meta.value;
+  }
+
+  #refuse(ulid: string, reason: string): void {
+    this.#damaged.add(ulid);
+    this.#figures.corrupted.add(1);
+    const fields = { directory: this.#options.directory, block: ulid, reason };
+    this.#ports.observations.log("error", "A damaged block is not uploaded; it stays where it is.", fields);
+  }
+
+  /** What is wrong with the bytes of a block. Read before they go: once in the bucket they stop the compaction of a stream. */
+  async #damageOf(ulid: string, signal: AbortSignal): Promise<BlockFailure | undefined> {
+    const bytes = directoryBlockBytes(this.#ports.files, `${this.#options.directory}/${ulid}`);
+    const report = await verifyBlock(bytes, { ...defaultVerify, ulid, findingsMax: 1 }, signal);
+    if (!report.ok) return report.failure;
+    const [reason] = report.value.findings;
+    return reason === undefined ? undefined : { kind: "corrupt", block: ulid, file: "the block", offset: 0, reason };
   }
 
   /** Why a block is not in the bucket, whole, by now. */
@@ -172,6 +202,8 @@ class FolderShipper implements Shipper {
       return { kind: "unavailable", block: ulid, cause: error };
     }
     const startMs = clock.monotonicMs();
+    const damage = await this.#damageOf(ulid, signal);
+    if (damage !== undefined) return damage;
     const thanos = {
       labels: labelsToRecord(externalLabels),
       resolutionMs: 0,
@@ -216,9 +248,18 @@ class FolderShipper implements Shipper {
     return new Set();
   }
 
-  async #writeMeta(uploaded: readonly string[]): Promise<void> {
+  /** Writes down what is in the bucket; why that failed. Uploads go on without: a full disk gets room by them. */
+  async #record(): Promise<string | undefined> {
     const path = `${this.#options.directory}/${shipperMetaName}`;
-    await this.#ports.files.writeFileAtomic(path, formatShipperMeta(uploaded.toSorted()));
+    this.#isRecordStale = true;
+    try {
+      await this.#ports.files.writeFileAtomic(path, formatShipperMeta([...(this.#uploaded ?? [])].sort()));
+    } catch (error) {
+      if (!(error instanceof FileError)) throw error;
+      return error.message;
+    }
+    this.#isRecordStale = false;
+    return undefined;
   }
 
   #showPending(waiting: readonly BlockMeta[]): void {

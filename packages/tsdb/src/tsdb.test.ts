@@ -216,6 +216,20 @@ describe("local retention", () => {
     expect((await chunkLines(tsdb))[0]).toBe("a 0..1.83");
   });
 
+  it("goes on where nothing can be cut: on a full disk it makes room", async () => {
+    const ports = laterPorts();
+    const filled = await openTestTsdb(ports);
+    await fill(filled, 0, 9);
+    const { cut } = await maintained(filled);
+    await fill(filled, 9, 13);
+    await filled.close();
+    // Names can be changed and removed, but nothing can be written.
+    const full = async () => await Promise.reject(new FileError("ENOSPC", "makeDirectory", "/data"));
+    const tsdb = await openTestTsdb({ ...ports, files: { ...ports.files, makeDirectory: full } }, keeping(2 * hourMs));
+    expect(await tsdb.maintain(at(1000))).toMatchObject({ ok: false });
+    expect(tsdb.blocks().map(({ ulid }) => ulid)).toEqual([cut[2]?.ulid]);
+  });
+
   it("keeps in the head what could not be cut, however old", async () => {
     const ports = laterPorts();
     const tsdb = await openTestTsdb(ports, keeping(2 * hourMs));

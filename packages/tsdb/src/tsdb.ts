@@ -228,6 +228,14 @@ class OpenTsdb implements Tsdb {
 
   async #maintain(nowMs: number): Promise<Result<TsdbMaintenance, TsdbFailure>> {
     const cut: BlockMeta[] = [];
+    const settled = await this.#settleHead(nowMs, cut).catch((error: unknown) => fail(asTsdbFailure(error)));
+    // In any case: on a full disk it is what makes room again.
+    const removed = await this.#retain();
+    return settled.ok ? ok({ cut, removed }) : settled;
+  }
+
+  /** Cuts what blocks may take over, which goes to `cut`, and keeps the head small. */
+  async #settleHead(nowMs: number, cut: BlockMeta[]): Promise<Result<void, TsdbFailure>> {
     for (let range = this.head.cuttableRange(); range !== undefined; range = this.head.cuttableRange()) {
       const block = await this.#cut(range);
       this.#figures.countCut(block.ok);
@@ -241,8 +249,7 @@ class OpenTsdb implements Tsdb {
       if (!truncated.ok) return fail({ kind: "head", failure: truncated.failure });
     }
     const maintained = await this.head.maintain(nowMs);
-    if (!maintained.ok) return fail({ kind: "head", failure: maintained.failure });
-    return ok({ cut, removed: await this.#retain() });
+    return maintained.ok ? ok(undefined) : fail({ kind: "head", failure: maintained.failure });
   }
 
   /** Writes the block of a range, durably, and shows it. Resolves when nobody reads the range from the head any more. */
