@@ -165,7 +165,7 @@ class CrashWorld {
 
   async #storeAddress(): Promise<string> {
     this.#store ??= startProcess("crash-store.ts", [`${this.#directory}/store`], this.#cacheDirectory);
-    const [, address] = (await this.#store.opened).split(" ");
+    const [, address] = (await this.#store.opened()).split(" ");
     return `s3:${address}`;
   }
 

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 
 export interface KilledProcess {
   /** Resolves with the first line; rejects where the process ends without one. */
-  readonly opened: Promise<string>;
+  opened(): Promise<string>;
   /** Resolves once so many lines have come, or the process has ended. */
   told(lines: number): Promise<void>;
   /** What it has told by its end, which is now; why it ended by itself, where it did. */
@@ -42,11 +42,12 @@ export function startProcess(script: string, args: readonly string[], cacheDirec
     await new Promise<void>((resolve) => waiting.push({ lines, resolve }));
   };
   return {
-    opened: told(1).then(() => {
+    opened: async () => {
+      await told(1);
       const [first] = said.lines;
       if (first === undefined) throw new Error(`${script} ended before it began: ${said.complaint}`);
       return first;
-    }),
+    },
     told,
     kill: async () => {
       child.kill("SIGKILL");
