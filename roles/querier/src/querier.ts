@@ -63,7 +63,7 @@ export interface QuerierOptions {
   readonly features?: Features;
 }
 
-export type QuerierPorts = Pick<Ports, "clock" | "network" | "observations">;
+export type QuerierPorts = Pick<Ports, "clock" | "network" | "observations" | "threads">;
 
 export interface Querier extends Service {
   readonly httpAddress: string; // as bound
