@@ -48,8 +48,13 @@ describe("planDownsampling", () => {
 describe("findExpired", () => {
   const days = (n: number) => n * 24 * hourMs;
   const retention: Retention = { rawMs: days(10), fiveMinutesMs: days(20), oneHourMs: 0 };
-  const expired = (blocks: Parameters<typeof findExpired>[0], nowMs: number, isDownsampling: boolean) =>
-    findExpired(blocks, nowMs, retention, isDownsampling ? { noDownsample: none } : undefined).map(
+  const expired = (
+    blocks: Parameters<typeof findExpired>[0],
+    nowMs: number,
+    isDownsampling: boolean,
+    unmerged = none,
+  ) =>
+    findExpired(blocks, nowMs, retention, isDownsampling ? { noDownsample: none, unmerged } : undefined).map(
       ({ meta }) => meta.ulid,
     );
 
@@ -74,6 +79,16 @@ describe("findExpired", () => {
     expect(expired([short], short.maxTimeMs + days(11), true)).toEqual(["A"]);
     const block = raw("A", 0, 48);
     expect(expired([block], block.maxTimeMs + days(21), true)).toEqual(["A"]);
+  });
+
+  it("waits for a short block that is still to be merged, unless it has a coarser form", () => {
+    const block = raw("A", 0, 8, ["x"]);
+    const nowMs = block.maxTimeMs + days(11);
+    const unmerged = new Set(["A"]);
+    expect(expired([block], nowMs, true, unmerged)).toEqual([]);
+    expect(expired([block], nowMs, false, unmerged)).toEqual(["A"]);
+    expect(expired([block], nowMs + days(10), true, unmerged)).toEqual(["A"]);
+    expect(expired([block, coarse("B", 0, 48, fiveMinutes, ["x", "y"])], nowMs, true, unmerged)).toEqual(["A"]);
   });
 
   it("never expires a resolution that nobody knows", () => {

@@ -11,18 +11,20 @@ export interface Downsampling {
 
 /**
  * Blocks that are long enough and have no coarser form yet, finest and oldest first. A block has one if each of its sources
- * is a source of some block of the coarser resolution.
+ * is a source of some block of the coarser resolution. Those of `anyLength` count as long enough.
  */
 export function planDownsampling(
   blocks: readonly BlockMeta[],
   noDownsample: ReadonlySet<string>,
+  anyLength: ReadonlySet<string> = new Set(),
 ): readonly Downsampling[] {
   const todo: Downsampling[] = [];
   for (const { fromMs, toMs, spanMinMs } of downsampleSteps) {
     const done = sourcesAt(blocks, toMs);
     for (const meta of blocks.toSorted(compareBlocks)) {
       if (meta.thanos?.resolutionMs !== fromMs || noDownsample.has(meta.ulid)) continue;
-      if (meta.maxTimeMs - meta.minTimeMs < spanMinMs || hasAll(done, meta)) continue;
+      const isLong = meta.maxTimeMs - meta.minTimeMs >= spanMinMs || anyLength.has(meta.ulid);
+      if (!isLong || hasAll(done, meta)) continue;
       todo.push({ meta, toMs });
     }
   }
@@ -41,20 +43,28 @@ export interface ExpiredBlock {
   readonly retentionMs: number;
 }
 
+/** With downsampling: which blocks have a coarser form yet to come. */
+export interface DownsamplingState {
+  readonly noDownsample: ReadonlySet<string>;
+  /** Blocks of streams in which there is something left to merge: short ones may become long enough. */
+  readonly unmerged: ReadonlySet<string>;
+}
+
 /**
- * Blocks whose last sample is older than their resolution is kept. With downsampling, one that is long enough for a coarser
- * form stays until that is there, unless the coarser form would be expired as well.
+ * Blocks whose last sample is older than their resolution is kept. With downsampling, one that is or may become long enough
+ * for a coarser form stays until that is there, unless the coarser form would be expired as well.
  */
 export function findExpired(
   blocks: readonly BlockMeta[],
   nowMs: number,
   retention: Retention,
-  downsampled: { readonly noDownsample: ReadonlySet<string> } | undefined,
+  downsampling: DownsamplingState | undefined,
 ): readonly ExpiredBlock[] {
   const isPast = ({ maxTimeMs }: BlockMeta, spanMs: number) => spanMs > 0 && maxTimeMs < nowMs - spanMs;
   const waiting = new Set<string>();
-  if (downsampled !== undefined) {
-    for (const { meta, toMs } of planDownsampling(blocks, downsampled.noDownsample)) {
+  if (downsampling !== undefined) {
+    const { noDownsample, unmerged } = downsampling;
+    for (const { meta, toMs } of planDownsampling(blocks, noDownsample, unmerged)) {
       if (!isPast(meta, retentionOf(toMs, retention))) waiting.add(meta.ulid);
     }
   }

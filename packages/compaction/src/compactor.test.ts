@@ -422,6 +422,21 @@ describe("retention", () => {
     expect(await describeBlocks(bucket)).toContain('0-48 raw L1 {cluster="a"}');
   });
 
+  it("waits in a halted stream, whose blocks are too short to be downsampled until they are merged", async () => {
+    const { bucket, pass } = world(160);
+    await putBlocks(bucket, 56, {}, 8);
+    await putBlocks(bucket, 56, { labels: { cluster: "b" } }, 8);
+    const damaged = [...(await listBlocks(bucket)).values()].find(({ thanos }) => thanos?.labels["cluster"] === "a");
+    bucket.objects.get(`${damaged?.ulid}/index`)![20]! ^= 0xff;
+    const { status } = await pass({ retention });
+    expect(status.halted).toHaveLength(1);
+    expect(status.todo.deletionBlocks).toBe(0);
+    const blocks = await describeBlocks(bucket);
+    expect(blocks.filter((line) => line.includes('raw L1 {cluster="a"}'))).toHaveLength(7);
+    expect(blocks).toContain('0-48 5m L2 {cluster="b"}');
+    expect(blocks).not.toContain('0-48 raw L2 {cluster="b"}');
+  });
+
   it("deletes nothing by a clock that is behind", async () => {
     const { bucket, pass, clock, figures } = world(160);
     await putBlocks(bucket, 144, {}, 48);

@@ -20,7 +20,14 @@ import {
 } from "@pleiad/model";
 import { BucketError, FileError, type Bucket, type Ports } from "@pleiad/ports";
 import { groupBlocks, type BlockGroup } from "./block-group.ts";
-import { findExpired, planDownsampling, resolutionName, retentionFault, type Retention } from "./block-lifetime.ts";
+import {
+  findExpired,
+  planDownsampling,
+  resolutionName,
+  retentionFault,
+  type ExpiredBlock,
+  type Retention,
+} from "./block-lifetime.ts";
 import { viewBlocks, type BlockView } from "./block-view.ts";
 import { clearWorkFolder, makeBlock, type BlockWorkFailure, type BlockWorkOptions } from "./block-work.ts";
 import { BucketCleaning } from "./bucket-cleaning.ts";
@@ -231,14 +238,14 @@ class BucketCompactor implements Compactor {
     const view = viewBlocks(listing, clock.wallMs(), this.#options);
     for (const [state, count] of view.states) this.#metrics.synced.set(count, state);
     const groups = groupBlocks(view.blocks, this.#replicaLabels);
-    const seen = { listing, view, groups };
-    this.#tellTodo(seen);
-    return seen;
+    return { listing, view, groups, unmerged: this.#tellTodo(view, groups) };
   }
 
-  #tellTodo({ view, groups }: Seen): void {
-    const { plan, retention, isDownsampling } = this.#options;
+  /** Gives the blocks of the groups in which there is something to merge. */
+  #tellTodo(view: BlockView, groups: readonly BlockGroup[]): ReadonlySet<string> {
+    const { plan, isDownsampling } = this.#options;
     const planned: PlannedWork[] = [];
+    const unmerged = new Set<string>();
     let compactions = 0;
     let compactionBlocks = 0;
     for (const group of groups) {
@@ -246,11 +253,13 @@ class BucketCompactor implements Compactor {
       compactions += backlog.compactions;
       compactionBlocks += backlog.blocks;
       const next = planCompaction(group.blocks, view.noCompact, plan).plan;
-      if (next !== undefined) planned.push(workOf(group, formatPlan(next)));
+      if (next === undefined) continue;
+      planned.push(workOf(group, formatPlan(next)));
+      for (const { ulid } of group.blocks) unmerged.add(ulid);
     }
     const downsamplings = isDownsampling ? planDownsampling(view.blocks, view.noDownsample) : [];
     for (const { meta, toMs } of downsamplings) planned.push(downsamplingOf(meta, toMs, this.#replicaLabels));
-    const expired = findExpired(view.blocks, this.#ports.clock.wallMs(), retention, isDownsampling ? view : undefined);
+    const expired = this.#findExpired(view, unmerged);
     this.#planned = planned;
     this.#todo = {
       compactions,
@@ -262,6 +271,13 @@ class BucketCompactor implements Compactor {
     this.#metrics.todoCompactionBlocks.set(compactionBlocks);
     this.#metrics.todoDownsampleBlocks.set(downsamplings.length);
     this.#metrics.todoDeletionBlocks.set(expired.length);
+    return unmerged;
+  }
+
+  #findExpired({ blocks, noDownsample }: BlockView, unmerged: ReadonlySet<string>): readonly ExpiredBlock[] {
+    const { retention, isDownsampling } = this.#options;
+    const downsampling = isDownsampling ? { noDownsample, unmerged } : undefined;
+    return findExpired(blocks, this.#ports.clock.wallMs(), retention, downsampling);
   }
 
   async #collectGarbage({ view }: Seen, pass: Pass): Promise<void> {
@@ -430,10 +446,8 @@ class BucketCompactor implements Compactor {
     }
   }
 
-  async #expire({ view }: Seen, pass: Pass): Promise<void> {
-    const { retention, isDownsampling } = this.#options;
-    const nowMs = this.#ports.clock.wallMs();
-    for (const { meta } of findExpired(view.blocks, nowMs, retention, isDownsampling ? view : undefined)) {
+  async #expire({ view, unmerged }: Seen, pass: Pass): Promise<void> {
+    for (const { meta } of this.#findExpired(view, unmerged)) {
       await this.#markForDeletion(meta, "outside of retention", "retention", pass);
     }
   }
@@ -448,6 +462,8 @@ interface Seen {
   readonly listing: BlockListing;
   readonly view: BlockView;
   readonly groups: readonly BlockGroup[];
+  /** Blocks of groups in which there is something left to merge. */
+  readonly unmerged: ReadonlySet<string>;
 }
 
 class Pass {
