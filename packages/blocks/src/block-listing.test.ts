@@ -142,6 +142,27 @@ describe("requests", () => {
     }
   });
 
+  it("read again what could not be understood: an answer may have been cut short, or a person mended it", async () => {
+    const bucket = memoryBucket();
+    putBlock(bucket, ulidOf(1));
+    putMark(bucket, "deletion", ulidOf(1));
+    let isCut = true;
+    const cutting = {
+      ...bucket,
+      get: async (...request: Parameters<typeof bucket.get>) => {
+        const whole = await bucket.get(...request);
+        return isCut ? whole.subarray(0, whole.length / 2) : whole;
+      },
+    };
+    const lister = createBlockLister(cutting);
+    const first = await refreshed(lister);
+    expect([first.blocks.size, first.malformed.size, first.faults.length]).toEqual([0, 1, 1]);
+    isCut = false;
+    const second = await refreshed(lister);
+    expect([second.blocks.size, second.malformed.size, second.faults.length]).toEqual([1, 0, 0]);
+    expect(second.blocks.get(ulidOf(1))?.marks.size).toBe(1);
+  });
+
   it("that fail make the refresh fail, and the next one goes on from what was known", async () => {
     const bucket = memoryBucket();
     putBlock(bucket, ulidOf(1));

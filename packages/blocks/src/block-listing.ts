@@ -58,7 +58,8 @@ interface Folder {
 }
 
 export function createBlockLister(bucket: Bucket, options: BlockListerOptions = defaultBlockLister): BlockLister {
-  // Both by key. A block's meta never changes; a mark may go and come again, and is then read again.
+  // Both by key. A block's meta never changes; a mark may go and come again, and is then read again. So is what could not be
+  // understood: the answer may have been cut short, and a person may mend the file.
   let metas = new Map<string, Result<BlockMeta, string>>();
   let marks = new Map<string, Result<BlockMark, string>>();
 
@@ -67,9 +68,14 @@ export function createBlockLister(bucket: Bucket, options: BlockListerOptions = 
     const freshMetas = new Map<string, Result<BlockMeta, string>>();
     const freshMarks = new Map<string, Result<BlockMark, string>>();
     const reads: (() => Promise<void>)[] = [];
-    const readOnce = <T>(key: string, from: Map<string, T>, to: Map<string, T>, parse: (bytes: Uint8Array) => T) => {
+    const readOnce = <T>(
+      key: string,
+      from: ReadonlyMap<string, Result<T, string>>,
+      to: Map<string, Result<T, string>>,
+      parse: (bytes: Uint8Array) => Result<T, string>,
+    ) => {
       const known = from.get(key);
-      if (known !== undefined) {
+      if (known?.ok === true) {
         to.set(key, known);
         return;
       }
