@@ -1,6 +1,6 @@
 import type { BlockMeta } from "@pleiad/blocks";
 import { describe, expect, it } from "vitest";
-import { groupBlockSets, planReads, planSuccessors } from "./block-plan.ts";
+import { groupBlockSets, planReads, planSuccessors, uncut } from "./block-plan.ts";
 import { hourMs } from "./bucket-store.fixtures.ts";
 
 const resolutions: Readonly<Record<string, number>> = { raw: 0, "5m": 300_000, "1h": 3_600_000 };
@@ -86,13 +86,13 @@ describe("what has the samples of a block that is gone", () => {
     ["not itself", ["b 2-4"], undefined],
   ] as const) {
     it(rule, () => {
-      const gone = { meta: blockOf("b 2-4"), minTimeMs: 0, maxTimeMs: 100 * hourMs };
+      const gone = { meta: blockOf("b 2-4"), minTimeMs: 0, maxTimeMs: 100 * hourMs, ...uncut };
       expect(planSuccessors(gone, blocks.map(blockOf), 300_000)?.map(formatRead)).toEqual(wanted);
     });
   }
 
   it("are several blocks together, where it was made of several itself", () => {
-    const gone = { meta: blockOf("c 0-4 < a b"), minTimeMs: 0, maxTimeMs: 100 * hourMs };
+    const gone = { meta: blockOf("c 0-4 < a b"), minTimeMs: 0, maxTimeMs: 100 * hourMs, ...uncut };
     const reads = planSuccessors(gone, ["n 0-2 < a", "m 2-8 < b x"].map(blockOf), 0);
     expect(reads?.map(formatRead)).toEqual(["n 0-4", "m 0-4"]);
   });

@@ -1,6 +1,7 @@
 /** Which blocks answer a question: the coarsest that it allows, and finer ones where those are missing. Pure. */
 import type { BlockMeta } from "@pleiad/blocks";
 import { compareLabels, labelsFromRecord, labelsKey, type Labels } from "@pleiad/model";
+import type { CutRange } from "./chunk-cut.ts";
 
 /** The blocks of one stream: those with equal external labels. */
 export interface BlockSet {
@@ -9,12 +10,14 @@ export interface BlockSet {
   readonly levels: readonly { readonly resolutionMs: number; readonly blocks: readonly BlockMeta[] }[];
 }
 
-/** A block, and for which time it is asked. */
-export interface PlannedRead {
+/** A block, for which time it is asked, and where its samples end to be wanted, since others have them too. */
+export interface PlannedRead extends CutRange {
   readonly meta: BlockMeta;
   readonly minTimeMs: number; // both inclusive
   readonly maxTimeMs: number;
 }
+
+export const uncut: CutRange = { cutFromMs: -Infinity, cutToMs: Infinity };
 
 export interface ReadRange {
   readonly minTimeMs: number;
@@ -58,21 +61,23 @@ export function groupBlockSets(blocks: Iterable<BlockMeta>): readonly BlockSet[]
  */
 export function planReads({ levels }: BlockSet, range: ReadRange): readonly PlannedRead[] {
   const reads: PlannedRead[] = [];
-  const fill = (number: number, minTimeMs: number, maxTimeMs: number) => {
+  const fill = (number: number, gap: Omit<PlannedRead, "meta">) => {
+    const { minTimeMs, maxTimeMs } = gap;
     const level = levels[number];
     if (level === undefined || minTimeMs > maxTimeMs) return;
-    let missingFromMs = minTimeMs;
+    let rest = gap;
     for (const meta of level.blocks) {
       if (meta.maxTimeMs <= minTimeMs) continue;
       if (meta.minTimeMs > maxTimeMs) break;
-      fill(number + 1, missingFromMs, meta.minTimeMs - 1);
-      reads.push({ meta, minTimeMs, maxTimeMs });
-      missingFromMs = Math.max(missingFromMs, meta.maxTimeMs);
+      fill(number + 1, { ...rest, maxTimeMs: meta.minTimeMs - 1, cutToMs: meta.minTimeMs - 1 });
+      reads.push({ meta, ...gap });
+      const fromMs = Math.max(rest.minTimeMs, meta.maxTimeMs);
+      rest = { ...rest, minTimeMs: fromMs, cutFromMs: fromMs };
     }
-    fill(number + 1, missingFromMs, maxTimeMs);
+    fill(number + 1, rest);
   };
   const first = levels.findIndex(({ resolutionMs }) => resolutionMs <= range.maxResolutionMs);
-  if (first >= 0) fill(first, range.minTimeMs, range.maxTimeMs);
+  if (first >= 0) fill(first, { minTimeMs: range.minTimeMs, maxTimeMs: range.maxTimeMs, ...uncut });
   return reads;
 }
 
@@ -108,11 +113,11 @@ export function planSuccessors(
     const successors = byResolution.get(resolutionMs) ?? [];
     const found = new Set(successors.flatMap(sourcesOf));
     if (![...lost].every((source) => found.has(source))) continue;
-    const minTimeMs = Math.max(gone.minTimeMs, gone.meta.minTimeMs);
-    const maxTimeMs = Math.min(gone.maxTimeMs, gone.meta.maxTimeMs - 1);
+    const minTimeMs = Math.max(gone.minTimeMs, gone.cutFromMs, gone.meta.minTimeMs);
+    const maxTimeMs = Math.min(gone.maxTimeMs, gone.cutToMs, gone.meta.maxTimeMs - 1);
     return successors
       .filter((meta) => meta.minTimeMs <= maxTimeMs && meta.maxTimeMs > minTimeMs)
-      .map((meta) => ({ meta, minTimeMs, maxTimeMs }));
+      .map((meta) => ({ meta, minTimeMs, maxTimeMs, cutFromMs: minTimeMs, cutToMs: maxTimeMs }));
   }
   return undefined;
 }

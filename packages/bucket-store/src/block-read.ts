@@ -6,6 +6,7 @@ import { mergeSources, type Block } from "@pleiad/blocks";
 import {
   compareLabels,
   fail,
+  ok,
   type Labels,
   type LabelsAnswer,
   type Result,
@@ -16,6 +17,7 @@ import {
   type SourceSeries,
 } from "@pleiad/model";
 import type { PlannedRead } from "./block-plan.ts";
+import { cutSeries } from "./chunk-cut.ts";
 import type { BlockLease, HeldBlock } from "./held-block.ts";
 import type { StoreMetrics } from "./store-metrics.ts";
 
@@ -82,9 +84,15 @@ class BlockReadCursor implements SeriesCursor {
       const batch = await inner.next();
       if (batch !== undefined) {
         const fresh = seriesAfter(batch, this.#last);
-        if (fresh.length === 0) continue;
-        this.#last = fresh.at(-1)?.labels;
-        return fresh;
+        const cut = this.#request.skipChunks ? ok(fresh) : cutSeries(fresh, this.#read);
+        if (!cut.ok) {
+          const corrupt = { kind: "corrupt", source: `block ${this.#read.meta.ulid}`, reason: cut.failure } as const;
+          await this.#recover(corrupt, false);
+          continue;
+        }
+        this.#last = fresh.at(-1)?.labels ?? this.#last;
+        if (cut.value.length === 0) continue;
+        return cut.value;
       }
       if (inner.failure === undefined) this.close();
       else await this.#recover(inner.failure, this.#lease?.isGone ?? false);

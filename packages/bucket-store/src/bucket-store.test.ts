@@ -124,6 +124,20 @@ describe("the blocks of a bucket as series", () => {
     }
   });
 
+  it("of finer blocks in a gap end where the coarser ones begin, in the middle of a chunk too", async () => {
+    const bucket = memoryBucket();
+    // Chunks of the raw block are 20 h long, and the coarse block begins after 48 h.
+    const raw = { from: 0, to: 96, series: steadySeries(["apples", "pears"], 0, 96) };
+    await putBlock(bucket, raw);
+    const late = await putBlock(bucket, { from: 48, to: 96, series: steadySeries(["apples", "pears"], 48, 96) });
+    await putDownsampled(bucket, late, 300_000);
+    const { store } = await openStore(bucket);
+    const { lines } = await ask(store, { maxResolutionMs: 300_000 });
+    expect(lines.filter((line) => !line.includes("@"))).toEqual(linesOf([raw], -Infinity, epochMs + 48 * hourMs - 1));
+    expect(lines.filter((line) => line.includes("count@"))).toHaveLength(2 * 288);
+    expect((await ask(store)).lines).toEqual(linesOf([raw]));
+  });
+
   it("of a time partition are those of its time, also of blocks that reach beyond", async () => {
     const bucket = memoryBucket();
     const blocks = [0, 2, 4].map((from) => ({ from, to: from + 2, series: steadySeries(names, from, from + 2) }));

@@ -38,6 +38,7 @@ import {
   planReads,
   planSuccessors,
   resolutionOf,
+  uncut,
   type BlockSet,
   type PlannedRead,
 } from "./block-plan.ts";
@@ -387,7 +388,7 @@ export function createBucketStore(
     if (!sets.ok) return sets;
     const { minTimeMs, maxTimeMs } = clampedRange(request);
     const reads = sets.value.flatMap((set) =>
-      blocksOfTime(set, minTimeMs, maxTimeMs).map((meta) => ({ meta, minTimeMs, maxTimeMs })),
+      blocksOfTime(set, minTimeMs, maxTimeMs).map((meta) => ({ meta, minTimeMs, maxTimeMs, ...uncut })),
     );
     return ok(plannedOf(reads, Infinity));
   }
