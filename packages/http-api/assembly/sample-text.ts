@@ -13,13 +13,28 @@ const point: u32 = 0x2e;
 const minus: u32 = 0x2d;
 const zero: u32 = 0x30;
 
+/** What starts a sample, `[1500.500,"`: 31 bytes of room for the text, and its length in the last. */
+const timeTextBytes: usize = 32;
+
+/** Writes the starts of samples at these times, one after the other: series of one answer share them as a rule. */
+export function writeTimes(timestamps: usize, count: u32, texts: usize, digits: usize): void {
+  for (let i: u32 = 0; i < count; i++) {
+    const start = texts + <usize>i * timeTextBytes;
+    store<u8>(start, 0x5b); // [
+    const at = writeTime(start + 1, <i64>load<f64>(timestamps + ((<usize>i) << 3)), digits);
+    store<u16>(at, 0x222c); // ,"
+    store<u8>(start, <u32>(at + 2 - start), 31);
+  }
+}
+
 /**
  * Writes samples [0, count) to `out`, a comma before each but the first, until less than a sample's room is left before
  * `outEnd`. Gives the end of what was written; the number of the next sample goes to `progress`.
+ * `texts` is what `writeTimes` wrote.
  * `digits` holds the texts 00 to 99, `powers` the two halves of g(k) for k = -324 … 292 as the paper has them.
  */
 export function writeSamples(
-  timestamps: usize,
+  texts: usize,
   values: usize,
   count: u32,
   out: usize,
@@ -36,10 +51,15 @@ export function writeSamples(
       store<u8>(at, comma);
       at++;
     }
-    store<u8>(at, 0x5b); // [
-    at = writeTime(at + 1, <i64>load<f64>(timestamps + ((<usize>i) << 3)), digits);
-    store<u16>(at, 0x222c); // ,"
-    at = writeValue(at + 2, load<u64>(values + ((<usize>i) << 3)), digits, powers);
+    const text = texts + <usize>i * timeTextBytes;
+    store<u64>(at, load<u64>(text));
+    store<u64>(at, load<u64>(text, 8), 8);
+    const length = <usize>load<u8>(text, 31);
+    if (length > 16) {
+      store<u64>(at, load<u64>(text, 16), 16);
+      store<u64>(at, load<u64>(text, 24), 24);
+    }
+    at = writeValue(at + length, load<u64>(values + ((<usize>i) << 3)), digits, powers);
     store<u16>(at, 0x5d22); // "]
     at += 2;
   }
@@ -98,10 +118,8 @@ function writeValue(start: usize, bits: u64, digits: usize, powers: usize): usiz
   }
   // Of up to 15 digits only one decimal can be nearest to a double, so one that reads back is the shortest but for zeros.
   const value = reinterpret<f64>(bits & 0x7fff_ffff_ffff_ffff);
-  const thousandths = nearest(value * 1e3);
-  if (thousandths < 1e15 && thousandths / 1e3 === value) {
-    return writeStripped(at, <u64>thousandths, -3, digits);
-  }
+  const hundredths = nearest(value * 1e2);
+  if (hundredths < 1e15 && hundredths / 1e2 === value) return writeStripped(at, <u64>hundredths, -2, digits);
   const billionths = nearest(value * 1e9);
   if (billionths < 1e15 && billionths / 1e9 === value) return writeStripped(at, <u64>billionths, -9, digits);
   return writeShortest(at, biased, fraction, digits, powers);
@@ -209,6 +227,7 @@ function writeDecimal(start: usize, decimal: u64, k: i32, digits: usize): usize 
 }
 
 function writeWhole(start: usize, value: u64, digits: usize): usize {
+  if (value < 100_000_000) return writeBelow(start, <u32>value, digits);
   const end = start + <usize>digitCount(value);
   let at = end;
   let rest = value;
@@ -224,7 +243,15 @@ function writeWhole(start: usize, value: u64, digits: usize): usize {
       low = next;
     }
   }
-  let low = <u32>rest;
+  writeBelow(start, <u32>rest, digits);
+  return end;
+}
+
+/** A number of up to eight digits. */
+function writeBelow(start: usize, value: u32, digits: usize): usize {
+  const end = start + <usize>digitCountBelow(value);
+  let at = end;
+  let low = value;
   while (low >= 100) {
     const next = low / 100;
     at -= 2;

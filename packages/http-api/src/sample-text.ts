@@ -13,7 +13,10 @@ export const pieceBytes = 256 * 1024;
  */
 export interface SampleTextWriter {
   text(text: string): void;
-  /** `[t,"v"]` of every sample from `first` that has room, comma between; gives the number of the next. Times are whole ms. */
+  /**
+   * `[t,"v"]` of every sample from `first` that has room, comma between; gives the number of the next. Times are whole ms,
+   * and do not change between two calls with the same column.
+   */
   samples(timestampsMs: Float64Array, values: Float64Array, first: number): number;
   readonly isFull: boolean;
   /** What was written, in order; belongs to the receiver. */
@@ -25,7 +28,8 @@ const digitsAt = 64; // "00" to "99"
 const powersAt = 320;
 const powerCount = 617;
 const timestampsAt = powersAt + 16 * powerCount + 48;
-const valuesAt = timestampsAt + 8 * samplesPerCall;
+const timeTextsAt = timestampsAt + 8 * samplesPerCall;
+const valuesAt = timeTextsAt + 32 * samplesPerCall;
 const outAt = valuesAt + 8 * samplesPerCall;
 /** Room for the label text of a series after a piece is nearly full. */
 const slackBytes = 64 * 1024;
@@ -40,8 +44,11 @@ export function createSampleTextWriter(): SampleTextWriter {
   const valueColumn = new Float64Array(memory.buffer, valuesAt, samplesPerCall);
   for (let i = 0; i < 100; i++) bytes.set([0x30 + Math.floor(i / 10), 0x30 + (i % 10)], digitsAt + 2 * i);
   writePowers(new BigUint64Array(memory.buffer, powersAt, 2 * powerCount));
-  const { writeSamples } = instantiateWasm(sampleTextWasm, memory);
-  if (writeSamples === undefined) throw new Error("the module has no writeSamples");
+  const { writeSamples, writeTimes } = instantiateWasm(sampleTextWasm, memory);
+  if (writeSamples === undefined || writeTimes === undefined) throw new Error("the module lacks a function");
+  // Whose texts lie in the memory: from which sample on, and of which column.
+  let written: Float64Array | undefined;
+  let writtenFrom = 0;
   const encoder = new TextEncoder();
   let full: Piece[] = [];
   let at = outAt;
@@ -58,10 +65,15 @@ export function createSampleTextWriter(): SampleTextWriter {
     },
     samples(timestampsMs, values, first) {
       const count = Math.min(samplesPerCall, values.length - first);
-      timestampColumn.set(timestampsMs.subarray(first, first + count));
+      if (timestampsMs !== written || first !== writtenFrom) {
+        timestampColumn.set(timestampsMs.subarray(first, first + count));
+        writeTimes(timestampsAt, count, timeTextsAt, digitsAt);
+        written = timestampsMs;
+        writtenFrom = first;
+      }
       valueColumn.set(values.subarray(first, first + count));
       if (first > 0) bytes[at++] = 0x2c;
-      at = writeSamples(timestampsAt, valuesAt, count, at, outEnd - 1, 0, digitsAt, powersAt);
+      at = writeSamples(timeTextsAt, valuesAt, count, at, outEnd - 1, 0, digitsAt, powersAt);
       return first + (progress[0] ?? 0);
     },
     get isFull() {
@@ -69,6 +81,8 @@ export function createSampleTextWriter(): SampleTextWriter {
     },
     take() {
       cut();
+      // A column may be another's memory, or changed, by the time of the next piece.
+      written = undefined;
       const taken = full;
       full = [];
       return taken;

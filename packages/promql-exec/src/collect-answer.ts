@@ -2,6 +2,7 @@
 import { compareLabels, emptyLabels, type FloatHistogram, type Labels } from "@pleiad/model";
 import { stepCountOf, type StepGrid } from "@pleiad/promql-plan";
 import type { AnswerSeries, AnswerValue } from "./answer.ts";
+import { createColumnRoom } from "./column-room.ts";
 import { borderedSamples } from "./extended-kernels.ts";
 import { histogramCost } from "./limits.ts";
 import { batchStepsMax, createStepBatch, histogramSample, noSample, type Operator } from "./operator.ts";
@@ -10,6 +11,8 @@ import { QueryError, sameLabelsetText } from "./query-error.ts";
 import { outputLabels, sameLabels, type OutputLabels } from "./output-labels.ts";
 import { referenceTimes, stepTimes } from "./step-grid.ts";
 import type { WindowInput } from "./window-input.ts";
+
+const noTimes = new Float64Array(0);
 
 /** The samples of the only step, in the order in which they come. */
 export async function collectVector(
@@ -52,6 +55,7 @@ export async function collectMatrix(
   }
   const times = stepTimes(grid);
   const series: AnswerSeries[] = [];
+  const column = createColumnRoom();
   await operator.rows.each((seriesId, values, present, histograms) => {
     if (histograms !== undefined) {
       const growing = createGrowingSeries(times.length);
@@ -69,11 +73,13 @@ export async function collectMatrix(
     if (count === 0) return;
     context.budget.take(count);
     if (count === times.length) {
-      series.push(floatSeries(labels[seriesId], times, values.slice()));
+      const all = column(count);
+      all.set(values);
+      series.push(floatSeries(labels[seriesId], times, all));
       return;
     }
-    const timestampsMs = new Float64Array(count);
-    const kept = new Float64Array(count);
+    const timestampsMs = column(count);
+    const kept = column(count);
     let at = 0;
     for (let step = 0; step < times.length; step++) {
       if (present[step] === 0) continue;
@@ -100,6 +106,12 @@ export async function collectWindows(
   const labels = await windows.series(signal);
   const [endMs] = referenceTimes(grid, windows.shift);
   const series: AnswerSeries[] = [];
+  const column = createColumnRoom();
+  const copy = (samples: Float64Array) => {
+    const own = column(samples.length);
+    own.set(samples);
+    return own;
+  };
   await windows.each((seriesId, floats, columns) => {
     const startMs = endMs - windows.rangeMs;
     const { extension, beforeMs, afterMs } = windows;
@@ -121,8 +133,8 @@ export async function collectWindows(
     for (const histogram of histograms) context.budget.take(histogramCost(histogram));
     series.push({
       labels: labels[seriesId],
-      timestampsMs: floats.timestampsMs.slice(from, to),
-      values: floats.values.slice(from, to),
+      timestampsMs: copy(floats.timestampsMs.subarray(from, to)),
+      values: copy(floats.values.subarray(from, to)),
       histogramTimestampsMs: columns.timestampsMs.slice(first, end),
       histograms,
     });
@@ -240,7 +252,7 @@ function cut(column: Float64Array, count: number): Float64Array {
 }
 
 function floatSeries(labels: Labels, timestampsMs: Float64Array, values: Float64Array): AnswerSeries {
-  return { labels, timestampsMs, values, histogramTimestampsMs: new Float64Array(0), histograms: [] };
+  return { labels, timestampsMs, values, histogramTimestampsMs: noTimes, histograms: [] };
 }
 
 function matrixOf(series: AnswerSeries[]): AnswerValue {
