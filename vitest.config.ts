@@ -10,6 +10,9 @@ export default defineConfig({
           name: "unit",
           include: ["{packages,roles,apps}/*/src/**/*.test.ts", "scripts/*.test.ts", "bench/*.test.ts"],
           environment: "node",
+          // For a machine with other work. No test measures time.
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
           sequence: { groupOrder: 0 },
         },
       },
