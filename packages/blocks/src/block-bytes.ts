@@ -16,14 +16,17 @@ export interface BlockBytes {
 /** The block in a folder. Files are opened when they are first read, and stay open until `close`. */
 export function directoryBlockBytes(files: FileSystem, path: string): BlockBytes {
   const opened = new Map<string, Promise<File>>();
-  const open = (file: string) => {
+  let isClosed = false;
+  const open = async (file: string) => {
+    // A reader may outlive the block: what it opened now, nobody would close.
+    if (isClosed) throw new Error("the block is closed");
     let handle = opened.get(file);
     if (handle === undefined) {
       handle = files.open(`${path}/${file}`, "read");
       opened.set(file, handle);
       handle.catch(() => opened.delete(file));
     }
-    return handle;
+    return await handle;
   };
   return {
     name: lastSegment(path),
@@ -42,6 +45,7 @@ export function directoryBlockBytes(files: FileSystem, path: string): BlockBytes
       return (await open(file)).read(offset, length);
     },
     async close() {
+      isClosed = true;
       const handles = [...opened.values()];
       opened.clear();
       // One that never opened has nothing to close.

@@ -13,6 +13,7 @@ import {
   type SourceFailure,
 } from "@pleiad/model";
 import { runSeriesSourceAcceptance } from "@pleiad/model/acceptance";
+import type { FileSystem } from "@pleiad/ports";
 import { memoryBucket, memoryFiles } from "@pleiad/ports/testing";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -284,7 +285,7 @@ describe("an open block", () => {
     );
   });
 
-  it("keeps no more than it may, and forgets what is closed", async () => {
+  it("keeps no more than it may, and forgets what is closed", { timeout: 30_000 }, async () => {
     const series = Array.from({ length: 2_000 }, (_, i) => ({
       labels: named("m", { i: String(i) }),
       samples: at(...Array.from({ length: 100 }, (_, k) => Math.sqrt(i * k))),
@@ -313,6 +314,28 @@ describe("an open block", () => {
         expect(lines).toEqual(linesOf(series.filter(({ labels }) => labels[1] === `m${i % 5}`)));
       });
     }
+  });
+
+  it("that is closed answers no more, and opens no file again", async () => {
+    const files = memoryFiles();
+    await writeBlock(files, [{ labels: named("a"), samples: at(1) }]);
+    let openCount = 0;
+    const counted: FileSystem = {
+      ...files,
+      open: async (path, mode) => {
+        const file = await files.open(path, mode);
+        openCount++;
+        return { ...file, close: () => (openCount--, file.close()) };
+      },
+    };
+    const opened = await openBlock(directoryBlockBytes(counted, `/data/${testUlid}`), openOptions);
+    if (!opened.ok) throw new Error(opened.failure.kind);
+    const cursor = opened.value.select(plainSelect, signal);
+    await opened.value.close();
+    const { series, failure } = await collectSeries(cursor);
+    expect(series).toEqual([]);
+    expect(failure).toMatchObject({ kind: "unavailable", reason: "the block is closed" });
+    expect(openCount).toBe(0);
   });
 
   it("tells of files that are missing by their names", async () => {
