@@ -189,6 +189,8 @@ class BlockCursor implements SeriesCursor {
 
   async #fill(missing: MissingChunks): Promise<void> {
     const { segments, cache } = this.#reader;
+    // Mostly they only go beyond their window; but another question may have had windows dropped meanwhile.
+    await segments.load(missing.refs(), this.#signal);
     for (let i = 0; i < missing.count; i++) {
       const series = missing.series[i] as StoredSeries;
       const k = missing.numbers[i] as number;
@@ -272,6 +274,10 @@ class MissingChunks {
 
   get count(): number {
     return this.series.length;
+  }
+
+  refs(): number[] {
+    return this.series.map(({ chunks }, i) => chunks[chunkFields * (this.numbers[i] as number) + 2] as number);
   }
 
   add(series: StoredSeries, k: number, target: SourceChunk[]): void {

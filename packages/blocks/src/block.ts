@@ -77,7 +77,13 @@ export async function openBlock(
     cache.clear();
     windows.clear();
   };
-  const seat = options.sharedCache?.join({ heldBytes: () => windows.heldBytes + cache.heldBytes, forget });
+  const seat = options.sharedCache?.join({
+    heldBytes: () => windows.heldBytes + cache.heldBytes,
+    // A question that loses what it waited for would read it once more, piece by piece.
+    forget: () => {
+      if (!windows.isLoading) forget();
+    },
+  });
   const reader: BlockReader = {
     meta,
     index,

@@ -70,6 +70,11 @@ export class FileWindows {
     return file;
   }
 
+  /** Whether somebody waits for windows: what is there already is wanted with those. */
+  get isLoading(): boolean {
+    return this.#files.some(({ loading }) => loading.size > 0);
+  }
+
   /** Forgets all windows. */
   clear(): void {
     for (const file of this.#files) file.windows.clear();

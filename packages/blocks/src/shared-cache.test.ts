@@ -1,6 +1,18 @@
 import { labelsFromRecord } from "@pleiad/model";
+import { memoryFiles } from "@pleiad/ports/testing";
 import { expect, it } from "vitest";
-import { blockOf, dump, linesOf, startMs, type TestSeries } from "./block.fixtures.ts";
+import { directoryBlockBytes, type BlockBytes } from "./block-bytes.ts";
+import {
+  blockOf,
+  dump,
+  linesOf,
+  openOptions,
+  startMs,
+  testUlid,
+  writeBlock,
+  type TestSeries,
+} from "./block.fixtures.ts";
+import { openBlock } from "./block.ts";
 import { createSharedCache } from "./shared-cache.ts";
 
 const series: readonly TestSeries[] = Array.from({ length: 300 }, (_, i) => ({
@@ -49,4 +61,37 @@ it("keeps nothing of a block that is larger than all of it", () => {
   let held = 500;
   sharedCache.join({ heldBytes: () => held, forget: () => (held = 0) }).settle();
   expect(sharedCache.heldBytes).toBe(0);
+});
+
+it("takes nothing from a question that waits for more", async () => {
+  const files = memoryFiles();
+  // Chunks of many windows, in two runs: the second comes late, and in between another block needs room.
+  const long = Array.from({ length: 60 }, (_, i) => ({
+    labels: labelsFromRecord({ __name__: "m", i: String(i).padStart(3, "0") }),
+    samples: Array.from({ length: 1200 }, (_, k) => [startMs + k * 1000, Math.sin(i * k)] as const),
+  }));
+  await writeBlock(files, long);
+  const sharedCache = createSharedCache(1_000_000);
+  const other = sharedCache.join({ heldBytes: () => 2_000_000, forget: () => {} });
+  const bytes = directoryBlockBytes(files, `/data/${testUlid}`);
+  let readCount = 0;
+  const crowded: BlockBytes = {
+    ...bytes,
+    async read(file, offset, length) {
+      const answer = await bytes.read(file, offset, length);
+      if (file === "chunks/000001" && readCount++ > 0) {
+        for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+        other.settle();
+      }
+      return answer;
+    },
+  };
+  const readRuns = { gapBytesMax: 0, runBytesMax: 1 << 17 };
+  const opened = await openBlock(crowded, { ...openOptions, sharedCache, readRuns });
+  if (!opened.ok) throw new Error(opened.failure.kind);
+  // The block has a share of the cache from its first answer on.
+  await dump(opened.value, { matchers: [{ type: "=", name: "i", value: "000" }] });
+  expect(await dump(opened.value)).toEqual(linesOf(long));
+  const size = files.contents.get(`/data/${testUlid}/chunks/000001`)?.length ?? 0;
+  expect(readCount).toBe(Math.ceil(size / (1 << 17)));
 });

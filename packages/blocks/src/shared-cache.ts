@@ -11,7 +11,7 @@ export interface SharedCache {
 /** A block, as its share of the cache sees it. */
 export interface CacheMember {
   heldBytes(): number;
-  /** Forgets all that comes back with the next question. */
+  /** Forgets all that comes back with the next question; may put it off while a question waits for some of it. */
   forget(): void;
 }
 
