@@ -36,6 +36,15 @@ describe("regular expressions of matchers", () => {
     expect(test.ok && test.value(`${"a".repeat(5000)}b`)).toBe(false);
   });
 
+  it("has a bound on expressions, but for alternatives that are literal", () => {
+    const many = (text: string) => Array.from({ length: 60_000 }, () => text).join("|");
+    expect(compileRegex(many("a.+b"))).toEqual({
+      ok: false,
+      failure: "error parsing regexp: expression is longer than 262144 characters",
+    });
+    expect(compileRegex(many("a\\.b")).ok).toBe(true);
+  });
+
   it("tells literals from expressions", () => {
     expect(literalAlternatives("a|b")).toEqual(["a", "b"]);
     expect(literalAlternatives("a|b.")).toBeUndefined();

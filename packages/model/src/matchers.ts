@@ -50,6 +50,7 @@ export function compileRegex(expression: string): Result<ValueTest, string> {
       ? ok((value) => value.startsWith(head))
       : ok((value) => value.length > head.length && value.startsWith(head));
   }
+  if (expression.length > regexLengthMax) return fail(tooLongRegex);
   try {
     const compiled = RE2JS.compile(expression, RE2JS.DOTALL);
     const seen = new Map<string, boolean>();
@@ -67,6 +68,10 @@ export function compileRegex(expression: string): Result<ValueTest, string> {
     return fail(reason.replace(`\`(?s)${expression}\``, () => `\`${expression}\``));
   }
 }
+
+/** What takes about a second to compile. Literal alternatives may be longer, since they are not compiled. */
+export const regexLengthMax = 256 * 1024;
+export const tooLongRegex = `error parsing regexp: expression is longer than ${regexLengthMax} characters`;
 
 /** The texts that an expression like `a|b|c\.d` stands for; undefined where it is more than that. */
 export function literalAlternatives(expression: string): readonly string[] | undefined {

@@ -1,5 +1,6 @@
 import { RE2JS } from "re2js";
 import { fail, ok, type Result } from "./failures.ts";
+import { regexLengthMax, tooLongRegex } from "./matchers.ts";
 
 /**
  * Compiles an RE2 expression that must match a whole text, and a template with Go's references to its groups: `$1`,
@@ -10,6 +11,7 @@ export function compileRegexTemplate(
   expression: string,
   template: string,
 ): Result<(text: string) => string | undefined, string> {
+  if (expression.length > regexLengthMax) return fail(tooLongRegex);
   let compiled: RE2JS;
   try {
     compiled = RE2JS.compile(`^(?s:${expression})$`);

@@ -25,13 +25,13 @@ export function foldConstants(node: PlanNode): PlanNode {
 
 /** Leaves out conditions that every series fulfils, so that no source tests them. */
 export function simplifyMatchers(node: PlanNode): PlanNode {
-  // A second condition on the same label decides which labels `absent` makes up: such pairs stay.
-  const isIdle = (matcher: Matcher, all: readonly Matcher[]) =>
-    matcher.type === "=~" && matcher.value === ".*" && all.filter((other) => other.name === matcher.name).length === 1;
   const simplify = (select: SelectNode): SelectNode => {
     // `info` adds the labels that its conditions name, whatever they demand.
-    if (select.hints.function === "info") return select;
-    const needed = select.matchers.filter((matcher, _, all) => !isIdle(matcher, all));
+    if (select.hints.function === "info" || !select.matchers.some(isIdle)) return select;
+    // A second condition on the same label decides which labels `absent` makes up: such pairs stay.
+    const counts = new Map<string, number>();
+    for (const { name } of select.matchers) counts.set(name, (counts.get(name) ?? 0) + 1);
+    const needed = select.matchers.filter((matcher) => !isIdle(matcher) || counts.get(matcher.name) !== 1);
     return needed.length === select.matchers.length ? select : { ...select, matchers: needed };
   };
   return mapPlan(node, (one) => {
@@ -39,6 +39,10 @@ export function simplifyMatchers(node: PlanNode): PlanNode {
     if (one.kind === "window") return { ...one, select: simplify(one.select) };
     return one;
   });
+}
+
+function isIdle({ type, value }: Matcher): boolean {
+  return type === "=~" && value === ".*";
 }
 
 /** Rebuilds a plan from its leaves up, giving every node, its inputs done, to `rewrite`. */
