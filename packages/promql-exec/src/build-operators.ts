@@ -301,12 +301,12 @@ const otherCalls: Readonly<Record<string, CallBuilder>> = {
   },
   label_replace: (node, grid, context) => {
     const [, destination, template, source, expression] = node.arguments.map(textOf);
-    const rename = labelReplacement({ destination, template, source, expression });
+    const rename = labelReplacement({ destination, template, source, expression }, context.budget);
     return createRenamedSeries(buildVector(node.arguments[0], grid, context), rename, "label_replace", context);
   },
   label_join: (node, grid, context) => {
     const [, destination, separator, ...sources] = node.arguments.map(textOf);
-    const rename = labelJunction(destination, separator, sources);
+    const rename = labelJunction(destination, separator, sources, context.budget);
     return createRenamedSeries(buildVector(node.arguments[0], grid, context), rename, "label_join", context);
   },
   histogram_quantile: (node, grid, context) => buildHistogram("histogram_quantile", node, grid, context),

@@ -139,6 +139,27 @@ describe("the engine refuses", () => {
       "execution: query processing would load too many samples into memory in query execution",
     ],
     [
+      "a label that grows with each function around it",
+      Array.from({ length: 20 }, () => 0).reduce((query) => `label_replace(${query}, "a", "$1$1", "a", "(.*)")`, "x"),
+      [seriesOf({ __name__: "x", a: "abc" }, ramp)],
+      {},
+      "execution: label_replace() may make a label value of more than 1048576 characters",
+    ],
+    [
+      "a label joined of too many",
+      `label_join(x, "b", "", ${Array.from({ length: 2000 }, () => '"a"').join(",")})`,
+      [seriesOf({ __name__: "x", a: "a".repeat(1000) }, ramp)],
+      {},
+      "execution: label_join() may make a label value of more than 1048576 characters",
+    ],
+    [
+      "labels in all longer than is allowed",
+      'label_join(x, "b", "", "a", "a")',
+      Array.from({ length: 20 }, (_, i) => seriesOf({ __name__: "x", a: `${i}`.padStart(4000, "a") }, ramp)),
+      { samplesMax: 9000 },
+      "execution: query processing would load too many samples into memory in query execution",
+    ],
+    [
       "numbers at the steps of subqueries beyond what is allowed",
       "sum_over_time(vector(time() + time())[1h:1s])",
       [],

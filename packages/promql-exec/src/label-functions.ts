@@ -8,6 +8,7 @@ import {
   withoutLabels,
   type Labels,
 } from "@pleiad/model";
+import { bytesPerSample, type SampleBudget } from "./limits.ts";
 import type { SeriesRenaming } from "./renamed-series.ts";
 import { QueryError } from "./query-error.ts";
 
@@ -23,8 +24,28 @@ export interface LabelReplacement {
   readonly expression: string;
 }
 
+/** What a label may be made of: a template or sources that repeat a text, in each other, would fill all memory. */
+const valueLengthMax = 1 << 20;
+
+/** Texts so short take no more than labels do anyway. */
+const plainLength = 128;
+
+/** Fails where a value would be too long, and counts it where it is long. */
+function admitValue(length: number, description: string, budget: SampleBudget): void {
+  if (length > valueLengthMax) {
+    throw new QueryError(
+      "execution",
+      `${description}() may make a label value of more than ${valueLengthMax} characters`,
+    );
+  }
+  if (length > plainLength) budget.take(Math.ceil(length / bytesPerSample));
+}
+
 /** Sets `destination` to the filled template where the expression matches the whole of `source`; "" removes it. */
-export function labelReplacement({ destination, template, source, expression }: LabelReplacement): SeriesRenaming {
+export function labelReplacement(
+  { destination, template, source, expression }: LabelReplacement,
+  budget: SampleBudget,
+): SeriesRenaming {
   const compiled = compileRegexTemplate(expression, template);
   if (!compiled.ok) {
     throw new QueryError("execution", `invalid regular expression in label_replace(): ${expression}`);
@@ -33,9 +54,13 @@ export function labelReplacement({ destination, template, source, expression }: 
     throw new QueryError("execution", `invalid destination label name in label_replace(): ${destination}`);
   }
   const fill = compiled.value;
+  const referenceCount = template.split("$").length - 1;
   return {
     rename(labels) {
-      const value = fill(labelValue(labels, source));
+      const text = labelValue(labels, source);
+      // A group has at most the whole text.
+      admitValue(template.length + referenceCount * text.length, "label_replace", budget);
+      const value = fill(text);
       return value === undefined ? labels : setLabel(labels, destination, value);
     },
     dropsName(drops, labels) {
@@ -46,7 +71,12 @@ export function labelReplacement({ destination, template, source, expression }: 
 }
 
 /** Sets `destination` to the values of `sources`, joined; a label that is not there counts as "". */
-export function labelJunction(destination: string, separator: string, sources: readonly string[]): SeriesRenaming {
+export function labelJunction(
+  destination: string,
+  separator: string,
+  sources: readonly string[],
+  budget: SampleBudget,
+): SeriesRenaming {
   for (const source of sources) {
     if (!isLabelName(source)) throw new QueryError("execution", `invalid source label name in label_join(): ${source}`);
   }
@@ -54,8 +84,12 @@ export function labelJunction(destination: string, separator: string, sources: r
     throw new QueryError("execution", `invalid destination label name in label_join(): ${destination}`);
   }
   return {
-    rename: (labels) =>
-      setLabel(labels, destination, sources.map((source) => labelValue(labels, source)).join(separator)),
+    rename(labels) {
+      const values = sources.map((source) => labelValue(labels, source));
+      const length = values.reduce((sum, value) => sum + value.length + separator.length, 0);
+      admitValue(length, "label_join", budget);
+      return setLabel(labels, destination, values.join(separator));
+    },
     dropsName: (drops) => (destination === metricNameLabel ? undefined : drops),
   };
 }

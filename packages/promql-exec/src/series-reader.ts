@@ -24,6 +24,7 @@ import type { SelectNode } from "@pleiad/promql-plan";
 import { aggregateChoiceFor, keepAggregates, readKeptChunks, type KeptChunk } from "./aggregate-reader.ts";
 import { createChunkStore } from "./chunk-store.ts";
 import { keepStatistics, mergeHistograms } from "./histogram-samples.ts";
+import { bytesPerSample } from "./limits.ts";
 import type { QueryContext } from "./query-context.ts";
 import { notEvaluated, QueryError } from "./query-error.ts";
 
@@ -42,8 +43,7 @@ export interface SeriesReader {
   release(seriesId: number, sampleCount: number): void;
 }
 
-/** What encoded chunks and labels take of the budget: the samples, of 16 bytes each, that would take as much memory. */
-const bytesPerSample = 16;
+/** What the labels of a series take of the budget. */
 const samplesPerLabels = 8;
 
 /**
