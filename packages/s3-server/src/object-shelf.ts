@@ -53,9 +53,34 @@ interface ObjectRecord {
 
 /** `records` is a bucket for the records, `name` the S3 bucket's: several may share it. */
 export function createObjectShelf(name: string, bucket: Bucket, records: Bucket, turns: Turns): ObjectShelf {
-  const recordKeyOf = (key: string) => `records/${name}/${createHash("sha256").update(key).digest("hex")}`;
+  const recordPrefix = `records/${name}/`;
+  const recordKeyOf = (key: string) => `${recordPrefix}${createHash("sha256").update(key).digest("hex")}`;
+
+  // Most objects have no record, and a list would look for each. Nobody else writes records.
+  let listing: Promise<Set<string>> | undefined;
+  const listRecords = async (): Promise<Set<string>> => {
+    const keys = new Set<string>();
+    for await (const key of records.list(recordPrefix)) keys.add(key);
+    return keys;
+  };
+  const recordKeys = async (): Promise<Set<string>> => {
+    listing ??= listRecords();
+    try {
+      return await listing;
+    } catch (error) {
+      listing = undefined;
+      throw error;
+    }
+  };
+  const removeRecord = async (recordKey: string) => {
+    const keys = await recordKeys();
+    if (!keys.has(recordKey)) return;
+    await records.delete(recordKey);
+    keys.delete(recordKey);
+  };
 
   const readRecord = async (key: string, signal: AbortSignal): Promise<ObjectRecord | undefined> => {
+    if (!(await recordKeys()).has(recordKeyOf(key))) return undefined;
     try {
       return parseRecord(await records.get(recordKeyOf(key), undefined, signal));
     } catch (error) {
@@ -94,9 +119,10 @@ export function createObjectShelf(name: string, bucket: Bucket, records: Bucket,
           Object.keys(headers.others).length > 0;
         if (needsRecord) {
           const record: ObjectRecord = { version, etag: etag ?? version, ...headers };
+          (await recordKeys()).add(recordKeyOf(key));
           await records.put(recordKeyOf(key), new TextEncoder().encode(JSON.stringify(record)));
         } else {
-          await records.delete(recordKeyOf(key));
+          await removeRecord(recordKeyOf(key));
         }
         return { sizeBytes, etag: etag ?? version, modifiedMs, version, headers };
       } finally {
@@ -107,7 +133,7 @@ export function createObjectShelf(name: string, bucket: Bucket, records: Bucket,
       const endTurn = await turns.take(`${name}/${key}`);
       try {
         await bucket.delete(key, signal);
-        await records.delete(recordKeyOf(key));
+        await removeRecord(recordKeyOf(key));
       } finally {
         endTurn();
       }
