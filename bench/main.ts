@@ -1,31 +1,41 @@
 /**
- * `node bench/main.ts [--small] [--runs N]`: boots a twin in a folder of its own, says how long that took and what
- * memory it holds, and times the questions of queries.ts. `--small` takes the laptop fleet and few runs.
+ * `node bench/main.ts [--small] [--runs N] [--history SPAN]`: boots a twin in a folder of its own, says how long that took
+ * and what memory it holds, and times the questions of queries.ts. `--small` takes the laptop fleet and few runs;
+ * `--history 14d` asks as far back as that, when it is whole and compacted. Without it the twin has none.
  */
 import { parseArgs } from "node:util";
-import { fleetFileAt, startTwin, temporaryFolder } from "../e2e/twin-under-test.ts";
+import { parseDuration } from "@pleiad/model";
+import { eventually, fleetFileAt, startTwin, temporaryFolder, type RunningTwin } from "../e2e/twin-under-test.ts";
 import { benchQueries } from "./queries.ts";
 import { timeQuery } from "./twin-query.ts";
 
 const { values: flags } = parseArgs({
-  options: { small: { type: "boolean", default: false }, runs: { type: "string" } },
+  options: {
+    small: { type: "boolean", default: false },
+    runs: { type: "string" },
+    history: { type: "string", default: "0" },
+  },
 });
 const fleet = flags.small ? "laptop.yaml" : "seven-nodes.yaml";
 const runs = Number(flags.runs ?? (flags.small ? 3 : 10));
 const folder = temporaryFolder();
+const waitMsMax = 2 * 3_600_000;
 
 try {
   const file = fleetFileAt(folder.path, fleet, 24_500);
-  const first = await startTwin(file, `${folder.path}/state`);
+  const options = ["--history", flags.history];
+  const first = await startTwin(file, `${folder.path}/state`, options);
   process.stdout.write(`fleet ${fleet}\nfirst start ${(first.startMs / 1000).toFixed(1)} s\n`);
+  const historyMs = await wholeHistory(first);
   await first.end("SIGINT");
-  const twin = await startTwin(file, `${folder.path}/state`);
+  const twin = await startTwin(file, `${folder.path}/state`, options);
   process.stdout.write(`second start ${(twin.startMs / 1000).toFixed(1)} s\n\n`);
   try {
     const url = twin.apiUrls[0] as string;
     const endSeconds = Math.floor(Date.now() / 1000);
     process.stdout.write(line(["query", "median ms", "least", "most", "series", "points", "bytes", "warnings"]));
     for (const one of benchQueries) {
+      if ((one.historyMs ?? 0) > historyMs) continue;
       const timing = await timeQuery(url, one, runs, endSeconds);
       const { name, medianMs, leastMs, mostMs, series, points, bytes, warnings } = timing;
       process.stdout.write(
@@ -52,6 +62,25 @@ try {
   }
 } finally {
   folder.remove();
+}
+
+/** Waits until the history is in the bucket and nothing of it is left to compact; gives its span, 0 without any. */
+async function wholeHistory(twin: RunningTwin): Promise<number> {
+  const span = parseDuration(flags.history);
+  if (!span.ok || span.value === 0) return 0;
+  const startedMs = performance.now();
+  await eventually("the history", waitMsMax, async () => (/History .*is whole/.test(twin.output()) ? true : undefined));
+  process.stdout.write(
+    `history of ${flags.history} whole after ${((performance.now() - startedMs) / 1000).toFixed(0)} s\n`,
+  );
+  await eventually("its compaction", waitMsMax, async () => {
+    const response = await fetch(`${twin.consoleUrl}/console/state`);
+    const state = (await response.json()) as { nodes: { roles: { activity?: string }[] }[] };
+    const activities = state.nodes.flatMap(({ roles }) => roles.flatMap(({ activity }) => activity ?? []));
+    return activities.length === 0 || activities.every((text) => text === "nothing to do") ? true : undefined;
+  });
+  process.stdout.write(`compacted after ${((performance.now() - startedMs) / 1000).toFixed(0)} s\n`);
+  return span.value;
 }
 
 function line(cells: readonly string[]): string {

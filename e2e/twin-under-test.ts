@@ -64,9 +64,13 @@ export interface RunningTwin {
   end(signal: NodeJS.Signals): Promise<Ended>;
 }
 
-export async function startTwin(fleetFile: string, stateDirectory: string): Promise<RunningTwin> {
+export async function startTwin(
+  fleetFile: string,
+  stateDirectory: string,
+  options: readonly string[] = [],
+): Promise<RunningTwin> {
   const startedMs = performance.now();
-  const child = spawn(process.execPath, [main, "up", fleetFile, "--state", stateDirectory], {
+  const child = spawn(process.execPath, [main, "up", fleetFile, "--state", stateDirectory, ...options], {
     cwd: root,
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -1,12 +1,13 @@
 /** What the console asks of its server: the state of the hierarchy, and the Prometheus HTTP API. */
 
-import type { ConsoleCluster, ConsoleNode, ConsoleRole, ConsoleState } from "@pleiad/twin";
+import type { ConsoleCluster, ConsoleHistory, ConsoleNode, ConsoleRole, ConsoleState } from "@pleiad/twin";
 
 export type HierarchyState = ConsoleState;
 export type MonitorNode = ConsoleNode;
 export type Role = ConsoleRole;
 export type RoleState = ConsoleRole["state"];
 export type Cluster = ConsoleCluster;
+export type History = ConsoleHistory;
 
 export async function fetchState(signal: AbortSignal): Promise<HierarchyState> {
   const response = await fetch("/console/state", { signal });

@@ -1,4 +1,5 @@
 import { useEffect } from "preact/hooks";
+import type { History } from "./api.ts";
 import { ClusterGrid } from "./cluster-grid.tsx";
 import { freshnessOf } from "./freshness.ts";
 import { connectionLost, hierarchy, watchHierarchy } from "./live-state.ts";
@@ -65,12 +66,27 @@ function Summary() {
           {ready}/{roles.length}
         </dd>
       </div>
+      {state.history !== undefined && (
+        <div>
+          <dt>History</dt>
+          <dd id="history">{historyText(state.history)}</dd>
+        </div>
+      )}
       <div>
         <dt>As of</dt>
         <dd>{new Date(state.takenMs).toLocaleTimeString()}</dd>
       </div>
     </dl>
   );
+}
+
+function historyText({ spanMs, blocksDone, blocks, isWhole }: History): string {
+  const hours = Math.round(spanMs / 3_600_000);
+  const span = hours % 24 === 0 ? `${hours / 24} d` : `${hours} h`;
+  if (isWhole) return `${span}, whole`;
+  return blocks === 0
+    ? `${span}, not begun`
+    : `${span}, ${Math.floor((blocksDone / blocks) * 100)} % of what was missing`;
 }
 
 /** The three tiers from top to bottom, with the app clusters where the regions reach them. */

@@ -66,6 +66,7 @@ function RoleLine({ role }: { readonly role: Role }) {
       <span class={`dot ${role.state}`} aria-hidden="true" />
       <span class="role-name">{role.id}</span>
       {role.state !== "ready" && <span class="role-state">{text}</span>}
+      {role.activity !== undefined && <span class="role-state">{role.activity}</span>}
     </li>
   );
 }

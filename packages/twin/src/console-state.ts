@@ -15,6 +15,8 @@ export interface ConsoleRole {
   readonly memoryBytes: number;
   readonly state: RoleState;
   readonly reason: string | undefined;
+  /** What a compactor has to do, in words. */
+  readonly activity?: string;
 }
 
 export interface ConsoleNode {
@@ -118,11 +120,36 @@ async function probeRole(role: PlannedRole, plan: Plan, parent: AbortSignal, net
       signal: AbortSignal.any([parent, AbortSignal.timeout(probeTimeoutMs)]),
       bodyBytesMax: 4096,
     });
-    if (answer.status === 200) return { ...base, state: "ready", reason: undefined };
+    if (answer.status === 200) {
+      const activity = kind === "compactor" ? await compactorActivity(role.httpPort, parent, network) : undefined;
+      return { ...base, state: "ready", reason: undefined, ...(activity === undefined ? {} : { activity }) };
+    }
     return { ...base, state: "not-ready", reason: new TextDecoder().decode(answer.body).trim() };
   } catch (error) {
     return { ...base, state: "down", reason: error instanceof Error ? error.message : String(error) };
   }
+}
+
+const metricsBytesMax = 4 << 20;
+
+/** By its metrics, which have Thanos's names; undefined before its first pass. */
+async function compactorActivity(httpPort: number, parent: AbortSignal, network: Network): Promise<string | undefined> {
+  const answer = await network.fetchHttp(`http://127.0.0.1:${httpPort}/metrics`, {
+    signal: AbortSignal.any([parent, AbortSignal.timeout(probeTimeoutMs)]),
+    bodyBytesMax: metricsBytesMax,
+  });
+  const page = new TextDecoder().decode(answer.body);
+  const valueOf = (name: string) => {
+    const found = new RegExp(`^${name} (\\S+)$`, "m").exec(page)?.[1];
+    return found === undefined ? undefined : Number(found);
+  };
+  const compactions = valueOf("thanos_compact_todo_compactions");
+  const downsamplings = valueOf("thanos_compact_todo_downsample_blocks");
+  if (compactions === undefined || downsamplings === undefined) return undefined;
+  const isHalted = valueOf("thanos_compact_halted") === 1;
+  const todo =
+    compactions + downsamplings === 0 ? "nothing to do" : `${compactions} to compact, ${downsamplings} to downsample`;
+  return isHalted ? `${todo}, a stream is halted` : todo;
 }
 
 interface Freshness {

@@ -29,7 +29,7 @@ const twinGateway = {
 
 /** A look at the bucket costs a request a thousand keys: the larger the fleet, the less often. */
 function gatewaySyncMs({ clusters }: Plan): number {
-  return Math.min(180_000, Math.max(5_000, clusters.length * 250));
+  return Math.min(180_000, Math.max(10_000, clusters.length * 800));
 }
 
 runChildProcess(async (world) => {
