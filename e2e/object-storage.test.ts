@@ -3,7 +3,10 @@
  * each of which ends as the port says: a kind of error, or nothing that a caller would see.
  */
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
+import { createServer, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { nodeClock, nodeRandom } from "@pleiad/node-ports";
 import { createS3Bucket, defaultS3Transfer, type S3BucketOptions, type S3Transfer } from "@pleiad/objstore";
@@ -286,5 +289,62 @@ describe("S3 with faults", () => {
     expect((await ask("DELETE"))[0]).toBe(200);
     expect((await errorOf(bucket.get("a"))).kind).toBe("not-found");
     expect((await fetch(under.endpoint + faultsPath)).status).toBe(403);
+  });
+});
+
+describe("an S3 server that breaks its word", () => {
+  async function withServer(listener: RequestListener, act: (bucket: Bucket) => Promise<void>) {
+    const server = createServer(listener).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const bucket = createS3Bucket(
+      {
+        bucket: "blocks",
+        region: "eu",
+        endpoint: `http://127.0.0.1:${port}`,
+        pathStyle: true,
+        credential: { accessKey: "a", secretKey: "b" },
+        transfer: { ...impatient, attempts: 2 },
+      },
+      { clock: nodeClock(), random: nodeRandom(), observations: silentObservations() },
+    );
+    try {
+      await act(bucket);
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+  }
+  const page = (more: string) =>
+    `<?xml version="1.0"?><ListBucketResult><Contents><Key>a</Key></Contents>${more}</ListBucketResult>`;
+
+  it.each([
+    ["says that there is more and not where", "<IsTruncated>true</IsTruncated>"],
+    [
+      "comes back to where it was",
+      "<IsTruncated>true</IsTruncated><NextContinuationToken>again</NextContinuationToken>",
+    ],
+  ])("and %s has no list: a short one would be taken for the whole", async (_rule, more) => {
+    await withServer(
+      (_request, response) => response.setHeader("content-type", "application/xml").end(page(more)),
+      async (bucket) => {
+        const list = async () => {
+          let count = 0;
+          for await (const _key of bucket.list("")) if (++count > 10) return "no end";
+          return "an end";
+        };
+        await expect(list()).rejects.toMatchObject({ name: "BucketError", kind: "unavailable" });
+      },
+    );
+  });
+
+  it("and sends the whole for a part of it is not taken at its word", async () => {
+    await withServer(
+      (_request, response) => response.end("0123456789"),
+      async (bucket) => {
+        expect(await bucket.get("a")).toEqual(bytes("0123456789"));
+        await expect(bucket.get("a", { offset: 3, length: 2 })).rejects.toMatchObject({ kind: "corrupt" });
+      },
+    );
   });
 });

@@ -367,6 +367,10 @@ export function createS3Bucket(options: S3BucketOptions, ports: S3BucketPorts): 
       async (client, abortSignal, allow) => {
         const query = { Bucket: name, Key: key, Range };
         const { Body, ContentLength = 0 } = await client.send(new sdk.GetObjectCommand(query), { abortSignal });
+        if (range !== undefined && ContentLength > range.length) {
+          (Body as { destroy?(): void } | undefined)?.destroy?.();
+          throw new BucketError("corrupt", key, `${ContentLength} bytes for a range of ${range.length}`);
+        }
         allow(ContentLength);
         return readStream(key, Body, ContentLength, abortSignal);
       },
@@ -409,7 +413,12 @@ export function createS3Bucket(options: S3BucketOptions, ports: S3BucketPorts): 
         const keys = (page.Contents ?? []).map(({ Key = "" }) => Key).filter((key) => keyFault(key) === undefined);
         const folds = (page.CommonPrefixes ?? []).map(({ Prefix = "" }) => Prefix);
         for (const entry of [...keys, ...folds].sort(compareText)) if (entry !== after) yield entry;
-        ContinuationToken = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+        const next = page.IsTruncated === true ? (page.NextContinuationToken ?? "") : undefined;
+        // A list that ended here would be taken for the whole, and what is missing in it for deleted.
+        if (next !== undefined && (next === "" || next === ContinuationToken)) {
+          throw new BucketError("unavailable", prefix, "a page of the list has no end and no next page");
+        }
+        ContinuationToken = next;
       } while (ContinuationToken !== undefined);
     },
   };
