@@ -118,7 +118,7 @@ describe("a twin with thirty days of history", () => {
     });
   const killAll = async () => {
     const family = processesOf(twin.pid);
-    for (const { pid } of family) if (pid !== twin.pid) process.kill(pid, "SIGKILL");
+    for (const { pid } of family) if (pid !== twin.pid && processLives(pid)) process.kill(pid, "SIGKILL");
     await twin.end("SIGKILL");
     await eventually("every process gone", 10_000, async () =>
       family.some(({ pid }) => processLives(pid)) ? undefined : true,
@@ -199,18 +199,41 @@ describe("a twin with thirty days of history", () => {
     );
   });
 
-  for (const resolution of ["auto", "5m", "1h"]) {
-    it(`answers for weeks from downsampled blocks: max_source_resolution=${resolution}`, async () => {
-      // Long ago enough for the oldest whole window of fourteen days.
-      const untilMs = Math.floor((Date.now() - 15 * dayMs) / hourMs) * hourMs;
-      const spanMs = 2 * dayMs;
-      const timesMs = gridOf(untilMs - spanMs, untilMs);
-      const gauge = expectedValues("node_load1", timesMs);
-      const average = gauge.reduce((sum, value) => sum + value, 0) / gauge.length;
+  for (const { resolution, gaugeTolerance, samplesIn6h } of [
+    { resolution: "auto", gaugeTolerance: 0.15, samplesIn6h: undefined },
+    { resolution: "1h", gaugeTolerance: 0.15, samplesIn6h: 6 },
+    { resolution: "5m", gaugeTolerance: 0.02, samplesIn6h: 72 },
+    { resolution: "0s", gaugeTolerance: 1e-9, samplesIn6h: 720 },
+  ]) {
+    it(`answers for weeks with max_source_resolution=${resolution}, near to what the raw samples say`, async () => {
+      // Long ago enough for a whole window of fourteen days, of which alone there are blocks of 1 h.
+      const untilMs = Math.floor((Date.now() - 15 * dayMs) / (6 * hourMs)) * 6 * hourMs;
+      const fromMs = untilMs - 2 * dayMs;
       const selector = 'node_load1{cluster="shop-1"}';
-      expect(await scalar(`avg(avg_over_time(${selector}[2d]))`, untilMs, resolution)).toBeCloseTo(average, 1);
-      const most = await scalar(`max(max_over_time(${selector}[2d]))`, untilMs, resolution);
-      expect(Math.abs(most - Math.max(...gauge))).toBeLessThan(0.15 * average);
+      const parameters = new URLSearchParams({
+        query: `avg_over_time(${selector}[6h])`,
+        start: String(fromMs / 1000),
+        end: String(untilMs / 1000),
+        step: String((6 * hourMs) / 1000),
+        max_source_resolution: resolution,
+      });
+      const response = await fetch(`${twin.apiUrls[0]}/api/v1/query_range?${parameters.toString()}`);
+      const { data, warnings } = (await response.json()) as Answer;
+      expect(warnings).toBeUndefined();
+      const points = data.result[0]?.values ?? [];
+      expect(points).toHaveLength(9);
+      for (const [seconds, text] of points) {
+        const raw = expectedValues("node_load1", gridOf(seconds * 1000 - 6 * hourMs, seconds * 1000));
+        const average = raw.reduce((sum, value) => sum + value, 0) / raw.length;
+        expect(Math.abs(Number(text) - average)).toBeLessThan(gaugeTolerance);
+      }
+      const counted = await scalar(`sum(count_over_time(${selector}[2d]))`, untilMs, resolution);
+      const exact = gridOf(fromMs, untilMs).length;
+      expect(Math.abs(counted - exact)).toBeLessThanOrEqual(resolution === "0s" ? 0 : 121);
+      if (samplesIn6h === undefined) return;
+      // What is stored, seen as it is: one sample a window of the resolution.
+      const stored = await ask(`${selector}[6h]`, untilMs, resolution);
+      expect(Math.abs((stored.data.result[0]?.values?.length ?? 0) - samplesIn6h)).toBeLessThanOrEqual(1);
     });
   }
 

@@ -1,5 +1,5 @@
 /** Boots a plan on this machine: one process a monitoring node, one or more for the app clusters, and the console. */
-import { writeFileSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createMetricRegistry, observationsOf } from "@pleiad/exposition";
@@ -13,6 +13,7 @@ import type { ConsoleHistory } from "./console-state.ts";
 import { queryVector } from "./global-query.ts";
 import type { Order } from "./messages.ts";
 import { readOrMakeCredential } from "./object-storage.ts";
+import { planChanges } from "./plan-changes.ts";
 import { objectStoreOf } from "./running-roles.ts";
 import { takeStateFolder } from "./state-folder.ts";
 import { superviseProcess, type ProcessStatus, type SupervisedProcess } from "./supervised-process.ts";
@@ -39,6 +40,8 @@ export interface Twin {
   readonly apiUrls: readonly string[];
   readonly logDirectory: string;
   readonly dataDirectory: string;
+  /** What a plan that differs from the last start's does with the data of that, in words. */
+  readonly planChanges: readonly string[];
   status(): readonly ProcessStatus[];
   /** How far the history in the bucket is; undefined where the fleet has none. */
   history(): ConsoleHistory | undefined;
@@ -58,7 +61,7 @@ export async function startTwin(options: TwinOptions, signal: AbortSignal): Prom
   if (!folder.ok) return folder;
   const dataDirectory = folder.value.dataDirectory(plan.fleet);
   mkdirSync(dataDirectory, { recursive: true });
-  writeFileSync(join(dataDirectory, "plan.json"), JSON.stringify(plan, null, 1));
+  const changes = notePlan(join(dataDirectory, "plan.json"), plan);
   // Stripping types and compiling is a third of a small process's start: kept from one start to the next.
   process.env["NODE_COMPILE_CACHE"] ??= join(folder.value.path, "compile-cache");
 
@@ -194,6 +197,7 @@ export async function startTwin(options: TwinOptions, signal: AbortSignal): Prom
       apiUrls,
       logDirectory: folder.value.logDirectory,
       dataDirectory,
+      planChanges: changes,
       status: () => supervised.map((one) => one.status()),
       history,
       stop: async (graceMs) => {
@@ -204,6 +208,22 @@ export async function startTwin(options: TwinOptions, signal: AbortSignal): Prom
   } catch (error) {
     await stop(2000);
     return fail(signal.aborted ? "stopped while starting" : error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** Keeps the plan for the next start, and says what is new since the last one. */
+function notePlan(file: string, plan: Plan): readonly string[] {
+  const before = existsSync(file) ? readPlan(file) : undefined;
+  writeFileSync(file, JSON.stringify(plan, null, 1));
+  return before === undefined ? [] : planChanges(before, plan);
+}
+
+/** Undefined where a crash left half of it. */
+function readPlan(file: string): Plan | undefined {
+  try {
+    return JSON.parse(readFileSync(file, "utf8")) as Plan;
+  } catch {
+    return undefined;
   }
 }
 

@@ -148,6 +148,9 @@ function describe(plan: Plan, twin: Twin, tookMs: number): string {
     `  curl '${twin.consoleUrl}/api/v1/query?query=up'`,
     "",
   ];
+  if (twin.planChanges.length > 0) {
+    lines.push("  The plan is not that of the last start:", ...twin.planChanges.map((change) => `  - ${change}`), "");
+  }
   const planned = plan.roles.filter((role) => !runsInTwin(role, plan)).length;
   if (planned > 0) lines.push(`  ${planned} planned roles do not run in the twin yet; the console shows which.`, "");
   lines.push("Ctrl-C stops everything.", "");
