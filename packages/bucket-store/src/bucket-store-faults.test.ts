@@ -72,6 +72,20 @@ describe("a read that fails", () => {
     });
   }
 
+  it("tells of twenty blocks and counts the others", async () => {
+    const bucket = interceptedBucket();
+    for (let i = 0; i < 30; i++) {
+      await putBlock(bucket, { from: 0, to: 2, external: { i: String(i) }, series: steadySeries(["apples"], 0, 2) });
+    }
+    const { store, ports } = await openStore(bucket);
+    bucket.answer = failing;
+    const answered = ask(store);
+    await ports.clock.advance(60_000);
+    const { warnings } = await answered;
+    expect(warnings).toHaveLength(21);
+    expect(warnings.at(-1)).toBe("gateway: 10 more warnings");
+  });
+
   it("by access denied is not tried again", async () => {
     const { bucket, first } = await twoBlocks();
     const { store } = await openStore(bucket);

@@ -48,7 +48,7 @@ import { coverageOf, type Coverage } from "./coverage.ts";
 import { Gate } from "./gate.ts";
 import { HeaderFolder } from "./header-folder.ts";
 import { HeldBlock, type HeldBlockOptions } from "./held-block.ts";
-import { QuestionCursor, QuestionRun, type QuestionContext } from "./question-cursor.ts";
+import { boundedWarnings, QuestionCursor, QuestionRun, type QuestionContext } from "./question-cursor.ts";
 import { Question, type QuestionLimits } from "./question.ts";
 import {
   timeWindowOf,
@@ -430,7 +430,7 @@ export function createBucketStore(
       const answer = await ask(planned.value.source, started.signal);
       if (!answer.ok) return fail(started.failureOf(answer.failure));
       const { values, warnings } = answer.value;
-      return ok({ values, warnings: [...planned.value.warnings, ...warnings] });
+      return ok({ values, warnings: boundedWarnings(name, [...planned.value.warnings, ...warnings]) });
     } finally {
       started.end();
     }

@@ -66,6 +66,7 @@ export class HeldBlock {
   #opened: OpenedBlock | undefined;
   #lastUsedMs = 0;
   #isDropped = false;
+  #askedCount = 0; // who wait for it to be open
 
   constructor(meta: BlockMeta, options: HeldBlockOptions) {
     this.meta = meta;
@@ -88,17 +89,18 @@ export class HeldBlock {
 
   async acquire(signal: AbortSignal): Promise<Result<BlockLease, OpenFailure>> {
     this.#opening ??= this.#open();
-    const opening = this.#opening;
-    let opened: Result<OpenedBlock, OpenFailure>;
+    this.#askedCount++;
     try {
-      opened = await orAborted(opening, signal);
+      const opened = await orAborted(this.#opening, signal);
+      // Closed while this question waited: it is opened once more.
+      if (opened.ok && opened.value.isDiscarded) return await this.acquire(signal);
+      return opened.ok ? ok(this.#lease(opened.value)) : opened;
     } catch (error) {
       if (!signal.aborted) throw error;
       return fail({ failure: { kind: "canceled", source: `block ${this.meta.ulid}` }, isGone: false });
+    } finally {
+      this.#askedCount--;
     }
-    // Closed while this question waited: it is opened once more.
-    if (opened.ok && opened.value.isDiscarded) return await this.acquire(signal);
-    return opened.ok ? ok(this.#lease(opened.value)) : opened;
   }
 
   /** Closes it if nobody reads it. */
@@ -173,6 +175,8 @@ export class HeldBlock {
     if (outcome.ok) {
       this.#opened = outcome.value;
       this.#lastUsedMs = clock.monotonicMs();
+      // Dropped meanwhile, and whoever wanted it has gone: nobody else would close it.
+      if (this.#isDropped && this.#askedCount === 0) this.#discard(outcome.value);
     } else {
       // Not kept: the next question tries again.
       this.#opening = undefined;

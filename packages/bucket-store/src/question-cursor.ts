@@ -5,6 +5,8 @@ import type { Gate } from "./gate.ts";
 import type { Question } from "./question.ts";
 import type { StoreMetrics } from "./store-metrics.ts";
 
+const warningsMax = 20;
+
 export interface QuestionContext {
   readonly name: string;
   readonly gate: Gate;
@@ -112,7 +114,7 @@ export class QuestionCursor implements SeriesCursor {
   }
 
   get warnings(): readonly string[] {
-    return [...this.#warnings, ...(this.#cursor?.warnings ?? [])];
+    return boundedWarnings(this.#context.name, [...this.#warnings, ...(this.#cursor?.warnings ?? [])]);
   }
 
   async next(): Promise<readonly SourceSeries[] | undefined> {
@@ -161,4 +163,10 @@ export class QuestionCursor implements SeriesCursor {
     this.#warnings = warnings;
     return cursor;
   }
+}
+
+/** A bucket that is down fails every block: the first ones tell why, the others are counted. */
+export function boundedWarnings(source: string, warnings: readonly string[]): readonly string[] {
+  if (warnings.length <= warningsMax) return warnings;
+  return [...warnings.slice(0, warningsMax), `${source}: ${warnings.length - warningsMax} more warnings`];
 }
