@@ -12,16 +12,17 @@ export interface QuestionLimits {
 
 export const samplesPerChunk = 120;
 
-export interface Touched {
-  readonly count: number;
-  readonly fetchedCount: number;
+/** Items of one kind: how many were needed, and how many of those were not in memory. */
+interface Touched {
+  count: number;
+  fetchedCount: number;
 }
 
 export class Question {
   readonly limits: QuestionLimits;
   /** Set where a limit ended the question. */
   exceeded: { readonly of: "series" | "samples" | "bytes"; readonly max: number } | undefined;
-  readonly touched: Record<TouchedKind, { count: number; fetchedCount: number }> = {
+  readonly touched: Record<TouchedKind, Touched> = {
     selection: { count: 0, fetchedCount: 0 },
     postings: { count: 0, fetchedCount: 0 },
     series: { count: 0, fetchedCount: 0 },
