@@ -1,7 +1,9 @@
+import { createBlockLister } from "@pleiad/blocks";
 import { createSampleColumns, decodeChunk } from "@pleiad/chunks";
 import { createMetricRegistry, expositionContentType, observationsOf } from "@pleiad/exposition";
 import { collectSeries, formatLabels, labelsFromRecord, ok, plainSelect, type SourceSeries } from "@pleiad/model";
-import { testPorts, type TestPorts } from "@pleiad/ports/testing";
+import { BucketError, type Bucket } from "@pleiad/ports";
+import { memoryBucket, testPorts, type MemoryBucket, type TestPorts } from "@pleiad/ports/testing";
 import { createStoreClient, defaultStoreClient } from "@pleiad/storeapi";
 import { describe, expect, it } from "vitest";
 import { startAgent, type Agent, type AgentOptions } from "./agent.ts";
@@ -146,6 +148,68 @@ describe("an agent", () => {
     expect((await ask(ports, "past")).series).toEqual(['past{cluster="a1", region="eu", replica="0"} 7']);
     await agent.stop(0);
   });
+});
+
+describe("an agent with object storage", () => {
+  const hourMs = 3_600_000;
+  const metasIn = async (bucket: MemoryBucket) => {
+    const { signal } = new AbortController();
+    const listing = await createBlockLister(bucket).refresh(signal);
+    if (!listing.ok) throw listing.failure;
+    return [...listing.value.blocks.values()].map(({ meta }) => meta).sort((a, b) => a.minTimeMs - b.minTimeMs);
+  };
+
+  it("takes each block there once, under its external labels, and answers from head and blocks as one", async () => {
+    const { ports, registry } = await openWorld();
+    const bucket = memoryBucket();
+    const first = await start(ports, { objectStorage: bucket, retentionMs: 48 * hourMs });
+    await ports.clock.advance(8 * hourMs);
+    await first.stop(0);
+    const second = await start(ports, { objectStorage: bucket, retentionMs: 48 * hourMs });
+    await ports.clock.advance(hourMs);
+    const metas = await metasIn(bucket);
+    expect(metas.length).toBeGreaterThanOrEqual(2);
+    for (const [i, { minTimeMs, maxTimeMs, thanos }] of metas.entries()) {
+      expect(thanos).toMatchObject({ labels: { cluster: "a1", region: "eu", replica: "0" }, source: "sidecar" });
+      if (i > 0) expect(minTimeMs).toBe(metas[i - 1]?.maxTimeMs);
+      expect(maxTimeMs % (2 * hourMs)).toBe(0);
+    }
+    expect(registry.render()).toContain(`thanos_shipper_uploads_total{cluster="a1"} ${metas.length}`);
+    const { series } = await ask(ports, "scrapes_total");
+    const values =
+      /} (.*)$/
+        .exec(series[0] ?? "")?.[1]
+        ?.split(" ")
+        .map(Number) ?? [];
+    expect(values).toEqual(values.map((_, i) => (values[0] ?? 0) + i));
+    expect(values.length).toBeGreaterThan(9 * 119);
+    await second.stop(0);
+  }, 30_000);
+
+  it("keeps what is past retention until it is there, however long that takes", async () => {
+    const { ports } = await openWorld();
+    const bucket = memoryBucket();
+    let isDown = true;
+    const flaky: Bucket = {
+      ...bucket,
+      attributes: async (key, signal) => {
+        if (isDown) throw new BucketError("unavailable", key, "down");
+        return await bucket.attributes(key, signal);
+      },
+    };
+    const agent = await start(ports, { objectStorage: flaky, retentionMs: 2 * hourMs });
+    await ports.clock.advance(12 * hourMs);
+    const { blocks, heldBlocks, minTimeMs, maxTimeMs } = agent.statistics();
+    expect(blocks).toBeGreaterThanOrEqual(4);
+    expect(heldBlocks).toBeGreaterThan(0);
+    expect(maxTimeMs - minTimeMs).toBeGreaterThan(11 * hourMs);
+    isDown = false;
+    await ports.clock.advance(hourMs);
+    expect((await metasIn(bucket)).length).toBeGreaterThanOrEqual(blocks);
+    expect(agent.statistics().heldBlocks).toBe(0);
+    expect(agent.statistics().blocks).toBeLessThan(blocks);
+    await agent.stop(0);
+  }, 30_000);
 });
 
 describe("an agent that cannot start says why, and leaves nothing open", () => {
