@@ -17,9 +17,11 @@ import { quoteString, type SourceRange } from "@pleiad/promql-syntax";
 import { bucketFraction, bucketQuantile, type Bucket, type QuantileResult } from "./classic-histogram.ts";
 import { forMetric, informOfNan, warnOfClassicAndNative } from "./histogram-remarks.ts";
 import { createStepBatch, reserveSamples, type Operator, type StepBatch } from "./operator.ts";
+import { remarksMax } from "./query-annotations.ts";
 import { informAt, warnAt, type QueryContext } from "./query-context.ts";
 import { outputLabels, type OutputLabels } from "./output-labels.ts";
 import type { ScalarColumn } from "./scalar-column.ts";
+import { samplesFor } from "./series-reader.ts";
 
 /** What is computed of a histogram's buckets at a step. */
 export interface HistogramFunction {
@@ -66,6 +68,7 @@ export function createHistogramOperator(input: Operator, call: HistogramFunction
   };
   let scalars: Float64Array[] = [];
   let outputs: readonly OutputSeries[] = []; // by place of the scalar
+  let gather: BucketGatherer | undefined;
   let batch: StepBatch | undefined;
   let step = 0;
 
@@ -123,7 +126,7 @@ export function createHistogramOperator(input: Operator, call: HistogramFunction
         buckets: histograms.labels.map(() => []),
         natives: [],
       };
-      const output = outputsOf(histograms.labels, call.quantileLabel, scalars);
+      const output = await outputsOf(histograms.labels, call.quantileLabel, scalars, context);
       outputs = output.series;
       return output.labels;
     },
@@ -133,7 +136,7 @@ export function createHistogramOperator(input: Operator, call: HistogramFunction
       if (steps === 0) return 0;
       reserveSamples(out, batch.sampleEnds[steps - 1] * outputs.length);
       out.histograms.length = 0;
-      const gather = createBucketGatherer(table, nameOf, call.inputRange, context);
+      gather ??= createBucketGatherer(table, nameOf, call.inputRange, context);
       let count = 0;
       for (let i = 0; i < steps; i++, step++) {
         const found = gather(batch, i);
@@ -170,11 +173,12 @@ function sortedBuckets(bucketOf: readonly Bucket[], histograms: OutputLabels): r
 type OutputSeries = (histogram: number, step: number) => number;
 
 /** Without a label, histograms are the output; with one, histograms × the quantiles that occur. */
-function outputsOf(
+async function outputsOf(
   histograms: readonly Labels[],
   quantileLabel: string | undefined,
   scalars: readonly Float64Array[],
-): { readonly labels: readonly Labels[]; readonly series: readonly OutputSeries[] } {
+  { budget, pace }: Pick<QueryContext, "budget" | "pace">,
+): Promise<{ readonly labels: readonly Labels[]; readonly series: readonly OutputSeries[] }> {
   if (quantileLabel === undefined) return { labels: histograms, series: [(histogram) => histogram] };
   const placeOf = new Map<number, number>();
   const labels: Labels[] = [];
@@ -182,7 +186,10 @@ function outputsOf(
     if (placeOf.has(phi)) continue;
     placeOf.set(phi, placeOf.size);
     const own = labelsFromPairs([[quantileLabel, formatQuantile(phi)]]);
+    // A quantile may be another at each step.
+    budget.take(samplesFor(0) * histograms.length);
     for (const histogram of histograms) labels.push(withLabels(histogram, own));
+    if (pace.due()) await pace.rest();
   }
   const series = scalars.map(
     (column): OutputSeries =>
@@ -202,12 +209,15 @@ function formatQuantile(phi: number): string {
  * Puts the samples of a step into the buckets of their histograms, and gives the histograms that have any. Of those that
  * are there in both forms, neither counts.
  */
+type BucketGatherer = (batch: StepBatch, step: number) => readonly number[];
+
 function createBucketGatherer(
   { bounds, boundTexts, bucketOf, histogramOf, buckets, natives }: BucketTable,
   nameOf: (histogram: number) => string,
   inputRange: SourceRange,
   context: QueryContext,
-): (batch: StepBatch, step: number) => readonly number[] {
+): BucketGatherer {
+  const isTold = new Uint8Array(bounds.length); // by series id
   return ({ seriesIds, values, sampleEnds, histograms }, step) => {
     const found: number[] = [];
     let hasNatives = false;
@@ -222,6 +232,8 @@ function createBucketGatherer(
         continue;
       }
       if (bounds[id] !== bounds[id]) {
+        if (isTold[id] === 1) continue;
+        isTold[id] = 1;
         const text = quoteString(boundTexts[id]);
         const remark = `bucket label "le" is missing or has a malformed value of ${text}`;
         warnAt(context, inputRange, remark + forMetric(nameOf(histogram)));
@@ -247,8 +259,10 @@ function createBucketGatherer(
 
 /** Warns where φ is outside of 0 … 1 at some step. */
 export function warnOfQuantiles(quantiles: Float64Array, range: SourceRange, context: QueryContext): void {
+  let told = 0;
   for (const phi of quantiles) {
     if (phi >= 0 && phi <= 1) continue;
+    if (told++ === remarksMax) return;
     warnAt(context, range, `quantile value should be between 0 and 1, got ${formatGoFloat(phi)}`);
   }
 }

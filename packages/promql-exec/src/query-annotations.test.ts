@@ -22,6 +22,12 @@ describe("annotations", () => {
     expect(annotations.warnings).toEqual(["PromQL warning: odd (2:10)"]);
   });
 
+  it("have a bound", () => {
+    const annotations = createQueryAnnotations(query);
+    for (let i = 0; i < 10_100; i++) annotations.warn(first, String(i));
+    expect(annotations.warnings).toHaveLength(10_000);
+  });
+
   it("are told once, where they were said last", () => {
     const annotations = createQueryAnnotations(query);
     annotations.inform(second, "odd");

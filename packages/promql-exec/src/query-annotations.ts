@@ -26,6 +26,9 @@ export interface QueryAnnotations {
   readonly infos: readonly string[];
 }
 
+/** Beyond so many of a kind, new ones are dropped: values that queries make may stand in them. */
+export const remarksMax = 10_000;
+
 interface Remark {
   range: SourceRange;
   detail: RemarkDetail | undefined;
@@ -49,7 +52,7 @@ export function createQueryAnnotations(query: string): QueryAnnotations {
 function add(remarks: Map<string, Remark>, range: SourceRange, text: string, detail: RemarkDetail | undefined): void {
   const remark = remarks.get(text);
   if (remark === undefined) {
-    remarks.set(text, { range, detail });
+    if (remarks.size < remarksMax) remarks.set(text, { range, detail });
     return;
   }
   // Parts of a query are evaluated at the same time: which is the last is told by where it stands.
