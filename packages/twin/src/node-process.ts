@@ -1,15 +1,16 @@
 /** A process of the twin that is one monitoring node: it runs the roles that the plan puts there. */
 import { join } from "node:path";
 import type { Plan, PlannedRole } from "@pleiad/fleet";
-import type { Service } from "@pleiad/ports";
+import type { Result } from "@pleiad/model";
+import type { Bucket, Service } from "@pleiad/ports";
 import { startAgent } from "@pleiad/role-agent";
 import { startCompactor } from "@pleiad/role-compactor";
 import { startObjectStore } from "@pleiad/role-object-store";
 import { defaultQuerierLimits, startQuerier } from "@pleiad/role-querier";
 import { startStoreGateway } from "@pleiad/role-store-gateway";
-import { runChildProcess, type ProcessWorld } from "./child-process.ts";
 import { blocksOf } from "./block-owners.ts";
-import { openTwinBucket, s3Region } from "./object-storage.ts";
+import { runChildProcess, type ProcessWorld, type RoleWorld } from "./child-process.ts";
+import { openTwinBucket, s3Region, type S3Credential } from "./object-storage.ts";
 import { runsInTwin } from "./running-roles.ts";
 import { serveStatus } from "./status-server.ts";
 import { endpointsOf, monitoringLabels, ownTargets } from "./wiring.ts";
@@ -17,9 +18,10 @@ import { endpointsOf, monitoringLabels, ownTargets } from "./wiring.ts";
 // By tier. A region gives up on a hung cluster in time for the global tier to take its answer, and to ask its replica.
 const storeTimeoutMs = { 1: 30_000, 2: 10_000 } as const;
 
-/** What is replaced goes sooner than in earnest: one disk has it all, and gateways look every few seconds. */
+/** What is replaced goes sooner than in earnest: one disk has it all, and gateways look often. */
 const twinCompaction = { deleteDelayMs: 15 * 60_000 };
 const compactorPauseMs = 20_000;
+
 /** Many gateways share a machine. A block that is marked is passed over well before it goes. */
 const twinGateway = {
   ignoreDeletionMarksDelayMs: 6 * 60_000,
@@ -32,81 +34,121 @@ function gatewaySyncMs({ clusters }: Plan): number {
   return Math.min(180_000, Math.max(10_000, clusters.length * 800));
 }
 
+/** A role with all that it is started with. */
+interface RoleStart {
+  readonly role: PlannedRole;
+  readonly plan: Plan;
+  readonly own: RoleWorld;
+  readonly directory: string;
+  readonly httpAddress: string;
+  readonly grpcAddress: string;
+  readonly bucket: Bucket | undefined;
+  readonly credential: S3Credential | undefined;
+}
+
 runChildProcess(async (world) => {
   const { plan, process: node } = world.order;
   const roles = plan.roles.filter((role) => role.node === node && runsInTwin(role, plan));
-  const services = await Promise.all(roles.map((role) => startRole(role, plan, world)));
+  const services = await Promise.all(roles.map(async (role) => await startRole(roleStart(role, plan, world))));
   return { services: services.flat() };
 });
 
-async function startRole(role: PlannedRole, plan: Plan, world: ProcessWorld): Promise<readonly Service[]> {
+function roleStart(role: PlannedRole, plan: Plan, world: ProcessWorld): RoleStart {
   const own = world.forRole(role.id);
-  const httpAddress = `127.0.0.1:${role.httpPort ?? 0}`;
-  const grpcAddress = `127.0.0.1:${role.grpcPort ?? 0}`;
-  const directory = join(world.order.dataDirectory, "roles", role.id);
-  const bucket = openTwinBucket(plan, world.order.credential, own.ports);
-  const serveOwnStatus = async () => await serveStatus(`${role.id}-http`, httpAddress, own);
-  if (role.kind === "monitoring-agent" && plan.monitoring !== undefined) {
-    const { job, scrapeIntervalMs } = plan.monitoring;
-    const agent = await startAgent(
-      {
-        name: role.id,
-        directory,
-        externalLabels: monitoringLabels(plan, role),
-        grpcAddress,
-        targets: ownTargets(plan).map((url) => ({ job, url, honorLabels: false })),
-        scrapeIntervalMs,
-        retentionMs: plan.twin.retentionMs,
-        intern: (text) => text,
-        ...(bucket === undefined ? {} : { objectStorage: bucket }),
-      },
-      own.ports,
-    );
-    if (!agent.ok) throw new Error(agent.failure.message);
-    return [agent.value, await serveOwnStatus()];
+  const { credential, dataDirectory } = world.order;
+  return {
+    role,
+    plan,
+    own,
+    directory: join(dataDirectory, "roles", role.id),
+    httpAddress: `127.0.0.1:${role.httpPort ?? 0}`,
+    grpcAddress: `127.0.0.1:${role.grpcPort ?? 0}`,
+    bucket: openTwinBucket(plan, credential, own.ports),
+    credential,
+  };
+}
+
+async function startRole(start: RoleStart): Promise<readonly Service[]> {
+  switch (start.role.kind) {
+    case "monitoring-agent":
+      return [await monitoringAgent(start), await ownStatus(start)];
+    case "object-store":
+      return [await objectStore(start), await ownStatus(start)];
+    case "compactor":
+      return [compactor(start), await ownStatus(start)];
+    case "store-gateway":
+      return [await storeGateway(start)];
+    case "global-querier":
+    case "regional-querier":
+      return [await querier(start)];
+    default:
+      throw new Error(`the twin does not run ${start.role.kind}`);
   }
-  if (role.kind === "object-store" && plan.objectStorage !== undefined && world.order.credential !== undefined) {
-    const store = await startObjectStore(
-      {
-        name: role.id,
-        directory,
-        address: `127.0.0.1:${role.s3Port ?? 0}`,
-        region: s3Region,
-        credentials: [world.order.credential],
-        buckets: [plan.objectStorage.bucket],
-        faultsOverHttp: true,
-      },
-      own.ports,
-    );
-    if (!store.ok) throw new Error(store.failure.message);
-    return [store.value, await serveOwnStatus()];
-  }
-  if (role.kind === "compactor" && bucket !== undefined) {
-    const compactor = startCompactor(
-      bucket,
-      { name: role.id, directory, compaction: twinCompaction, waitIntervalMs: compactorPauseMs },
-      own.ports,
-    );
-    if (!compactor.ok) throw new Error(compactor.failure.message);
-    return [compactor.value, await serveOwnStatus()];
-  }
-  if (role.kind === "store-gateway" && bucket !== undefined) {
-    const gateway = await startStoreGateway(
-      bucket,
-      {
-        name: role.id,
-        httpAddress,
-        grpcAddress,
-        directory,
-        store: { ...twinGateway, rules: blocksOf(role, plan), syncIntervalMs: gatewaySyncMs(plan) },
-        renderMetrics: own.renderMetrics,
-      },
-      own.ports,
-    );
-    if (!gateway.ok) throw new Error(gateway.failure.message);
-    return [gateway.value];
-  }
-  const querier = await startQuerier(
+}
+
+async function ownStatus({ role, httpAddress, own }: RoleStart): Promise<Service> {
+  return await serveStatus(`${role.id}-http`, httpAddress, own);
+}
+
+async function monitoringAgent({ role, plan, own, directory, grpcAddress, bucket }: RoleStart): Promise<Service> {
+  const { job, scrapeIntervalMs } = planned(plan.monitoring, "monitoring");
+  const started = await startAgent(
+    {
+      name: role.id,
+      directory,
+      externalLabels: monitoringLabels(plan, role),
+      grpcAddress,
+      targets: ownTargets(plan).map((url) => ({ job, url, honorLabels: false })),
+      scrapeIntervalMs,
+      retentionMs: plan.twin.retentionMs,
+      intern: (text) => text,
+      ...(bucket === undefined ? {} : { objectStorage: bucket }),
+    },
+    own.ports,
+  );
+  return valueOf(started);
+}
+
+async function objectStore({ role, plan, own, directory, credential }: RoleStart): Promise<Service> {
+  const started = await startObjectStore(
+    {
+      name: role.id,
+      directory,
+      address: `127.0.0.1:${role.s3Port ?? 0}`,
+      region: s3Region,
+      credentials: [planned(credential, "credential")],
+      buckets: [planned(plan.objectStorage, "objectStorage").bucket],
+      faultsOverHttp: true,
+    },
+    own.ports,
+  );
+  return valueOf(started);
+}
+
+function compactor({ role, own, directory, bucket }: RoleStart): Service {
+  const options = { name: role.id, directory, compaction: twinCompaction, waitIntervalMs: compactorPauseMs };
+  return valueOf(startCompactor(planned(bucket, "bucket"), options, own.ports));
+}
+
+async function storeGateway(start: RoleStart): Promise<Service> {
+  const { role, plan, own, directory, httpAddress, grpcAddress, bucket } = start;
+  const started = await startStoreGateway(
+    planned(bucket, "bucket"),
+    {
+      name: role.id,
+      httpAddress,
+      grpcAddress,
+      directory,
+      store: { ...twinGateway, rules: blocksOf(role, plan), syncIntervalMs: gatewaySyncMs(plan) },
+      renderMetrics: own.renderMetrics,
+    },
+    own.ports,
+  );
+  return valueOf(started);
+}
+
+async function querier({ role, plan, own, httpAddress, grpcAddress }: RoleStart): Promise<Service> {
+  const started = await startQuerier(
     {
       name: role.id,
       httpAddress,
@@ -118,6 +160,15 @@ async function startRole(role: PlannedRole, plan: Plan, world: ProcessWorld): Pr
     },
     own.ports,
   );
-  if (!querier.ok) throw new Error(querier.failure.message);
-  return [querier.value];
+  return valueOf(started);
+}
+
+function planned<T>(part: T | undefined, name: string): T {
+  if (part === undefined) throw new Error(`the plan has no ${name}`);
+  return part;
+}
+
+function valueOf<T>(started: Result<T, { readonly message: string }>): T {
+  if (!started.ok) throw new Error(started.failure.message);
+  return started.value;
 }
