@@ -184,6 +184,24 @@ describe("appending", () => {
     }
   });
 
+  it.each(["fails", "is rolled back"])("keeps a new series of two transactions when the first one %s", async (fate) => {
+    const ports = testPorts();
+    const head = await openTestHead(ports);
+    const [first, second] = [head.appender(), head.appender()];
+    first.append(first.series(up) as SeriesRef, 1, 1);
+    second.append(second.series(up) as SeriesRef, 2, 2);
+    if (fate === "fails") {
+      ports.files.failFrom(1, "ENOSPC");
+      expect((await first.commit()).ok).toBe(false);
+      ports.files.heal();
+    } else first.rollback();
+    expect((await second.commit()).ok).toBe(true);
+    const all = await dump(head);
+    expect(all).toHaveLength(1);
+    // Its labels are in the log, though the transaction that made it never came there.
+    expect(await dump(await openTestHead(ports))).toEqual(all);
+  });
+
   it("drops from a commit what another commit has overtaken", async () => {
     const head = await openTestHead();
     const [slow, quick] = [head.appender(), head.appender()];
@@ -191,12 +209,14 @@ describe("appending", () => {
     slow.append(ref, 10, 1);
     quick.append(ref, 20, 2);
     slow.append(ref, 5, 1);
+    // At the very time of the other.
+    slow.append(ref, 20, 1);
     slow.append(ref, 30, 3);
     expect(await quick.commit()).toEqual({
       ok: true,
       value: { samples: 1, outOfOrder: 0, overtaken: 0, newSeries: 1 },
     });
-    expect(await slow.commit()).toEqual({ ok: true, value: { samples: 1, outOfOrder: 0, overtaken: 2, newSeries: 0 } });
+    expect(await slow.commit()).toEqual({ ok: true, value: { samples: 1, outOfOrder: 0, overtaken: 3, newSeries: 0 } });
     expect((await dump(head)).map((line) => line.split(" ")[1])).toEqual(["20", "30"]);
   });
 
