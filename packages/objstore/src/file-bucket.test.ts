@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { BucketError, seededRandom, type Bucket, type Clock, type FileSystem, type Random } from "@pleiad/ports";
 import { runBucketAcceptance } from "@pleiad/ports/acceptance";
-import { manualClock, memoryFiles } from "@pleiad/ports/testing";
+import { forgetfulFiles, manualClock, memoryFiles } from "@pleiad/ports/testing";
 import { describe, expect, it } from "vitest";
 import { createFileBucket } from "./file-bucket.ts";
 
@@ -181,7 +181,7 @@ describe("file bucket", () => {
       } catch (error) {
         failed = true;
         expect(error).toBeInstanceOf(BucketError);
-        expect(error).toMatchObject({ kind: "unavailable" });
+        expect(error).toMatchObject({ kind: "full" });
       }
       files.heal();
       const content = new TextDecoder().decode(await bucket.get("block/meta.json"));
@@ -192,6 +192,21 @@ describe("file bucket", () => {
         return;
       }
       expect(["old", "new"]).toContain(content);
+    }
+  });
+
+  it("has after a loss of power what was put, whole, and nothing half of what was being put", async () => {
+    for (let seed = 0; seed < 60; seed++) {
+      const files = forgetfulFiles(memoryFiles());
+      const bucket = createFileBucket("/data/bucket", files, impatientClock());
+      await bucket.put("a/meta.json", bytes("old"));
+      await bucket.put("a/meta.json", bytes("newer"));
+      await bucket.put("b/meta.json", bytes("one"), { ifAbsent: true });
+      const found = memoryFiles();
+      await files.surviveIn(found, seededRandom(seed));
+      const again = createFileBucket("/data/bucket", found, impatientClock());
+      const text = async (key: string) => new TextDecoder().decode(await again.get(key));
+      expect([await text("a/meta.json"), await text("b/meta.json")], `seed ${seed}`).toEqual(["newer", "one"]);
     }
   });
 

@@ -18,6 +18,7 @@ import type { Ports } from "./ports.ts";
 import { seededRandom } from "./random.ts";
 import { ThreadError, type Thread, type ThreadModule, type Threads } from "./threads.ts";
 
+export { forgetfulFiles, type ForgetfulFileSystem } from "./forgetful-files.ts";
 export { memoryBucket, type MemoryBucket } from "./memory-bucket.ts";
 
 export interface ManualClock extends Clock {

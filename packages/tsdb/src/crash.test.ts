@@ -10,7 +10,14 @@ import {
   type SeriesSource,
 } from "@pleiad/model";
 import { FileError, seededRandom, type File, type FileSystem } from "@pleiad/ports";
-import { manualClock, memoryBucket, memoryFiles, silentObservations, type MemoryBucket } from "@pleiad/ports/testing";
+import {
+  forgetfulFiles,
+  manualClock,
+  memoryBucket,
+  memoryFiles,
+  silentObservations,
+  type MemoryBucket,
+} from "@pleiad/ports/testing";
 import { describe, expect, it } from "vitest";
 import { createShipper, defaultShipper } from "./shipper.ts";
 import { named, testOptions } from "./tsdb.fixtures.ts";
@@ -246,4 +253,28 @@ describe("a data folder", () => {
       }
     });
   }
+
+  it("whose machine loses power loses nothing that was acknowledged, as each commit is synced", patient, async () => {
+    const operations = await countOperations();
+    for (let at = 0; at < operations; at += 3) {
+      const files = forgetfulFiles(memoryFiles());
+      const told = nothingTold();
+      const bucket = memoryBucket();
+      await run(
+        portsOver(
+          faultyFiles(files, (n) => (n < at ? "works" : n === at ? "torn" : "fails")),
+          1,
+        ),
+        bucket,
+        told,
+      );
+      const found = memoryFiles();
+      await files.surviveIn(found, seededRandom(at));
+      const again = portsOver(
+        faultyFiles(found, () => "works"),
+        2,
+      );
+      expect(await faultsOf(again, bucket, told), `operation ${at}`).toEqual([]);
+    }
+  });
 });
