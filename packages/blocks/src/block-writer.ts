@@ -105,7 +105,9 @@ class FolderWriter implements BlockWriter {
       const fields: number[] = [];
       for (const chunk of chunks) {
         const { minTimeMs, maxTimeMs, sampleCount, encoding } = chunk;
-        fields.push(minTimeMs, maxTimeMs, await this.#segments.add(chunk));
+        // A promise for each chunk would be felt: nearly all have room.
+        if (!this.#segments.hasRoom(chunk)) await this.#segments.makeRoom(chunk);
+        fields.push(minTimeMs, maxTimeMs, this.#segments.add(chunk));
         this.#counts.chunks++;
         this.#counts.samples += sampleCount;
         if (isHistogram(encoding)) this.#counts.histograms += sampleCount;

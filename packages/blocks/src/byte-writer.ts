@@ -99,7 +99,9 @@ export class ByteWriter {
 
   raw(source: Uint8Array, from: number, to: number): void {
     this.reserve(to - from);
-    this.bytes.set(source.subarray(from, to), this.length);
+    // A view costs more than the bytes of a chunk do.
+    const isWhole = from === 0 && to === source.length;
+    this.bytes.set(isWhole ? source : source.subarray(from, to), this.length);
     this.length += to - from;
   }
 

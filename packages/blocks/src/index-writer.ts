@@ -21,6 +21,8 @@ export class IndexWriter {
   readonly #names = new Map<string, Map<string, number>>(); // name, value, number of the pair
   readonly #pairNames: string[] = [];
   readonly #pairValues: string[] = [];
+  /** Of each pair, its name's symbol and its value's. */
+  readonly #pairSymbols = new GrowingList();
   readonly #refs = new GrowingList();
   readonly #labelCounts = new GrowingList();
   readonly #pairs = new GrowingList(); // of all series, one after the other
@@ -78,11 +80,12 @@ export class IndexWriter {
     if (offset > seriesOffsetMax) throw new RangeError("an index ends at 64 GiB");
     this.#refs.push(offset / seriesAlignment);
     const pairs = this.#pairsOf(labels);
+    const pairSymbols = this.#pairSymbols;
     body.clear();
     body.uvarint(pairs.length);
     for (const pair of pairs) {
-      body.uvarint(this.#symbols.get(this.#pairNames[pair] as string) as number);
-      body.uvarint(this.#symbols.get(this.#pairValues[pair] as string) as number);
+      body.uvarint(pairSymbols.at(2 * pair));
+      body.uvarint(pairSymbols.at(2 * pair + 1));
       this.#pairs.push(pair);
     }
     this.#labelCounts.push(pairs.length);
@@ -150,7 +153,9 @@ export class IndexWriter {
     const known = values.get(value);
     if (known !== undefined) return known;
     for (const text of [name, value]) {
-      if (!this.#symbols.has(text)) throw new RangeError(`not among the symbols: ${JSON.stringify(text)}`);
+      const symbol = this.#symbols.get(text);
+      if (symbol === undefined) throw new RangeError(`not among the symbols: ${JSON.stringify(text)}`);
+      this.#pairSymbols.push(symbol);
     }
     const pair = this.#pairNames.length;
     this.#pairNames.push(name);
@@ -186,12 +191,12 @@ export class IndexWriter {
 
   /** Pairs by name, then value: the order of their symbols. */
   #pairOrder(): Uint32Array {
-    const symbolOf = (text: string | undefined) => this.#symbols.get(text ?? "") as number;
-    const names = Uint32Array.from(this.#pairNames, symbolOf);
-    const values = Uint32Array.from(this.#pairValues, symbolOf);
-    const order = Uint32Array.from(names, (_, pair) => pair);
+    const symbols = this.#pairSymbols.view();
+    const order = Uint32Array.from(this.#pairNames, (_, pair) => pair);
     return order.sort(
-      (a, b) => (names[a] as number) - (names[b] as number) || (values[a] as number) - (values[b] as number),
+      (a, b) =>
+        (symbols[2 * a] as number) - (symbols[2 * b] as number) ||
+        (symbols[2 * a + 1] as number) - (symbols[2 * b + 1] as number),
     );
   }
 
@@ -283,6 +288,11 @@ class GrowingList {
       this.#numbers = grown;
     }
     this.#numbers[this.length++] = value;
+  }
+
+  /** One of those that were pushed. */
+  at(index: number): number {
+    return this.#numbers[index] as number;
   }
 
   view(): Uint32Array {

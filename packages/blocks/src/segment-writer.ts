@@ -26,14 +26,21 @@ export class SegmentWriter {
     return this.#chunkBytesMax;
   }
 
+  /** Whether `add` may be called for a chunk at once; else `makeRoom` is to be awaited before it. */
+  hasRoom(chunk: BlockChunk): boolean {
+    return this.#sink !== undefined && !this.#sink.isFull && this.#fits(this.#sink, chunk);
+  }
+
+  async makeRoom(chunk: BlockChunk): Promise<void> {
+    const sink = this.#sink;
+    if (sink?.isFull === true) await sink.flush();
+    if (sink === undefined || !this.#fits(sink, chunk)) await this.#cut();
+  }
+
   /** Writes one chunk; gives its reference. */
-  async add(chunk: BlockChunk): Promise<number> {
-    const { data, encoding } = chunk;
-    const bytesMost = data.length + chunkRecordOverheadBytes;
-    let sink = this.#sink;
-    if (sink === undefined || (sink.offset + bytesMost > this.#fileBytesMax && sink.offset > segmentHeaderBytes)) {
-      sink = await this.#cut();
-    }
+  add({ data, encoding }: BlockChunk): number {
+    const sink = this.#sink;
+    if (sink === undefined) throw new Error("a chunk before there is room for it");
     const { offset, writer } = sink;
     writer.uvarint(data.length);
     const sumFrom = writer.length;
@@ -41,7 +48,6 @@ export class SegmentWriter {
     writer.raw(data, 0, data.length);
     writer.u32(crc32c(writer.bytes, sumFrom, writer.length));
     this.#chunkBytesMax = Math.max(this.#chunkBytesMax, sink.offset - offset);
-    if (sink.isFull) await sink.flush();
     return chunkRef(this.#segment, offset);
   }
 
@@ -56,7 +62,12 @@ export class SegmentWriter {
     this.#sink = undefined;
   }
 
-  async #cut(): Promise<FileSink> {
+  /** A file takes one chunk at least. */
+  #fits({ offset }: FileSink, { data }: BlockChunk): boolean {
+    return offset + data.length + chunkRecordOverheadBytes <= this.#fileBytesMax || offset <= segmentHeaderBytes;
+  }
+
+  async #cut(): Promise<void> {
     await this.finish();
     this.#segment++;
     const sink = await FileSink.create(this.#files, `${this.#directory}/${segmentName(this.#segment)}`);
@@ -64,6 +75,5 @@ export class SegmentWriter {
     sink.writer.u8(segmentVersion);
     sink.writer.zeros(3);
     this.#sink = sink;
-    return sink;
   }
 }
