@@ -9,8 +9,10 @@ import { createNodePorts, nodeClock, nodeFiles } from "@pleiad/node-ports";
 import { createFileBucket } from "@pleiad/objstore";
 import type { Bucket } from "@pleiad/ports";
 import { silentObservations } from "@pleiad/ports/testing";
+import { startObjectStore } from "@pleiad/role-object-store";
 import { createShipper, formatTsdbFailure, openTsdb, type Tsdb, type TsdbOptions } from "@pleiad/tsdb";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { crashBucket, crashCredential, crashRegion, openCrashBucket } from "./crash-bucket.ts";
 import { BucketInspection, inspectFolder } from "./crash-inspection.ts";
 import { compactorOptionsOf, lineOf, samplesOf, shipperOptionsOf, workloadOptions } from "./crash-workload.ts";
 import { openSmallDisk, type SmallDisk } from "./small-disk.ts";
@@ -163,6 +165,35 @@ describe.skipIf(probe === undefined)("a full disk (needs a file system of its ow
     const faults: string[] = [];
     expect((await new BucketInspection(bucket).lines(faults)).size).toBeGreaterThan(100);
     expect(faults).toEqual([]);
+  });
+
+  it("below an object store: puts are refused with 507, what is there stays, and puts go on once there is room", async () => {
+    const started = await startObjectStore(
+      {
+        name: "object-store",
+        directory: disk.path,
+        address: "127.0.0.1:0",
+        region: crashRegion,
+        credentials: [crashCredential],
+        buckets: [crashBucket],
+      },
+      ports,
+    );
+    if (!started.ok) throw new Error(started.failure.message);
+    const store = started.value;
+    const bucket = openCrashBucket(`s3:${store.address}`);
+    const [old, large] = [new Uint8Array(5000).fill(1), new Uint8Array(1_000_000).fill(2)];
+    await bucket.put("a", old);
+    disk.fill(8192);
+    await expect(bucket.put("a", large)).rejects.toMatchObject({
+      kind: "full",
+      message: expect.stringContaining("InsufficientStorage"),
+    });
+    expect(await bucket.get("a")).toEqual(old);
+    disk.free();
+    await bucket.put("a", large);
+    expect(await bucket.get("a")).toEqual(large);
+    await store.stop(0);
   });
 
   it.each(["the work folder", "the bucket"] as const)(

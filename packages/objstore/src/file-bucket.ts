@@ -347,7 +347,7 @@ const bucketErrorKinds = {
   EISDIR: "corrupt",
   EMFILE: "throttled",
   ENOENT: "not-found",
-  ENOSPC: "unavailable",
+  ENOSPC: "full",
   ENOTDIR: "corrupt",
   ENOTEMPTY: "unavailable",
   EROFS: "access-denied",

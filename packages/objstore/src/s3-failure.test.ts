@@ -27,6 +27,7 @@ it.each([
   [errorOf("NotImplemented", 501), "unavailable", false],
   [errorOf("Unknown", 502), "unavailable", true],
   [errorOf("GatewayTimeout", 504), "timeout", true],
+  [errorOf("InsufficientStorage", 507), "full", false],
   [errorOf("RequestTimeout", 400), "timeout", true],
   [errorOf("BadDigest", 400), "corrupt", true],
   [errorOf("KeyTooLongError", 400), "invalid-key", false],

@@ -44,6 +44,7 @@ const meaningOfStatus: Readonly<Record<number, Meaning>> = {
   412: ["precondition", "give up"],
   429: ["throttled", "retry"],
   504: ["timeout", "retry"],
+  507: ["full", "give up"],
 };
 
 /** Also of what never reached the server. */

@@ -10,6 +10,7 @@ export type BucketErrorKind =
   | "precondition"
   | "throttled"
   | "unavailable"
+  | "full"
   | "timeout"
   | "corrupt"
   | "invalid-key";
@@ -28,7 +29,7 @@ export class BucketError extends Error {
 
   /** Whether the operation may have happened all the same: the caller must be able to repeat it. */
   get ambiguous(): boolean {
-    return this.kind === "timeout" || this.kind === "unavailable";
+    return this.kind === "timeout" || this.kind === "unavailable" || this.kind === "full";
   }
 }
 

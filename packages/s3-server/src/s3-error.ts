@@ -9,6 +9,7 @@ const statusOf = {
   EntityTooLarge: 400,
   EntityTooSmall: 400,
   IncompleteBody: 400,
+  InsufficientStorage: 507,
   InternalError: 500,
   InvalidAccessKeyId: 403,
   InvalidArgument: 400,
@@ -70,6 +71,8 @@ const codeOfKind = {
   precondition: "PreconditionFailed",
   throttled: "SlowDown",
   unavailable: "ServiceUnavailable",
+  // No code of AWS, whose disks are never full: by its status alone a client knows not to ask again at once.
+  full: "InsufficientStorage",
   timeout: "ServiceUnavailable",
   corrupt: "InternalError",
   "invalid-key": "InvalidURI",

@@ -241,6 +241,25 @@ describe("server", () => {
     expect(bucket.objects.get("a")).toEqual(bytes("slow"));
   });
 
+  it("says 507 where the disk is full, and keeps what is there", async () => {
+    const inner = memoryBucket();
+    let isFull = false;
+    const bucket: Bucket = {
+      ...inner,
+      put: async (key, ...rest) => {
+        if (isFull) throw new BucketError("full", key, "ENOSPC");
+        return await inner.put(key, ...rest);
+      },
+    };
+    const { ask, outcome, text } = openServer({}, { buckets: new Map([["metrics", bucket]]) });
+    await ask("PUT", "/metrics/a", { body: "old" });
+    isFull = true;
+    expect(await outcome(ask("PUT", "/metrics/a", { body: "new" }))).toBe("507 InsufficientStorage");
+    expect(await text(await ask("GET", "/metrics/a"))).toBe("old");
+    isFull = false;
+    expect(await outcome(ask("PUT", "/metrics/a", { body: "new" }))).toBe("200");
+  });
+
   it("leaves nothing of a body that breaks off", async () => {
     const { ask, bucket, workspace } = openServer();
     async function* broken(kind: HttpError["kind"]) {
