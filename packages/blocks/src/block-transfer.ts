@@ -23,7 +23,8 @@ export interface BlockUpload {
 
 /**
  * Uploads what is not there yet by size: chunks, index, then meta.json with the list of files. Can be repeated after any
- * failure. At the end the bucket is looked at: the failure is "unavailable" if someone deleted files meanwhile.
+ * failure. At the end the bucket is looked at: the failure is "unavailable" if someone deleted files meanwhile, or may do so
+ * since the block is marked for deletion.
  */
 export async function uploadBlock({
   files,
@@ -55,6 +56,9 @@ export async function uploadBlock({
     if (lost !== undefined) {
       if (lost.path !== "meta.json") await bucket.delete(`${ulid}/meta.json`, signal);
       return fail({ kind: "unavailable", block: ulid, cause: new Error(`${lost.path} was deleted during the upload`) });
+    }
+    if (present.has(blockMarkFiles.deletion)) {
+      return fail({ kind: "unavailable", block: ulid, cause: new Error("the block is marked for deletion") });
     }
     return ok(meta);
   } catch (error) {

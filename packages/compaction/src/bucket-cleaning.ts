@@ -43,21 +43,22 @@ export class BucketCleaning {
   }
 
   /**
-   * Marks a block; a mark that is there already stays as it is, since its time counts. `cause` is one word for the metric.
-   * Throws BucketError.
+   * Marks a block, and says whether this was the first mark: one that is there already stays as it is, since its time
+   * counts. `cause` is one word for the metric. Throws BucketError.
    */
-  async mark(mark: Omit<BlockMark, "timeMs">, cause: string, signal: AbortSignal): Promise<void> {
+  async mark(mark: Omit<BlockMark, "timeMs">, cause: string, signal: AbortSignal): Promise<boolean> {
     const { kind, ulid, details } = mark;
     const key = keyOf(ulid, kind);
     try {
       const bytes = formatBlockMark({ ...mark, timeMs: this.#ports.clock.wallMs() });
       await this.#bucket.put(key, bytes, { ifAbsent: true, signal });
     } catch (error) {
-      if (error instanceof BucketError && error.kind === "precondition") return;
+      if (error instanceof BucketError && error.kind === "precondition") return false;
       throw error;
     }
     this.#metrics.blocksMarked.add(1, blockMarkFiles[kind], cause);
     this.#ports.observations.log("info", "A block is marked.", { ulid, mark: kind, details });
+    return true;
   }
 
   /** Whether times may be trusted: a clock that is behind that of the producers may be wrong in other ways too. */
@@ -94,7 +95,7 @@ export class BucketCleaning {
     }
     const oldestMs = this.#ports.clock.wallMs() - this.#options.partialUploadAgeMs;
     for (const { ulid, keys, deletionMark } of listing.partial.values()) {
-      if (deletionMark !== undefined || ulidTimeMs(ulid) > oldestMs) continue;
+      if (ulidTimeMs(ulid) > oldestMs || (deletionMark !== undefined && this.#isDue(deletionMark.timeMs))) continue;
       await attempt(ulid, () => this.#deletePartial(ulid, keys, oldestMs, signal));
     }
     return failures;
@@ -128,10 +129,29 @@ export class BucketCleaning {
   async #deletePartial(ulid: string, keys: readonly string[], oldestMs: number, signal: AbortSignal): Promise<void> {
     // An old name is no proof: a slow upload may have added a file just now.
     for (const key of keys) {
+      if (key === keyOf(ulid, "deletion")) continue;
       if ((await this.#bucket.attributes(key, signal)).modifiedMs > oldestMs) return;
+    }
+    // All that was missing may have been meta.json, and may come now. An upload looks for a mark after it has put meta.json,
+    // and here meta.json is looked for after the mark: one of the two sees the other.
+    const mark = { kind: "deletion", ulid, details: "an upload that broke off", reason: "" } as const;
+    const isOurs = await this.mark(mark, "partial", signal);
+    if (await this.#hasMeta(ulid, signal)) {
+      if (isOurs) await this.#bucket.delete(keyOf(ulid, "deletion"), signal);
+      return;
     }
     this.#metrics.partialUploadsDeleted.add(1);
     await deleteBlock(this.#bucket, ulid, signal);
+  }
+
+  async #hasMeta(ulid: string, signal: AbortSignal): Promise<boolean> {
+    try {
+      await this.#bucket.attributes(`${ulid}/meta.json`, signal);
+      return true;
+    } catch (error) {
+      if (error instanceof BucketError && error.kind === "not-found") return false;
+      throw error;
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-import { formatBlockMark, ulidTimeMs, type BlockMarkKind } from "@pleiad/blocks";
+import { downloadBlock, formatBlockMark, ulidTimeMs, uploadBlock, type BlockMarkKind } from "@pleiad/blocks";
 import { BucketError, FileError, type Bucket, type Observations } from "@pleiad/ports";
 import { manualClock, memoryBucket, memoryFiles, type MemoryBucket } from "@pleiad/ports/testing";
 import { describe, expect, it } from "vitest";
@@ -62,6 +62,21 @@ async function putBlocks(bucket: Bucket, toHours: number, more: Partial<TestBloc
     const to = from + lengthHours;
     await putBlock(bucket, { from, to, labels: external, series: steadySeries(names, from, to), ...more });
   }
+}
+
+/** The bucket with something done before each operation. */
+function interrupted(bucket: Bucket, before: () => Promise<void>): Bucket {
+  return {
+    name: bucket.name,
+    put: async (...asked) => (await before(), await bucket.put(...asked)),
+    get: async (...asked) => (await before(), await bucket.get(...asked)),
+    attributes: async (...asked) => (await before(), await bucket.attributes(...asked)),
+    delete: async (...asked) => (await before(), await bucket.delete(...asked)),
+    async *list(...asked) {
+      await before();
+      yield* bucket.list(...asked);
+    },
+  };
 }
 
 function putMark(bucket: MemoryBucket, kind: BlockMarkKind, ulid: string, timeMs: number) {
@@ -489,6 +504,40 @@ describe("uploads that broke off", () => {
     await bucket.put(`${ulid}/chunks/000002`, new Uint8Array(1));
     await pass();
     expect(bucket.objects.size).toBe(3);
+  });
+
+  it("and go on at any moment of their removal end well only if the block stays", async () => {
+    let outcomes = "";
+    for (let at = 1; ; at++) {
+      const { bucket, pass, clock, signal } = world(2);
+      await putBlocks(bucket, 2);
+      const local = memoryFiles();
+      await local.makeDirectory("/data");
+      const [[ulid = "", meta] = []] = await listBlocks(bucket);
+      if (meta === undefined) throw new Error("there is a block");
+      await downloadBlock({ bucket, meta, files: local, directory: "/data", signal });
+      bucket.objects.delete(`${ulid}/meta.json`);
+      await clock.advance(49 * hourMs);
+      const upload = () => uploadBlock({ files: local, path: `/data/${ulid}`, bucket, signal });
+      let operations = 0;
+      let result: Awaited<ReturnType<typeof upload>> | undefined;
+      const before = async () => {
+        if (++operations === at) result = await upload();
+      };
+      await pass({}, interrupted(bucket, before));
+      if (result === undefined) break;
+      outcomes += result.ok ? "ok " : "failed ";
+      if (!result.ok) continue;
+      await clock.advance(49 * hourMs);
+      await pass();
+      expect(
+        [...bucket.objects.keys()].map((key) => key.slice(ulid.length + 1)),
+        `operation ${at}`,
+      ).toEqual(expect.arrayContaining(["chunks/000001", "index", "meta.json"]));
+      expect(bucket.objects.has(`${ulid}/deletion-mark.json`)).toBe(false);
+    }
+    expect(outcomes).toContain("ok ");
+    expect(outcomes).toContain("failed ");
   });
 
   it("that were deletions are ended when those are due", async () => {

@@ -122,6 +122,27 @@ describe("a shipper", () => {
     });
   }
 
+  it("does not rely on a block that is marked for deletion, unless it knows of an upload that ended well", async () => {
+    const { ports, ulids } = await threeBlocks();
+    const bucket = memoryBucket();
+    await createShipper(bucket, options, ports).sync(signal);
+    const [ulid = ""] = ulids;
+    await bucket.put(`${ulid}/deletion-mark.json`, new TextEncoder().encode("{}"));
+    const knowing = createShipper(bucket, options, ports);
+    expect((await knowing.sync(signal)).pending).toBe(0);
+    expect(knowing.isUploaded(ulid)).toBe(true);
+    const unknowing = createShipper(bucket, options, await fresh(ports));
+    expect(await unknowing.sync(signal)).toMatchObject({
+      uploaded: ulids.slice(1),
+      pending: 1,
+      failure: expect.stringContaining("marked for deletion"),
+    });
+    expect(unknowing.isUploaded(ulid)).toBe(false);
+    for (const key of await keysOf(bucket)) if (key.startsWith(ulid)) await bucket.delete(key);
+    expect(await unknowing.sync(signal)).toEqual({ uploaded: [ulid], pending: 0, failure: undefined });
+    expect(unknowing.isUploaded(ulid)).toBe(true);
+  });
+
   it("stops at a bucket that is down, but not at a damaged block", async () => {
     const { ports, ulids } = await threeBlocks();
     ports.files.contents.set(`/data/${ulids[0]}/meta.json`, new TextEncoder().encode("{"));

@@ -3,6 +3,7 @@
  * bucket is kept in thanos.shipper.json; where that is lost the bucket itself is asked.
  */
 import {
+  blockMarkFiles,
   defaultVerify,
   directoryBlockBytes,
   formatBlockFailure,
@@ -194,7 +195,11 @@ class FolderShipper implements Shipper {
     const { ulid } = meta;
     try {
       // An earlier process may have got so far, and no further.
-      if (await this.#isInBucket(ulid, signal)) return undefined;
+      if (await this.#isInBucket(`${ulid}/meta.json`, signal)) {
+        // It may be gone soon, and counts as uploaded when the mark is taken back, or when it is uploaded anew.
+        if (!(await this.#isInBucket(`${ulid}/${blockMarkFiles.deletion}`, signal))) return undefined;
+        return { kind: "unavailable", block: ulid, cause: new Error("in the bucket it is marked for deletion") };
+      }
     } catch (error) {
       if (signal.aborted) return { kind: "canceled", block: ulid };
       if (!(error instanceof BucketError)) throw error;
@@ -225,9 +230,9 @@ class FolderShipper implements Shipper {
     return undefined;
   }
 
-  async #isInBucket(ulid: string, signal: AbortSignal): Promise<boolean> {
+  async #isInBucket(key: string, signal: AbortSignal): Promise<boolean> {
     try {
-      await this.#bucket.attributes(`${ulid}/meta.json`, signal);
+      await this.#bucket.attributes(key, signal);
       return true;
     } catch (error) {
       if (error instanceof BucketError && error.kind === "not-found") return false;
