@@ -197,6 +197,22 @@ describe("a shipper", () => {
     });
   });
 
+  it("takes a block for uploaded only once meta.json is there", async () => {
+    const { ports, ulids } = await threeBlocks();
+    const inner = memoryBucket();
+    const told: boolean[] = [];
+    const bucket: Bucket = {
+      ...inner,
+      put: async (key, ...rest) => {
+        told.push(shipper.isUploaded(key.slice(0, key.indexOf("/"))));
+        return await inner.put(key, ...rest);
+      },
+    };
+    const shipper = createShipper(bucket, options, ports);
+    expect((await shipper.sync(signal)).uploaded).toEqual(ulids);
+    expect(told).toEqual(Array.from({ length: 9 }, () => false));
+  });
+
   it("takes compacted blocks only when told to", async () => {
     const { ports, ulids } = await threeBlocks();
     const path = `/data/${ulids[1]}/meta.json`;

@@ -13,7 +13,15 @@ import {
   type BlockMeta,
 } from "@pleiad/blocks";
 import { labelsToRecord, type Labels } from "@pleiad/model";
-import { BucketError, FileError, type Bucket, type Counter, type Gauge, type Ports } from "@pleiad/ports";
+import {
+  BucketError,
+  FileError,
+  type Bucket,
+  type BucketErrorKind,
+  type Counter,
+  type Gauge,
+  type Ports,
+} from "@pleiad/ports";
 import { listFolder, readBlockMeta } from "./data-folder.ts";
 import { formatShipperMeta, parseShipperMeta, shipperMetaName } from "./shipper-meta.ts";
 
@@ -274,10 +282,17 @@ class FolderShipper implements Shipper {
   }
 }
 
+const downKinds: ReadonlySet<BucketErrorKind> = new Set([
+  "unavailable",
+  "full",
+  "timeout",
+  "throttled",
+  "access-denied",
+]);
+
 function isBucketDown(failure: BlockFailure): boolean {
   if (failure.kind !== "unavailable" || !(failure.cause instanceof BucketError)) return false;
-  const { kind } = failure.cause;
-  return kind === "unavailable" || kind === "timeout" || kind === "throttled" || kind === "access-denied";
+  return downKinds.has(failure.cause.kind);
 }
 
 /** Thanos's metrics of its shipper, and two of what waits. */
