@@ -235,6 +235,16 @@ export function runFileSystemAcceptance(name: string, open: () => Promise<FileSy
       });
     });
 
+    it("rename replaces a directory only if it is empty", async () => {
+      for (const name of ["block", "empty", "full"]) await files.makeDirectory(at(name));
+      for (const name of ["block", "full"]) await files.writeFileAtomic(at(`${name}/index`), bytes(name));
+      await expect(files.rename(at("block"), at("full"))).rejects.toMatchObject({ code: "ENOTEMPTY" });
+      await files.rename(at("block"), at("empty"));
+      expect(text(await files.readFile(at("empty/index")))).toBe("block");
+      expect(text(await files.readFile(at("full/index")))).toBe("full");
+      expect(await files.exists(at("block"))).toBe(false);
+    });
+
     it("rename replaces a file", async () => {
       await write("a", "new");
       await write("b", "old");

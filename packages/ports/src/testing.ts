@@ -224,6 +224,9 @@ export function memoryFiles(clock?: Pick<Clock, "wallMs">): MemoryFileSystem {
       if (!directories.has(from)) contentOf("rename", from);
       if (!directories.has(parentOf(to))) throw missing("rename", from);
       if (directories.has(to) && !directories.has(from)) throw new FileError("EISDIR", "rename", from);
+      if (from !== to && directories.has(to) && (await list(to)).length > 0) {
+        throw new FileError("ENOTEMPTY", "rename", from);
+      }
       mutate("rename", from);
       if (directories.has(from)) {
         for (const path of [...directories]) {
