@@ -156,7 +156,7 @@ export async function startQuerier(
     async stop(graceMs) {
       stopping = true;
       await Promise.all([http.value.close(graceMs), rpc.value.close(graceMs)]);
-      await fanout.stop();
+      await Promise.all([fanout.stop(), engine.close()]);
     },
   });
 }
