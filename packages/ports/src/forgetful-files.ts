@@ -2,8 +2,8 @@
  * Files on a disk that forgets what was not synced when the power goes: for tests of what is promised to outlive that.
  *
  * Bytes are kept that a datasync came after; names (made, changed, removed) whose directory was synced. Of the rest any part
- * may be there: each change of a name by itself, of a file's end any length, the last of it perhaps as zeros. Directories that
- * are made are there at once.
+ * may be there: each change of a name by itself, though sometimes all that come are lost and all that go are gone, or the
+ * other way round; of a file's end any length, the last of it perhaps as zeros. Directories that are made are there at once.
  */
 import type { File, FileSystem } from "./file-system.ts";
 import type { Random } from "./random.ts";
@@ -109,7 +109,10 @@ export function forgetfulFiles(inner: FileSystem): ForgetfulFileSystem {
     },
     surviveIn: async (files, random) => {
       const found = new Map<string, Body>();
-      for (const one of log) if (one.isSynced || random.float() < 0.5) apply(one.change, found);
+      const [comes = 0, goes = 0] = [0, 1].map(() => random.int(3) / 2);
+      for (const { change: one, isSynced } of log) {
+        if (isSynced || random.float() < (one.kind === "remove" ? goes : comes)) apply(one, found);
+      }
       for (const path of directories) if (await inner.exists(path)) await files.makeDirectory(path);
       for (const [path, body] of found) {
         await files.makeDirectory(parentOf(path));

@@ -9,7 +9,7 @@ import {
   plainSelect,
   type SeriesSource,
 } from "@pleiad/model";
-import { FileError, seededRandom, type File, type FileSystem } from "@pleiad/ports";
+import { BucketError, FileError, seededRandom, type Bucket, type File, type FileSystem } from "@pleiad/ports";
 import {
   forgetfulFiles,
   manualClock,
@@ -48,7 +48,7 @@ interface Told {
 }
 
 /** Commits, now and then out of order; cuts, uploads, retention; a restart. It goes on whatever fails, as a role would. */
-async function run(ports: TsdbPorts, bucket: MemoryBucket, told: Told): Promise<void> {
+async function run(ports: TsdbPorts, bucket: Bucket, told: Told): Promise<void> {
   for (const [fromMs, toMs] of [
     [0, 3500],
     [3500, lastMs],
@@ -260,12 +260,14 @@ describe("a data folder", () => {
       const files = forgetfulFiles(memoryFiles());
       const told = nothingTold();
       const bucket = memoryBucket();
+      // Nothing is in the bucket, where it would be safe.
+      const down = async (key: string) => await Promise.reject(new BucketError("unavailable", key, "down"));
       await run(
         portsOver(
           faultyFiles(files, (n) => (n < at ? "works" : n === at ? "torn" : "fails")),
           1,
         ),
-        bucket,
+        { ...bucket, put: down },
         told,
       );
       const found = memoryFiles();
@@ -274,7 +276,7 @@ describe("a data folder", () => {
         faultyFiles(found, () => "works"),
         2,
       );
-      expect(await faultsOf(again, bucket, told), `operation ${at}`).toEqual([]);
+      expect(await faultsOf(again, bucket, told), `power lost at operation ${at}`).toEqual([]);
     }
   });
 });
