@@ -25,7 +25,7 @@ const compactorPauseMs = 20_000;
 /** Many gateways share a machine. A block that is marked is passed over well before it goes. */
 const twinGateway = {
   ignoreDeletionMarksDelayMs: 6 * 60_000,
-  cacheBytesMax: 32 * 2 ** 20,
+  cacheBytesMax: 64 * 2 ** 20,
   tableBytesMax: 32 * 2 ** 20,
 };
 

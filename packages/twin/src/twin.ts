@@ -92,7 +92,8 @@ export async function startTwin(options: TwinOptions, signal: AbortSignal): Prom
   ]);
   const history = (): ConsoleHistory | undefined => {
     if (plan.twin.history === undefined) return undefined;
-    const counts = [...historyBlocks.values()];
+    // What is missing is known when each process has looked.
+    const counts = historyBlocks.size < plan.twin.history.processes.length ? [] : [...historyBlocks.values()];
     return {
       spanMs: plan.twin.history.spanMs,
       blocksDone: counts.reduce((sum, { done }) => sum + done, 0),
