@@ -77,7 +77,7 @@ async function wholeHistory(twin: RunningTwin): Promise<number> {
     const response = await fetch(`${twin.consoleUrl}/console/state`);
     const state = (await response.json()) as { nodes: { roles: { activity?: string }[] }[] };
     const activities = state.nodes.flatMap(({ roles }) => roles.flatMap(({ activity }) => activity ?? []));
-    return activities.length === 0 || activities.every((text) => text === "nothing to do") ? true : undefined;
+    return activities.every((text) => text === "nothing to do") ? true : undefined;
   });
   process.stdout.write(`compacted after ${((performance.now() - startedMs) / 1000).toFixed(0)} s\n`);
   return span.value;
