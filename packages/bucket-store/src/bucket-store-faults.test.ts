@@ -129,6 +129,16 @@ describe("bytes that are damaged", () => {
   });
 });
 
+it("a full disk keeps no index headers, and no answer back", async () => {
+  const { bucket, blocks } = await twoBlocks();
+  const { store, ports } = await openStore(bucket);
+  ports.files.failFrom(1, "ENOSPC");
+  expect(await ask(store)).toEqual({ lines: linesOf(blocks), failure: undefined, warnings: [] });
+  expect(ports.files.contents.size).toBe(0);
+  ports.files.heal();
+  expect(await ask(store)).toMatchObject({ lines: linesOf(blocks), warnings: [] });
+});
+
 describe("a block that goes while it is read", () => {
   const untilSeen = async (bucket: InterceptedBucket, part: string, act: () => Promise<void>) => {
     let isDone = false;
