@@ -23,6 +23,7 @@ import {
 } from "@pleiad/head";
 import { fail, formatLabels, ok, unreachable, type Labels, type Result } from "@pleiad/model";
 import { withDeadline, type Ports } from "@pleiad/ports";
+import { createLiveSeries } from "./live-series.ts";
 import { fetchPage, type FetchedPage } from "./page-fetch.ts";
 import { reportLabels, reportMetrics, reportSamples, type ScrapeReport } from "./report-series.ts";
 import { alignToGrid, gridOffsetMs, nextGridMs } from "./scrape-grid.ts";
@@ -146,8 +147,8 @@ function createScraper(
   const honorTimestamps = target.honorTimestamps ?? true;
   const metrics = scrapeMetrics(observations);
   const cache = createSeriesCache<SeriesRef>();
-  /** Series of the last stored page that must be marked stale once they are gone. */
-  let live = new Set<SeriesRef>();
+  /** Series that must be marked stale once they are gone. */
+  const live = createLiveSeries();
   let status: TargetStatus = {
     target,
     labels: ofTarget,
@@ -171,17 +172,17 @@ function createScraper(
     if (stopSignal.aborted && !fetched.ok) return;
 
     const counts: PageCounts = { samples: 0, stored: 0, seriesAdded: 0 };
-    const seen = new Set<SeriesRef>();
+    live.begin();
     let appender = head.appender();
     const appended = fetched.ok
-      ? appendPage(appender, fetched.value, timestampMs, counts, seen)
+      ? appendPage(appender, fetched.value, timestampMs, counts)
       : fail<ScrapeFailure>({ reason: fetched.failure.kind, message: fetched.failure.message });
     if (!appended.ok) {
       appender.rollback();
       appender = head.appender();
-      seen.clear();
+      live.unsee();
     }
-    for (const ref of live) if (!seen.has(ref)) appender.appendStale(ref, timestampMs);
+    for (const ref of live.gone()) appender.appendStale(ref, timestampMs);
     const durationMs = clock.monotonicMs() - startedMs;
     appendReport(appender, timestampMs, {
       up: appended.ok,
@@ -193,7 +194,8 @@ function createScraper(
     const committed = await appender.commit();
     if (appended.ok && committed.ok) cache.commit();
     else cache.rollback();
-    if (committed.ok) live = seen;
+    if (committed.ok) live.commit();
+    else live.rollback();
 
     const failure: ScrapeFailure | undefined = !appended.ok
       ? appended.failure
@@ -209,7 +211,6 @@ function createScraper(
     page: FetchedPage,
     timestampMs: number,
     counts: PageCounts,
-    seen: Set<SeriesRef>,
   ): Result<undefined, ScrapeFailure> {
     let refusal: ScrapeFailure | undefined;
     const seriesOf = (bytes: Uint8Array, start: number, end: number, type: MetricType): SeriesRef | undefined => {
@@ -258,7 +259,7 @@ function createScraper(
           sampled = { ref, timestampMs: sampleMs };
         } else countRefused(outcome);
         // A series with timestamps of its own ends when its own time does.
-        if (!hasOwn) seen.add(ref);
+        if (!hasOwn) live.see(ref);
       },
       exemplar: (bytes, labelsStart, labelsEnd, value, ownTimestampMs) => {
         if (sampled === undefined) return;
@@ -299,15 +300,17 @@ function createScraper(
   /** Gives every series of the last stored page a staleness marker, and the report's too. */
   async function markGone(timestampMs: number): Promise<void> {
     const appender = head.appender();
-    for (const ref of live) appender.appendStale(ref, timestampMs);
+    live.begin();
+    for (const ref of live.gone()) appender.appendStale(ref, timestampMs);
     for (const metric of reportMetrics) {
       const series = appender.series(reportLabels(metric, ofTarget));
       if (typeof series === "number") appender.appendStale(series, timestampMs);
     }
     // A series that another loop has written to since has a newer sample, and takes no marker.
     const committed = await appender.commit();
-    if (committed.ok) live = new Set();
+    if (committed.ok) live.commit();
     else {
+      live.rollback();
       const reason = formatHeadFailure(committed.failure);
       observations.log("warn", "Series of a target that is gone could not be marked.", { url: target.url, reason });
     }
