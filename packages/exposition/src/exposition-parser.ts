@@ -109,23 +109,27 @@ const nameClass = Uint8Array.from({ length: 256 }, (_, c) => {
   return c === 0x3a ? 4 : 0;
 });
 
-const textTypes: ReadonlyMap<string, MetricType> = new Map([
-  ["counter", "counter"],
-  ["gauge", "gauge"],
-  ["histogram", "histogram"],
-  ["summary", "summary"],
-  ["untyped", "unknown"],
-]);
+interface TypeText {
+  readonly text: string;
+  readonly type: MetricType;
+}
 
-const openMetricsTypes: ReadonlyMap<string, MetricType> = new Map([
-  ["counter", "counter"],
-  ["gauge", "gauge"],
-  ["histogram", "histogram"],
-  ["gaugehistogram", "gaugehistogram"],
-  ["summary", "summary"],
-  ["info", "info"],
-  ["stateset", "stateset"],
-  ["unknown", "unknown"],
+const asWritten = (types: readonly MetricType[]): TypeText[] => types.map((type) => ({ text: type, type }));
+
+const textTypes: readonly TypeText[] = [
+  ...asWritten(["counter", "gauge", "histogram", "summary"]),
+  { text: "untyped", type: "unknown" },
+];
+
+const openMetricsTypes: readonly TypeText[] = asWritten([
+  "counter",
+  "gauge",
+  "histogram",
+  "gaugehistogram",
+  "summary",
+  "info",
+  "stateset",
+  "unknown",
 ]);
 
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -360,9 +364,15 @@ class PageReader {
     const types = this.#openMetrics ? openMetricsTypes : textTypes;
     let end = lineEnd;
     while (!this.#openMetrics && end > start && isBlank(byteAt(this.#page, end - 1))) end--;
-    const type = types.get(utf8.decode(this.#page.subarray(start, Math.min(end, start + 32))));
-    if (type === undefined) return this.#fail(start, `a metric type (${[...types.keys()].join(", ")})`, "rest");
-    this.#type = type;
+    // Neither a view nor a text is made: a page may have as many families as samples.
+    let found: TypeText | undefined;
+    for (const one of types) {
+      if (one.text.length === end - start && startsWith(this.#page, start, one.text)) found = one;
+    }
+    if (found === undefined) {
+      return this.#fail(start, `a metric type (${types.map(({ text }) => text).join(", ")})`, "rest");
+    }
+    this.#type = found.type;
     this.#families++;
     return lineEnd;
   }
