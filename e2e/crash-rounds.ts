@@ -31,8 +31,8 @@ type CrashRole = "writer" | "compactor" | "store";
 const roundsPerWorld = 50;
 const worldsAtOnce = 2;
 /** A process is killed when it has told so many lines at the most: a writer two for each commit. */
-const writerLinesMax = 80;
-const compactorLinesMax = 400;
+const writerLinesMax = 60;
+const compactorLinesMax = 250;
 const storeKillRatio = 0.25;
 const delayMsMax = 8;
 
