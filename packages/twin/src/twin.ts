@@ -53,6 +53,8 @@ const clusterEntry = fileURLToPath(new URL("cluster-process.ts", import.meta.url
 const historyEntry = fileURLToPath(new URL("history-process.ts", import.meta.url));
 const nodeEntry = fileURLToPath(new URL("node-process.ts", import.meta.url));
 const answeringPollMs = 250;
+/** Stores that are still starting are worth a wait, one that never comes is not. */
+const warningsMsMax = 10_000;
 
 /** Starts the twin and waits until every cluster with a made-up target answers through both tiers. */
 export async function startTwin(options: TwinOptions, signal: AbortSignal): Promise<Result<Twin, string>> {
@@ -177,11 +179,16 @@ export async function startTwin(options: TwinOptions, signal: AbortSignal): Prom
       clock,
     );
     await Promise.race([Promise.all(supervised.map((one) => one.start())), rejectOnAbort(signal)]);
+    let allAnsweredMs: number | undefined;
     for (;;) {
       signal.throwIfAborted();
-      answering = await clustersAnswering(plan, apiUrls, ports.network, signal);
+      const found = await clustersAnswering(plan, apiUrls, ports.network, signal);
+      answering = found.clusters;
       report();
-      if (answering >= plan.clusters.length) break;
+      if (answering >= plan.clusters.length) {
+        allAnsweredMs ??= clock.monotonicMs();
+        if (!found.hasWarnings || clock.monotonicMs() - allAnsweredMs > warningsMsMax) break;
+      }
       await clock.sleep(answeringPollMs, signal);
     }
     // Only now: until here it would take the time of those who must start.
@@ -240,10 +247,11 @@ async function clustersAnswering(
   apiUrls: readonly string[],
   network: Network,
   signal: AbortSignal,
-): Promise<number> {
+): Promise<{ readonly clusters: number; readonly hasWarnings: boolean }> {
   const identity = clusterIdentity(plan);
   const answer = await queryVector(apiUrls, `count by (${identity.grouping}) (up)`, undefined, signal, network);
   // None may listen yet: all are asked again soon.
-  if (typeof answer === "string") return 0;
-  return answer.data.result.filter(({ metric }) => identity.nameOf(metric) !== undefined).length;
+  if (typeof answer === "string") return { clusters: 0, hasWarnings: true };
+  const clusters = answer.data.result.filter(({ metric }) => identity.nameOf(metric) !== undefined).length;
+  return { clusters, hasWarnings: (answer.warnings ?? []).length > 0 };
 }
