@@ -20,3 +20,5 @@ const started = await startObjectStore(
 if (!started.ok) throw new Error(started.failure.message);
 process.stdout.write(`open ${started.value.address}\n`);
 flushCompileCache();
+// The driver's end of it closes with the driver: a store writes nothing that would tell it so.
+process.stdin.resume().once("end", () => process.exit(0));
