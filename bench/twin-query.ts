@@ -49,8 +49,8 @@ export async function timeQuery(url: string, one: BenchQuery, runs: number, endS
   return {
     name: one.name,
     medianMs: times[times.length >> 1] as number,
-    leastMs: times[0] as number,
-    mostMs: times.at(-1) as number,
+    leastMs: Math.min(...times),
+    mostMs: Math.max(...times),
     series: result.length,
     points: result.reduce((sum, series) => sum + (series.values?.length ?? 1), 0),
     bytes: text.length,
