@@ -87,7 +87,8 @@ describe("the engine on threads", () => {
     await ask(engineOn(0), "sum(rate(x_total[5m]))");
     isDone = true;
     await others;
-    expect(turns).toBeGreaterThan(3);
+    // Without a rest in the query there is one turn at most: the one that finds it done.
+    expect(turns).toBeGreaterThan(1);
   });
 
   it("outlives its threads: a query may fail by name, the next one is answered", { timeout: 60_000 }, async () => {
