@@ -12,7 +12,9 @@ import {
 } from "./twin-under-test.ts";
 
 const complete = { a1: 60, a2: 60, a3: 60, bcd: 40 };
-const countByRegion = 'count by (region) (up{cluster_group!=""} == 1)';
+// Whether an answer is whole, not how its scrapes went: a process that was stopped, or starts on a busy machine, has
+// scrapes that time out, and says so by an `up` of 0.
+const countByRegion = 'count by (region) (up{cluster_group!=""})';
 
 describe("the seven-node fleet", () => {
   const folder = temporaryFolder();
@@ -26,9 +28,14 @@ describe("the seven-node fleet", () => {
     twin = await start();
   });
   afterAll(async () => {
-    await twin.end("SIGINT");
+    if (processLives(twin.pid)) await twin.end("SIGINT");
     folder.remove();
   });
+
+  /** Starts it again where the test before has ended it, whether that passed or not. */
+  const running = async () => {
+    if (!processLives(twin.pid)) twin = await start();
+  };
 
   const answerIsComplete = async () => {
     const answer = await twin.query(countByRegion);
@@ -38,7 +45,10 @@ describe("the seven-node fleet", () => {
   };
 
   it("counts every cluster of every region, through both global queriers", async () => {
-    await eventually("a complete count", 60_000, answerIsComplete);
+    await eventually("every cluster up", 60_000, async () => {
+      const answer = await twin.query('count(up{cluster_group!=""} == 1)');
+      return answer.data.result[0]?.value?.[1] === "220" ? true : undefined;
+    });
     for (const api of twin.apiUrls.keys()) {
       const answer = await twin.query(countByRegion, api);
       expect(valuesBy(answer, "region")).toEqual(complete);
@@ -67,8 +77,8 @@ describe("the seven-node fleet", () => {
     expect(valuesBy(answer, "region")).toEqual(complete);
   });
 
-  it("has the hours before that in the bucket, when its history is whole", { timeout: 300_000 }, async () => {
-    await eventually("the history", 240_000, async () =>
+  it("has the hours before that in the bucket, when its history is whole", { timeout: 600_000 }, async () => {
+    await eventually("the history", 400_000, async () =>
       /History +4h is whole/.test(twin.output()) ? true : undefined,
     );
     const answer = await eventually("the history in an answer", 200_000, async () => {
@@ -131,16 +141,16 @@ describe("the seven-node fleet", () => {
   });
 
   it("leaves no process behind when the supervisor is killed", async () => {
+    await eventually("every process there", 60_000, async () => (twin.processes().length >= 12 ? true : undefined));
     const family = processesOf(twin.pid);
     await twin.end("SIGKILL");
-    const gone = await eventually("every process gone", 10_000, async () =>
-      family.some(({ pid }) => processLives(pid)) ? undefined : family.length,
+    await eventually("every process gone", 60_000, async () =>
+      family.some(({ pid }) => processLives(pid)) ? undefined : true,
     );
-    expect(gone).toBeGreaterThanOrEqual(12);
-    twin = await start();
   });
 
   it("loses no sample that could be read when every process is killed at once", async () => {
+    await running();
     await eventually("a complete count", 60_000, answerIsComplete);
     const question = '{__name__=~"up|scrape_samples_scraped|node_load1",cluster=~"cluster-(007|077|177|217)"}[5m]';
     const before = samplesOf(await twin.query(question));
@@ -149,7 +159,7 @@ describe("the seven-node fleet", () => {
     // The supervisor last, so that none of the others is told to end in order.
     for (const { pid } of family) if (pid !== twin.pid) process.kill(pid, "SIGKILL");
     await twin.end("SIGKILL");
-    await eventually("every process gone", 10_000, async () =>
+    await eventually("every process gone", 60_000, async () =>
       family.some(({ pid }) => processLives(pid)) ? undefined : true,
     );
     twin = await start();
@@ -159,6 +169,7 @@ describe("the seven-node fleet", () => {
   });
 
   it("stops on Ctrl-C with nothing left behind", async () => {
+    await running();
     const family = processesOf(twin.pid);
     const ended = await twin.end("SIGINT");
     expect(ended.code).toBe(0);
