@@ -1,4 +1,5 @@
 /** The index of one block, open for questions: which series match, and what they are. */
+import { ByteReader } from "@pleiad/chunks";
 import {
   compileMatcher,
   isSortedLabels,
@@ -13,7 +14,6 @@ import {
 } from "@pleiad/model";
 import { BlockReadError } from "./block-failure.ts";
 import type { BlockWatch } from "./block-watch.ts";
-import { ByteReader } from "./byte-reader.ts";
 import type { DecodedCache } from "./decoded-cache.ts";
 import { windowsBetween, type FileWindows, type WindowedFile } from "./file-windows.ts";
 import { readIndexSection, seriesAlignment, type IndexLayout, type IndexTables } from "./index-layout.ts";

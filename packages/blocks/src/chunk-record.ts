@@ -1,7 +1,6 @@
 /** One chunk as it lies in a segment file. Byte layout: docs/format/block.md. */
-import { aggregateEncoding, chunkSampleCount, crc32c, parseAggregateChunk } from "@pleiad/chunks";
+import { aggregateEncoding, ByteReader, chunkSampleCount, crc32c, parseAggregateChunk } from "@pleiad/chunks";
 import type { ChunkEncoding, SourceChunk } from "@pleiad/model";
-import { ByteReader } from "./byte-reader.ts";
 
 export const segmentMagic = 0x85bd40dd;
 export const segmentVersion = 1;

@@ -1,6 +1,6 @@
 /** A file that is written from front to back, in large pieces. */
+import { ByteWriter } from "@pleiad/chunks";
 import type { File, FileSystem } from "@pleiad/ports";
-import { ByteWriter } from "./byte-writer.ts";
 
 const pieceBytes = 1024 * 1024;
 

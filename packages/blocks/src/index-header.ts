@@ -2,12 +2,10 @@
  * Thanos's index-header: those parts of an index in a bucket that every question needs, in a local file, so that opening a
  * block reads nothing of its index. Byte layout: docs/format/index-header.md.
  */
-import { crc32c } from "@pleiad/chunks";
+import { ByteReader, ByteWriter, crc32c } from "@pleiad/chunks";
 import { fail, ok, type Result } from "@pleiad/model";
 import type { BlockBytes } from "./block-bytes.ts";
 import { BlockReadError, blockFailureOf, type BlockFailure } from "./block-failure.ts";
-import { ByteReader } from "./byte-reader.ts";
-import { ByteWriter } from "./byte-writer.ts";
 import {
   checkIndexHeader,
   indexHeaderBytes,

@@ -1,6 +1,5 @@
 /** Where the parts of an index file lie. Byte layout: docs/format/block.md. */
-import { crc32c } from "@pleiad/chunks";
-import { ByteReader } from "./byte-reader.ts";
+import { ByteReader, crc32c } from "@pleiad/chunks";
 import { BlockReadError } from "./block-failure.ts";
 import type { FileWindows, WindowedFile } from "./file-windows.ts";
 

@@ -1,7 +1,6 @@
 /** Writes an index file. Byte layout: docs/format/block.md. */
-import { crc32c } from "@pleiad/chunks";
+import { ByteWriter, crc32c } from "@pleiad/chunks";
 import { compareText, type Labels } from "@pleiad/model";
-import { ByteWriter } from "./byte-writer.ts";
 import type { FileSink } from "./file-sink.ts";
 import { indexMagic, indexVersion, seriesAlignment } from "./index-layout.ts";
 import { chunkFields } from "./stored-series.ts";

@@ -1,6 +1,6 @@
 /** Which label values an index has, and where their postings lie. */
+import { ByteReader } from "@pleiad/chunks";
 import { compareText } from "@pleiad/model";
-import { ByteReader } from "./byte-reader.ts";
 import { BlockReadError } from "./block-failure.ts";
 import type { FileWindows, WindowedFile } from "./file-windows.ts";
 import type { IndexLayout, IndexSection } from "./index-layout.ts";

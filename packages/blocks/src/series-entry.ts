@@ -1,6 +1,5 @@
 /** The entry of one series in an index. Byte layout: docs/format/block.md. */
-import { crc32c } from "@pleiad/chunks";
-import { ByteReader } from "./byte-reader.ts";
+import { ByteReader, crc32c } from "@pleiad/chunks";
 
 /** An entry with its texts still as symbols. One object serves entry after entry. */
 export interface SeriesEntry {

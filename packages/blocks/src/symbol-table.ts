@@ -1,6 +1,6 @@
 /** The symbols of an index: all of them in memory, or, where they are too many, every 32nd by its place. */
+import { ByteReader } from "@pleiad/chunks";
 import { compareText } from "@pleiad/model";
-import { ByteReader } from "./byte-reader.ts";
 import { BlockReadError } from "./block-failure.ts";
 import type { FileWindows, WindowedFile } from "./file-windows.ts";
 import type { IndexSection } from "./index-layout.ts";

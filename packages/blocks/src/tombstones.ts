@@ -1,7 +1,5 @@
 /** Which samples of a block count as deleted. Byte layout: docs/format/block.md. */
-import { crc32c } from "@pleiad/chunks";
-import { ByteReader } from "./byte-reader.ts";
-import { ByteWriter } from "./byte-writer.ts";
+import { ByteReader, ByteWriter, crc32c } from "@pleiad/chunks";
 import { BlockReadError } from "./block-failure.ts";
 
 /** A span of deleted time, both ends inclusive. */

@@ -1,5 +1,6 @@
 /** Whether a block is what its format promises: everything is read and compared, and what is wrong is told to people. */
 import {
+  ByteReader,
   createHistogramColumns,
   createSampleColumns,
   decodeChunk,
@@ -22,7 +23,6 @@ import { blockFailureOf, formatBlockFailure, type BlockFailure } from "./block-f
 import type { BlockMeta, BlockStats } from "./block-meta.ts";
 import type { BlockChunk } from "./block-writer.ts";
 import { openBlockParts, type OpenBlock } from "./block.ts";
-import { ByteReader } from "./byte-reader.ts";
 import { segmentHeaderBytes, segmentMagic, segmentVersion } from "./chunk-record.ts";
 import { segmentName } from "./chunk-segments.ts";
 import type { Postings } from "./postings.ts";

@@ -1,4 +1,6 @@
 export { aggregateEncoding, aggregates, encodeAggregateChunk, parseAggregateChunk } from "./aggregate-chunk.ts";
+export { ByteReader } from "./byte-reader.ts";
+export { ByteWriter } from "./byte-writer.ts";
 export { formatChunkFailure, type ChunkFailure } from "./chunk-failure.ts";
 export { chunkSampleCount, decodeChunk, decodeHistogramChunk } from "./chunk.ts";
 export { CounterJoin } from "./counter-join.ts";

@@ -3,9 +3,14 @@
  * exemplars that are kept.
  * Closed chunks lie in files of their own and must be durable before the segments go.
  */
-import { createHistogramColumns, createSampleColumns, decodeChunk, decodeHistogramChunk } from "@pleiad/chunks";
+import {
+  ByteWriter,
+  createHistogramColumns,
+  createSampleColumns,
+  decodeChunk,
+  decodeHistogramChunk,
+} from "@pleiad/chunks";
 import type { Clock, FileSystem } from "@pleiad/ports";
-import { ByteWriter } from "./byte-writer.ts";
 import type { ExemplarRing } from "./exemplar-ring.ts";
 import type { HeadMemory } from "./head-memory.ts";
 import { isOpenHistogram } from "./memory-series.ts";

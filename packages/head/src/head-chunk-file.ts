@@ -1,7 +1,6 @@
 /** Files of closed chunks, as they lie in `chunks_head`. Byte layout: docs/format/head-chunks.md. */
-import { crc32c } from "@pleiad/chunks";
+import { ByteReader, crc32c } from "@pleiad/chunks";
 import type { ChunkEncoding } from "@pleiad/model";
-import { ByteReader } from "./byte-reader.ts";
 import type { TimedChunk } from "./chunk-clip.ts";
 
 /** A chunk that takes no more samples. Its bytes lie in the image of its file, which lives while a chunk of it does. */

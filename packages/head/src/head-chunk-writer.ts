@@ -2,11 +2,10 @@
  * Writes closed chunks to files. A chunk is laid out once, in the bytes of its file: memory serves readers from there,
  * and `flush` sends the same bytes to disk. Chunks are not added while a flush is under way.
  */
-import { crc32c } from "@pleiad/chunks";
+import { ByteWriter, crc32c } from "@pleiad/chunks";
 import { xorEncoding, type ChunkEncoding } from "@pleiad/model";
 import type { FileSystem } from "@pleiad/ports";
 import { AppendFile } from "./append-file.ts";
-import { ByteWriter } from "./byte-writer.ts";
 import type { TimedChunk } from "./chunk-clip.ts";
 import {
   chunkRecordBytesMax,

@@ -1,5 +1,12 @@
 /** Native histograms in records of the log, and which ones a head takes. Byte layout: docs/format/write-ahead-log.md. */
-import { histogramCountMax, isKnownSchema, isStaleHistogram, staleHistogram } from "@pleiad/chunks";
+import {
+  histogramCountMax,
+  isKnownSchema,
+  isStaleHistogram,
+  staleHistogram,
+  type ByteReader,
+  type ByteWriter,
+} from "@pleiad/chunks";
 import {
   customBoundsSchema,
   staleHigh,
@@ -8,8 +15,6 @@ import {
   type CounterResetHint,
   type FloatHistogram,
 } from "@pleiad/model";
-import type { ByteReader } from "./byte-reader.ts";
-import type { ByteWriter } from "./byte-writer.ts";
 
 /** What counts of a histogram are: whole numbers, or any. */
 export type HistogramKind = "integer" | "float";

@@ -1,10 +1,15 @@
-import { createHistogramColumns, decodeHistogramChunk, isStaleHistogram, staleHistogram } from "@pleiad/chunks";
+import {
+  ByteReader,
+  ByteWriter,
+  createHistogramColumns,
+  decodeHistogramChunk,
+  isStaleHistogram,
+  staleHistogram,
+} from "@pleiad/chunks";
 import { collectSeries, histogramsEqual, plainSelect, type FloatHistogram } from "@pleiad/model";
 import { testPorts } from "@pleiad/ports/testing";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ByteReader } from "./byte-reader.ts";
-import { ByteWriter } from "./byte-writer.ts";
 import { appendAll, named, openTestHead } from "./head.fixtures.ts";
 import type { Head } from "./head.ts";
 import { histogramFault, readHistogram, writeHistogram, type HistogramKind } from "./histogram-record.ts";

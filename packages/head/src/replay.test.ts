@@ -1,9 +1,8 @@
+import { ByteReader, ByteWriter } from "@pleiad/chunks";
 import { zstdCompressSync } from "node:zlib";
 import { testPorts } from "@pleiad/ports/testing";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ByteReader } from "./byte-reader.ts";
-import { ByteWriter } from "./byte-writer.ts";
 import { appendAll, dump, named, openTestHead, startMs } from "./head.fixtures.ts";
 import { framedBytes, frameRecord, pageBytes, SegmentReader } from "./wal-segment.ts";
 

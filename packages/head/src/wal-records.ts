@@ -1,8 +1,6 @@
 /** Records of the write-ahead log: which series there are, their samples and exemplars. */
-import { timestampMsMax } from "@pleiad/chunks";
+import { ByteReader, timestampMsMax, type ByteWriter } from "@pleiad/chunks";
 import { customBoundsSchema, type FloatHistogram } from "@pleiad/model";
-import { ByteReader } from "./byte-reader.ts";
-import type { ByteWriter } from "./byte-writer.ts";
 import type { Exemplar } from "./exemplar-ring.ts";
 import { readHistogram, writeHistogram, type HistogramKind } from "./histogram-record.ts";
 

@@ -3,9 +3,8 @@
  * Byte layout: docs/format/write-ahead-log.md.
  */
 import { zstdDecompressSync } from "node:zlib";
-import { crc32c, decodeSnappy } from "@pleiad/chunks";
+import { ByteWriter, crc32c, decodeSnappy } from "@pleiad/chunks";
 import { fail, ok, type Result } from "@pleiad/model";
-import { ByteWriter } from "./byte-writer.ts";
 
 export const pageBytes = 32_768;
 const headerBytes = 7;

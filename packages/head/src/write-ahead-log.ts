@@ -2,9 +2,9 @@
  * The write-ahead log of a head: what was appended to it survives the death of the process. Segments, each one file, and
  * a checkpoint that stands for all segments up to its number. Byte layout: docs/format/write-ahead-log.md.
  */
+import { ByteWriter } from "@pleiad/chunks";
 import { FileError, type Clock, type FileSystem } from "@pleiad/ports";
 import { AppendFile } from "./append-file.ts";
-import { ByteWriter } from "./byte-writer.ts";
 import { framedBytes, frameRecord } from "./wal-segment.ts";
 
 /** Records, one after the other, ready to be framed. */

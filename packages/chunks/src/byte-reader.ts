@@ -11,11 +11,9 @@ export class ByteReader {
   readonly end: number;
   at: number;
   failed = false;
-  readonly #view: DataView;
 
   constructor(bytes: Uint8Array, from: number, end: number) {
     this.bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.at = from;
     this.end = end;
   }
@@ -30,10 +28,11 @@ export class ByteReader {
   }
 
   i32(): number {
-    const { at } = this;
+    const { bytes, at } = this;
     if (at + 4 > this.end) return this.fail();
     this.at = at + 4;
-    return this.#view.getInt32(at);
+    // A reader is made for each chunk and each series: a view for each would cost more than its numbers.
+    return ((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0);
   }
 
   u32(): number {
