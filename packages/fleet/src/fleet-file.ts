@@ -93,6 +93,7 @@ function assembleFleet(file: FleetFile, membership: Membership, source: FleetSou
           externalLabels: monitoring?.externalLabels ?? defaultMonitoringLabels,
         }
       : undefined,
+    deployment: file.deployment,
     twin: {
       basePort: file.twin.basePort,
       backfillMs: file.twin.backfill,

@@ -4,6 +4,7 @@
  */
 import * as z from "zod";
 import { fail, ok, type Result } from "@pleiad/model";
+import { deploymentSchema } from "./deployment-schema.ts";
 import type { Mismatch } from "./problems.ts";
 import { durationReader, readCount, readCpu, readNetworkRate, readSize, type QuantityReader } from "./quantities.ts";
 
@@ -150,6 +151,7 @@ export const fleetFileSchema = z.strictObject({
       externalLabels: labelTexts.default({ cluster: "monitoring", replica: "${replica}" }),
     })
     .optional(),
+  deployment: deploymentSchema.optional(),
   twin: z
     .strictObject({
       basePort: z.int().min(1024).max(32_767).default(19_000),

@@ -1,3 +1,4 @@
+export { deployedComponents, type DeployedComponent, type FleetDeployment } from "./deployment-schema.ts";
 export type {
   Fleet,
   FleetCluster,
@@ -10,7 +11,8 @@ export type {
 } from "./fleet.ts";
 export { readFleet } from "./fleet-file.ts";
 export { fleetJsonSchema } from "./fleet-schema.ts";
-export type { FleetSource, Place } from "./fleet-source.ts";
+export { keyPlace, pathText, valuePlace, type FleetSource, type Path, type Place } from "./fleet-source.ts";
+export { compareNames } from "./name-order.ts";
 export { inventoryOf, type Inventory, type InventoryCluster, type InventoryRegion } from "./inventory.ts";
 export type {
   Plan,

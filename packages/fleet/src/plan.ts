@@ -5,9 +5,11 @@
 
 export type RoleKind =
   | "global-querier"
+  | "super-regional-querier"
   | "regional-querier"
   | "query-frontend"
   | "store-gateway"
+  | "receiver"
   | "compactor"
   | "ruler"
   | "alertmanager"
@@ -18,14 +20,36 @@ export type RoleKind =
 
 export type Tier = 1 | 2 | 3;
 
+/** How samples leave a cluster: its sidecar is asked and uploads, or it writes to a receiver of its region. */
+export type Ingest = "pull" | "push";
+
+/** Where queries are evaluated: all of it at the root, or regions evaluate what they can. */
+export type QueryMode = "fan-out" | "distributed";
+
+/** What holds the bucket: somebody else's S3, or a store on the fleet's own nodes. */
+export type StorageKind = "external" | "seaweedfs" | "silo" | "rook" | "minio";
+
+/** Versions of what runs in production, such as `0.42.4`. */
+export interface Versions {
+  readonly thanos: string;
+  readonly prometheus: string;
+  readonly alertmanager: string;
+  readonly grafana: string;
+  readonly kubePrometheusStack: string;
+}
+
 export interface PlannedRole {
   readonly id: string; // kind, region where there is one, replica: `regional-querier-a1-0`
   readonly kind: RoleKind;
-  readonly region: string | undefined; // undefined = serves all
+  readonly region: string | undefined; // undefined = serves all; of a super-regional querier its super-region
   readonly replica: number; // from 0, within kind and region
+  /** Which part of the blocks it serves or compacts; absent where it has all of its region. */
+  readonly shard?: PlannedShard;
   readonly node: string;
   readonly cpuMillicores: number;
   readonly memoryBytes: number;
+  readonly diskBytes?: number; // of its volume; absent where the file gives it none
+  readonly sizedBy: "file" | "model";
   /** Ports on loopback when the plan runs as a twin; undefined where the role does not listen in that way. */
   readonly httpPort: number | undefined;
   readonly grpcPort: number | undefined;
@@ -33,13 +57,22 @@ export interface PlannedRole {
   readonly s3Port?: number;
 }
 
+/** Blocks whose number modulo `count` is `index`, and no others. */
+export interface PlannedShard {
+  readonly index: number; // from 0
+  readonly count: number;
+}
+
 export interface PlannedNode {
   readonly name: string;
   readonly tier: Tier;
+  readonly zone?: string;
   readonly labels: Readonly<Record<string, string>>; // `role`, `tier`: as requirements have them
   readonly cpuMillicores: number; // what the node has
   readonly memoryBytes: number;
   readonly diskBytes: number;
+  readonly cpuMillicoresReserved: number; // of that, for the node's own system
+  readonly memoryBytesReserved: number;
   readonly cpuMillicoresUsed: number; // sum over its roles
   readonly memoryBytesUsed: number;
   readonly roles: readonly string[]; // role ids, in the order of the plan
@@ -57,12 +90,15 @@ export interface PlannedCluster {
   readonly region: string;
   readonly externalLabels: Readonly<Record<string, string>>; // cluster, cluster_group, region, replica
   readonly series: number; // expected in production
+  readonly prometheusReplicas: number;
+  readonly ingest: Ingest;
   readonly twinSeries: number; // made up by the twin; 0 when the cluster has only real targets
   readonly scrapeIntervalMs: number;
   readonly retentionMs: number; // kept by the agent itself
   readonly targets: readonly PlannedTarget[]; // real ones, besides the made-up one
-  readonly exporterPort: number; // twin: made-up /metrics
-  readonly grpcPort: number; // twin: StoreAPI of its agent
+  /** Ports of the twin; undefined where the plan does not fit one, as `PlannedTwin.refusal` says. */
+  readonly exporterPort: number | undefined; // made-up /metrics
+  readonly grpcPort: number | undefined; // StoreAPI of its agent
 }
 
 export interface PlannedRegion {
@@ -70,6 +106,26 @@ export interface PlannedRegion {
   readonly clusters: readonly string[];
   readonly clustersMax: number;
   readonly queriers: readonly string[]; // role ids
+}
+
+/** A tier between regions and global queriers, of which there is one where regions are too many for a querier. */
+export interface PlannedSuperRegion {
+  readonly name: string;
+  readonly level: number; // 1 = above regions, 2 = above super-regions of level 1, and so on
+  readonly members: readonly string[]; // regions, or super-regions of the level below
+  readonly queriers: readonly string[]; // role ids
+}
+
+/** What becomes of the replicas of one role, in one region, when any one node is lost. */
+export interface PlannedSurvival {
+  readonly roles: readonly string[]; // role ids that back each other up
+  readonly kind: RoleKind;
+  readonly region: string | undefined;
+  readonly nodes: readonly string[]; // on which they are, each once
+  readonly zones: readonly string[];
+  readonly survives: boolean; // the loss of any one node
+  readonly survivesZone: boolean | undefined; // the loss of any one zone; undefined = nodes have none
+  readonly lost: string | undefined; // what is gone where it does not, in words
 }
 
 /** One arrow of the wiring. `to` names a role id or a cluster. Endpoints of one group are replicas: ask one of them. */
@@ -97,9 +153,15 @@ export interface Plan {
   readonly nodes: readonly PlannedNode[];
   readonly roles: readonly PlannedRole[];
   readonly regions: readonly PlannedRegion[];
+  /** Absent where three tiers are enough. */
+  readonly superRegions?: readonly PlannedSuperRegion[];
+  readonly tiersReason?: string; // why there are more than three
   readonly clusters: readonly PlannedCluster[];
   readonly edges: readonly PlannedEdge[];
   readonly totals: PlanTotals;
+  readonly survival: readonly PlannedSurvival[];
+  readonly queryMode: QueryMode;
+  readonly versions: Versions;
   /** Absent where no monitoring agent is planned: nobody scrapes the roles themselves. */
   readonly monitoring?: PlannedMonitoring;
   /** Absent where no role uses a bucket. */
@@ -123,10 +185,13 @@ export interface PlannedMonitoringAgent {
 export interface PlannedObjectStorage {
   readonly bucket: string;
   readonly capacityBytes: number;
+  readonly kind: StorageKind;
 }
 
 /** How the plan runs on one machine. Ports are on loopback. */
 export interface PlannedTwin {
+  /** Why the plan does not fit one machine: too many ports; absent where it does. */
+  readonly refusal?: string;
   readonly consolePort: number;
   readonly backfillMs: number;
   readonly retentionMs: number;
@@ -151,5 +216,5 @@ export interface PlannedHistoryProcess {
 export interface PlannedClusterProcess {
   readonly name: string; // `clusters-a1`
   readonly clusters: readonly string[];
-  readonly httpPort: number; // /metrics and /-/ready of the process
+  readonly httpPort: number | undefined; // /metrics and /-/ready of the process
 }
