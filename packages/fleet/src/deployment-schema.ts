@@ -39,13 +39,11 @@ function perComponent<T extends z.ZodType>(item: T) {
 }
 
 export const deploymentSchema = z.strictObject({
-  versions: z.strictObject({ thanos: text.optional(), kubePrometheusStack: text.optional() }).prefault({}),
   /** Command line flags; a component that is not named has those that Pleiad writes. */
   flags: perComponent(flagList),
   workloads: perComponent(workload),
-  /** Components without a volume of their own keep what they need on the node, or nowhere. */
-  volumes: perComponent(z.enum(["persistent", "none"])),
   controlPlane: z.array(text).min(1).max(16).optional(),
+  /** Whether every Service that an address names exists. */
   services: z.enum(["defined", "assumed"]).default("defined"),
   sidecars: z
     .strictObject({
@@ -66,7 +64,6 @@ export const deploymentSchema = z.strictObject({
   objectStorage: z
     .strictObject({
       image: text.optional(),
-      endpoint: text.optional(),
       credentials: z.enum(["per-cluster", "shared-root"]).default("per-cluster"),
       volume: z.enum(["persistent", "host-path"]).default("persistent"),
     })
