@@ -3,7 +3,7 @@ import { fail, ok, type Result } from "@pleiad/model";
 import type { Mismatch } from "./problems.ts";
 
 /** The most clusters that one fleet file may name. */
-export const clustersMax = 10_000;
+export const clustersMax = 200_000;
 
 const dnsLabel = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
 

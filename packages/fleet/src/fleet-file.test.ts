@@ -19,7 +19,7 @@ describe("a fleet file becomes a fleet", () => {
   it("what is left out has its default", () => {
     const fleet = fleetOf(small);
     expect(fleet.replicaLabels).toEqual(["replica"]);
-    expect(fleet.spreadReplicas).toBe(true);
+    expect(fleet.policies.spreadReplicas).toBe(true);
     expect(fleet.twin).toEqual({
       basePort: 19_000,
       backfillMs: 7_200_000,

@@ -4,7 +4,16 @@ import { checkLabelScheme, clusterPlaceholders, expandLabels, labelNameMismatch 
 import { nameMismatch } from "./cluster-range.ts";
 import type { FleetFile } from "./fleet-schema.ts";
 import type { FleetSource, Path } from "./fleet-source.ts";
-import type { Fleet, FleetCluster, FleetRegion, FleetRole, RoleKey } from "./fleet.ts";
+import type {
+  Fleet,
+  FleetCluster,
+  FleetObjectStorage,
+  FleetPolicies,
+  FleetRegion,
+  FleetRole,
+  FleetStaff,
+  RoleKey,
+} from "./fleet.ts";
 import { readMembership, type Membership } from "./membership.ts";
 import { compareNames } from "./name-order.ts";
 import type { PlannedTarget, RoleKind, Tier } from "./plan.ts";
@@ -37,12 +46,14 @@ export function readFleet(text: string, fileName: string): Result<Fleet, FleetFa
 }
 
 /** Each role's kind and scope, and the tier of the nodes that it runs on unless the file says otherwise. */
-const roleKinds: Readonly<Record<RoleKey, readonly [kind: RoleKind, scope: "fleet" | "region", tier: Tier]>> = {
+const roleKinds: Readonly<Record<RoleKey, readonly [kind: RoleKind, scope: FleetRole["scope"], tier: Tier]>> = {
   "query-frontend": ["query-frontend", "fleet", 1],
   "global-querier": ["global-querier", "fleet", 1],
+  "super-regional-querier": ["super-regional-querier", "super-region", 1],
   "regional-querier": ["regional-querier", "region", 2],
   "global-store-gateway": ["store-gateway", "fleet", 1],
   "regional-store-gateway": ["store-gateway", "region", 2],
+  receiver: ["receiver", "region", 2],
   compactor: ["compactor", "fleet", 1],
   ruler: ["ruler", "fleet", 1],
   alertmanager: ["alertmanager", "fleet", 1],
@@ -58,11 +69,11 @@ function assembleFleet(file: FleetFile, membership: Membership, source: FleetSou
   const names = [...membership.groupOf.keys()].sort(compareNames);
   const clusters = names.map((name, i) => cluster(name, i + 1, file, membership));
   const clustersOfRegion = Map.groupBy(clusters, ({ region }) => region);
-  const regions = byName(file.regions).map(([name, { clustersMax, on }]): FleetRegion => ({
+  const regions = regionNames(file, clustersOfRegion).map((name): FleetRegion => ({
     name,
     clusters: (clustersOfRegion.get(name) ?? []).map(({ name }) => name),
-    clustersMax: clustersMax ?? file.policies.clustersPerRegionMax,
-    on,
+    clustersMax: file.regions?.[name]?.clustersMax ?? file.policies.clustersPerRegionMax,
+    on: file.regions?.[name]?.on,
   }));
   const nodes = byName(file.nodes).map(([name, node]) => ({
     name,
@@ -72,19 +83,42 @@ function assembleFleet(file: FleetFile, membership: Membership, source: FleetSou
     memoryBytes: node.memory,
     diskBytes: node.disk,
     networkBitsPerSecond: node.network,
+    zone: node.zone,
+    priceMicrosMonth: node.price ?? file.prices.node,
   }));
-  const { objectStorage, monitoring } = file;
+  const { monitoring, prices, queryLoad, growth } = file;
   const hasMonitoring = file.roles["monitoring-agent"] !== undefined;
   return {
     name: file.name,
+    engine: file.engine,
+    queryMode: file.queryMode,
+    versions: file.versions,
     replicaLabels: file.replicaLabels,
-    spreadReplicas: file.policies.spreadReplicas,
+    policies: policies(file),
     nodes,
     clusters,
     regions,
+    areRegionsAutomatic: file.regions === undefined,
     roles: roleKeys.flatMap((key) => role(key, file)),
-    objectStorage:
-      objectStorage === undefined ? undefined : { bucket: objectStorage.bucket, capacityBytes: objectStorage.capacity },
+    queryLoad: {
+      perSecond: queryLoad.perSecond,
+      concurrentMax: queryLoad.concurrent,
+      concurrentPerQuerierMax: queryLoad.concurrentPerQuerier,
+      series: queryLoad.series,
+      rangeMs: queryLoad.range,
+      historyRatio: queryLoad.history,
+    },
+    objectStorage: objectStorage(file),
+    prices: {
+      currency: prices.currency,
+      storageMicrosGigabyteMonth: prices.storageGigabyte,
+      readMicrosThousand: prices.thousandReads,
+      writeMicrosThousand: prices.thousandWrites,
+      networkMicrosMonth: prices.network,
+      clusterAloneMicrosMonth: prices.clusterAlone,
+    },
+    staff: staff(file),
+    growth: growth === undefined ? undefined : { clustersPerMonth: growth.clusters, seriesRatioPerMonth: growth.series },
     monitoring: hasMonitoring
       ? {
           job: monitoring?.job ?? "monitoring",
@@ -105,6 +139,43 @@ function assembleFleet(file: FleetFile, membership: Membership, source: FleetSou
   };
 }
 
+function regionNames(file: FleetFile, clustersOfRegion: ReadonlyMap<string, unknown>): readonly string[] {
+  return [...(file.regions === undefined ? clustersOfRegion.keys() : Object.keys(file.regions))].sort(compareNames);
+}
+
+function policies({ policies }: FleetFile): FleetPolicies {
+  const { clustersPerRegionMax, regionsPerQuerierMax, spreadReplicas, spreadZones, nodesLostMax } = policies;
+  return {
+    clustersPerRegionMax,
+    regionsPerQuerierMax,
+    spreadReplicas,
+    spreadZones,
+    reserve: { cpuMillicores: policies.reserve.cpu ?? 0, memoryBytes: policies.reserve.memory ?? 0 },
+    headroomRatio: policies.headroom,
+    nodesLostMax,
+  };
+}
+
+function objectStorage({ objectStorage, roles }: FleetFile): FleetObjectStorage | undefined {
+  if (objectStorage === undefined) return undefined;
+  const { bucket, capacity, retention, endpoint, discovery, deduplicate, price } = objectStorage;
+  return {
+    kind: objectStorage.kind ?? (roles["object-store"] === undefined ? "external" : "seaweedfs"),
+    bucket,
+    capacityBytes: capacity,
+    retention: { rawMs: retention.raw, fiveMinutesMs: retention["5m"], oneHourMs: retention["1h"] },
+    endpoint,
+    blockDiscovery: discovery,
+    isDeduplicated: deduplicate,
+    priceMicrosMonth: price,
+  };
+}
+
+function staff({ staff }: FleetFile): FleetStaff | undefined {
+  if (staff === undefined) return undefined;
+  return { people: staff.people, peopleAlone: staff.peopleAlone ?? staff.people, priceMicrosMonth: staff.price };
+}
+
 const defaultMonitoringLabels = { cluster: "monitoring", replica: "${replica}" };
 
 function cluster(name: string, number: number, file: FleetFile, { groupOf, regionOf }: Membership): FleetCluster {
@@ -123,6 +194,10 @@ function cluster(name: string, number: number, file: FleetFile, { groupOf, regio
     importance: settings.importance,
     externalLabels: expandLabels(file.externalLabels, { cluster: name, group, region, replica: "0" }),
     series: settings.series,
+    churnPerHour: settings.churn ?? file.defaults.churn,
+    prometheusReplicas: settings.prometheusReplicas ?? file.defaults.prometheusReplicas,
+    ingest: settings.ingest ?? file.defaults.ingest,
+    availability: settings.availability ?? file.defaults.availability,
     twinSeries: settings.twinSeries ?? made,
     scrapeIntervalMs: settings.scrapeInterval ?? file.defaults.scrapeInterval,
     retentionMs: settings.retention ?? file.defaults.retention,
@@ -138,7 +213,7 @@ function role(key: RoleKey, file: FleetFile): readonly FleetRole[] {
   const settings = file.roles[key];
   if (settings === undefined) return [];
   const [kind, scope, tier] = roleKinds[key];
-  const { replicas, cpu, memory, tiers } = settings;
+  const { replicas, cpu, memory, disk, tiers } = settings;
   const on = "on" in settings ? settings.on : undefined;
   return [
     {
@@ -146,12 +221,20 @@ function role(key: RoleKey, file: FleetFile): readonly FleetRole[] {
       kind,
       scope,
       replicas,
+      shards: "shards" in settings ? settings.shards : isDivided(kind) ? undefined : 1,
+      concurrency: "concurrency" in settings ? settings.concurrency : undefined,
       cpuMillicores: cpu,
       memoryBytes: memory,
+      diskBytes: disk,
       on,
       tiers: tiers === undefined ? [tier] : [...new Set(tiers)].sort(),
     },
   ];
+}
+
+/** Blocks may be too many for one of these. */
+function isDivided(kind: RoleKind): boolean {
+  return kind === "store-gateway" || kind === "compactor";
 }
 
 function byName<T>(record: Readonly<Record<string, T>>): [string, T][] {

@@ -5,8 +5,9 @@
 import * as z from "zod";
 import { fail, ok, type Result } from "@pleiad/model";
 import { deploymentSchema } from "./deployment-schema.ts";
+import { clustersMax } from "./cluster-range.ts";
 import type { Mismatch } from "./problems.ts";
-import { durationReader, readCount, readCpu, readNetworkRate, readSize, type QuantityReader } from "./quantities.ts";
+import { durationReader, readCount, readCpu, readNetworkRate, readPrice, readSize, type QuantityReader } from "./quantities.ts";
 
 const second = 1000;
 const hour = 3_600_000;
@@ -58,6 +59,12 @@ function nameEntries(): z.ZodType<NameEntries> {
 const named = <T extends z.ZodType>(item: T) =>
   z.record(z.string().meta({ pattern: dnsLabelPattern }), item).meta({ minProperties: 1 });
 
+const price = (fallback: number) => readBy(readPrice, priceShape).prefault(fallback);
+const priceShape = { type: "number", minimum: 0, examples: [200, 0.023] };
+/** A share such as 0.1, at most `most`. */
+const ratio = (most: number, fallback: number) => z.number().min(0).max(most).default(fallback);
+const retention = () => duration(hour, 100 * year, ["30d", "1y"]).optional();
+
 const tier = z.literal([1, 2, 3]);
 const tiers = z.array(tier).min(1).max(3).optional();
 const nodeNames = z.array(z.string()).min(1).max(64).optional();
@@ -65,12 +72,21 @@ const nodeNames = z.array(z.string()).min(1).max(64).optional();
 /** What one role takes. `replicas` of a regional role are those of each region. */
 const roleShape = {
   replicas: z.int().min(1).max(16).default(1),
-  cpu: cpu(),
-  memory: size(),
+  cpu: cpu().optional(),
+  memory: size().optional(),
+  disk: size().optional(),
   tiers,
 };
+const shards = z.int().min(1).max(64).optional();
+const concurrency = z.int().min(1).max(64).optional();
 const role = z.strictObject({ ...roleShape, on: nodeNames });
 const regionalRole = z.strictObject(roleShape);
+
+const storeGateway = role.extend({ shards });
+const regionalStoreGateway = regionalRole.extend({ shards });
+const compactor = role.extend({ shards, concurrency });
+
+const version = (fallback: string) => z.string().max(40).default(fallback);
 
 const target = z.strictObject({ job: z.string().min(1).max(100), url: z.string().min(1).max(2000) });
 
@@ -79,7 +95,18 @@ const labelTexts = z.record(z.string(), z.string().max(200));
 export const fleetFileSchema = z.strictObject({
   version: z.literal(1),
   name: z.string().meta({ pattern: dnsLabelPattern }),
-  clusterCount: z.int().min(1).max(10_000).optional(),
+  clusterCount: z.int().min(1).max(clustersMax).optional(),
+  engine: z.enum(["thanos", "embedded"]).default("thanos"),
+  queryMode: z.enum(["distributed", "fan-out"]).default("distributed"),
+  versions: z
+    .strictObject({
+      thanos: version("0.42.4"),
+      prometheus: version("3.14.0"),
+      alertmanager: version("0.34.0"),
+      grafana: version("13.2.0"),
+      kubePrometheusStack: version("88.5.3"),
+    })
+    .prefault({}),
   replicaLabels: z.array(z.string()).min(1).max(8).default(["replica"]),
   externalLabels: labelTexts.default({
     cluster: "${cluster}",
@@ -91,12 +118,21 @@ export const fleetFileSchema = z.strictObject({
     .strictObject({
       scrapeInterval: duration(second, hour, ["30s"]).prefault("30s"),
       retention: duration(2 * hour, 10 * year, ["48h"]).prefault("48h"),
+      churn: ratio(10, 0.01),
+      prometheusReplicas: z.int().min(1).max(4).default(1),
+      ingest: z.enum(["pull", "push"]).default("pull"),
+      availability: ratio(1, 0.999),
     })
     .prefault({}),
   policies: z
     .strictObject({
       clustersPerRegionMax: z.int().min(1).max(10_000).default(60),
+      regionsPerQuerierMax: z.int().min(2).max(1000).default(60),
       spreadReplicas: z.boolean().default(true),
+      spreadZones: z.boolean().default(true),
+      reserve: z.strictObject({ cpu: cpu().optional(), memory: size().optional() }).prefault({}),
+      headroom: ratio(0.9, 0),
+      nodesLostMax: z.int().min(0).max(3).default(1),
     })
     .prefault({}),
   nodes: named(
@@ -107,14 +143,20 @@ export const fleetFileSchema = z.strictObject({
       memory: size(),
       disk: size(),
       network: networkRate(),
+      zone: z.string().meta({ pattern: dnsLabelPattern }).optional(),
+      price: readBy(readPrice, priceShape).optional(),
     }),
   ),
   groups: named(
     z.strictObject({
       clusters: nameEntries(),
-      count: z.int().min(1).max(10_000).optional(),
+      count: z.int().min(1).max(clustersMax).optional(),
       importance: z.enum(["high", "medium", "low"]).default("medium"),
       series: count(),
+      churn: z.number().min(0).max(10).optional(),
+      prometheusReplicas: z.int().min(1).max(4).optional(),
+      ingest: z.enum(["pull", "push"]).optional(),
+      availability: z.number().min(0).max(1).optional(),
       scrapeInterval: duration(second, hour, ["30s"]).optional(),
       retention: duration(2 * hour, 10 * year, ["48h"]).optional(),
       twinSeries: count().optional(),
@@ -128,14 +170,16 @@ export const fleetFileSchema = z.strictObject({
       clustersMax: z.int().min(1).max(10_000).optional(),
       on: nodeNames,
     }),
-  ),
+  ).optional(),
   roles: z.strictObject({
     "query-frontend": role.optional(),
     "global-querier": role,
+    "super-regional-querier": regionalRole.optional(),
     "regional-querier": regionalRole,
-    "global-store-gateway": role.optional(),
-    "regional-store-gateway": regionalRole.optional(),
-    compactor: role.optional(),
+    "global-store-gateway": storeGateway.optional(),
+    "regional-store-gateway": regionalStoreGateway.optional(),
+    receiver: regionalRole.optional(),
+    compactor: compactor.optional(),
     ruler: role.optional(),
     alertmanager: role.optional(),
     grafana: role.optional(),
@@ -143,7 +187,49 @@ export const fleetFileSchema = z.strictObject({
     "object-store-console": role.optional(),
     "monitoring-agent": role.optional(),
   }),
-  objectStorage: z.strictObject({ bucket: z.string(), capacity: size() }).optional(),
+  queryLoad: z
+    .strictObject({
+      perSecond: z.number().min(0).max(1_000_000).default(10),
+      concurrent: z.int().min(1).max(100_000).default(20),
+      concurrentPerQuerier: z.int().min(1).max(10_000).default(20),
+      series: count().prefault("20k"),
+      range: duration(second, 10 * year, ["6h"]).prefault("6h"),
+      history: ratio(1, 0.2),
+    })
+    .prefault({}),
+  objectStorage: z
+    .strictObject({
+      kind: z.enum(["external", "seaweedfs", "silo", "rook", "minio"]).optional(),
+      bucket: z.string(),
+      capacity: size(),
+      retention: z.strictObject({ raw: retention(), "5m": retention(), "1h": retention() }).prefault({}),
+      endpoint: z.string().min(1).max(300).optional(),
+      discovery: z.enum(["recursive", "concurrent"]).default("recursive"),
+      deduplicate: z.boolean().default(false),
+      price: readBy(readPrice, priceShape).optional(),
+    })
+    .optional(),
+  prices: z
+    .strictObject({
+      currency: z.string().min(1).max(10).default("USD"),
+      node: price(200),
+      storageGigabyte: price(0.023),
+      thousandReads: price(0.0004),
+      thousandWrites: price(0.005),
+      network: price(150),
+      clusterAlone: price(50),
+    })
+    .prefault({}),
+  staff: z
+    .strictObject({
+      people: z.number().min(0).max(10_000),
+      peopleAlone: z.number().min(0).max(10_000).optional(),
+      price: price(5000),
+    })
+    .optional(),
+  growth: z
+    .strictObject({ clusters: z.number().min(0).max(clustersMax), series: ratio(10, 0) })
+    .optional(),
   monitoring: z
     .strictObject({
       job: z.string().min(1).max(100).default("monitoring"),

@@ -4,6 +4,7 @@
  *
  * Money is in millionths of the currency unit, so that list prices of single requests are whole numbers too.
  */
+import type { FleetDeployment } from "./deployment-schema.ts";
 import type { FleetSource } from "./fleet-source.ts";
 import type { Ingest, PlannedTarget, QueryMode, RoleKind, StorageKind, Tier, Versions } from "./plan.ts";
 
@@ -17,7 +18,6 @@ export interface FleetNode {
   readonly diskBytes: number;
   readonly networkBitsPerSecond: number;
   readonly priceMicrosMonth: number;
-  readonly isControlPlane: boolean; // runs the API server and etcd of the monitoring cluster
 }
 
 export interface FleetCluster {
@@ -78,6 +78,7 @@ export interface FleetPolicies {
 export interface FleetQueryLoad {
   readonly perSecond: number;
   readonly concurrentMax: number; // at once, over the whole fleet
+  readonly concurrentPerQuerierMax: number; // further ones wait
   readonly series: number; // that a large query (95 of 100 are smaller) selects
   readonly rangeMs: number; // that it spans
   readonly historyRatio: number; // share of queries that reach past what the clusters keep, 0..1
@@ -96,25 +97,9 @@ export interface FleetObjectStorage {
   readonly capacityBytes: number;
   readonly retention: FleetBucketRetention;
   readonly endpoint: string | undefined; // `s3.eu-central-1.amazonaws.com`; undefined = the fleet's own, or not told
-  readonly image: string | undefined; // of the fleet's own store; undefined = the one of its kind
-  readonly isTls: boolean;
-  readonly credentials: "scoped" | "root"; // of each writer its own, or the store's root for all
   readonly blockDiscovery: "recursive" | "concurrent"; // how Thanos finds blocks: by listing, or by a request a block
   readonly isDeduplicated: boolean; // replicas are merged when their blocks are compacted
   readonly priceMicrosMonth: number | undefined; // flat; undefined = by `prices`
-}
-
-/** How the fleet is brought onto Kubernetes, as far as it bears on what a plan is worth. */
-export interface FleetDeployment {
-  readonly tls: "mutual" | "none"; // between clusters and the monitoring nodes
-  readonly exposure: "load-balancer" | "ingress" | "none"; // how a sidecar is reached from outside its cluster
-  readonly endpoints: "service-discovery" | "flags"; // where queriers read whom to ask
-  readonly isGroupingEndpoints: boolean; // replicas of one service are asked as one
-  readonly storeSelectors: "region" | "none"; // what a store gateway loads; none = every block of the bucket
-  readonly sidecarStorage: "secret" | "inline"; // objectStorageConfig of the chart's values: existingSecret, or name and key
-  readonly hasQueryLimits: boolean; // series and samples of one request are bounded
-  readonly alerting: "local" | "global"; // where the alerts of one cluster are evaluated
-  readonly queryConcurrencyMax: number; // of one querier: further queries wait
 }
 
 export interface FleetPrices {
@@ -166,7 +151,7 @@ export interface Fleet {
   readonly roles: readonly FleetRole[]; // in the order of the plan
   readonly queryLoad: FleetQueryLoad;
   readonly objectStorage: FleetObjectStorage | undefined;
-  readonly deployment: FleetDeployment;
+  readonly deployment: FleetDeployment | undefined; // undefined = Pleiad writes it
   readonly prices: FleetPrices;
   readonly staff: FleetStaff | undefined;
   readonly growth: FleetGrowth | undefined;

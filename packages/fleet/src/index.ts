@@ -1,11 +1,18 @@
 export { deployedComponents, type DeployedComponent, type FleetDeployment } from "./deployment-schema.ts";
 export type {
   Fleet,
+  FleetBucketRetention,
   FleetCluster,
+  FleetGrowth,
   FleetMonitoring,
   FleetNode,
+  FleetObjectStorage,
+  FleetPolicies,
+  FleetPrices,
+  FleetQueryLoad,
   FleetRegion,
   FleetRole,
+  FleetStaff,
   FleetTwin,
   RoleKey,
 } from "./fleet.ts";
@@ -15,6 +22,7 @@ export { keyPlace, pathText, valuePlace, type FleetSource, type Path, type Place
 export { compareNames } from "./name-order.ts";
 export { inventoryOf, type Inventory, type InventoryCluster, type InventoryRegion } from "./inventory.ts";
 export type {
+  Ingest,
   Plan,
   PlannedCluster,
   PlannedClusterProcess,
@@ -27,11 +35,17 @@ export type {
   PlannedObjectStorage,
   PlannedRegion,
   PlannedRole,
+  PlannedShard,
+  PlannedSuperRegion,
+  PlannedSurvival,
   PlannedTarget,
   PlannedTwin,
   PlanTotals,
+  QueryMode,
   RoleKind,
+  StorageKind,
   Tier,
+  Versions,
 } from "./plan.ts";
 export { planTable, planToJson, type PlanTable, type PlanTableRow } from "./plan-table.ts";
 export { planFleet } from "./planner.ts";

@@ -1,5 +1,6 @@
 /** Which clusters there are, and which region each belongs to: exactly one. */
 import { compareText } from "@pleiad/model";
+import { automaticRegions } from "./automatic-regions.ts";
 import { clustersMax, expandClusterNames } from "./cluster-range.ts";
 import type { FleetFile, NameEntries } from "./fleet-schema.ts";
 import type { Path } from "./fleet-source.ts";
@@ -49,11 +50,16 @@ export function readMembership(file: FleetFile, log: ProblemLog): Membership {
       found: String(file.clusterCount),
     });
   }
-  return { groupOf, regionOf: readRegions(file, groupOf, listedAt, log) };
+  const { regions, policies } = file;
+  const regionOf =
+    regions === undefined
+      ? automaticRegions(groupOf, policies.clustersPerRegionMax)
+      : readRegions({ regions, groups: file.groups }, groupOf, listedAt, log);
+  return { groupOf, regionOf };
 }
 
 function readRegions(
-  file: FleetFile,
+  { regions, groups: knownGroups }: { regions: NonNullable<FleetFile["regions"]>; groups: FleetFile["groups"] },
   groupOf: ReadonlyMap<string, string>,
   listedAt: ReadonlyMap<string, Path>,
   log: ProblemLog,
@@ -61,7 +67,7 @@ function readRegions(
   const regionOf = new Map<string, string>();
   let hasUnknown = false;
   const clustersOfGroup = Map.groupBy(groupOf.keys(), (cluster) => groupOf.get(cluster));
-  for (const [region, { clusters, groups }] of Object.entries(file.regions)) {
+  for (const [region, { clusters, groups }] of Object.entries(regions)) {
     const path = ["regions", region];
     if (clusters === undefined && groups === undefined) {
       log.atKey(path, {
@@ -99,9 +105,9 @@ function readRegions(
     (groups ?? []).forEach((group, i) => {
       const entryPath = [...path, "groups", i];
       const names = clustersOfGroup.get(group);
-      if (names === undefined && !Object.hasOwn(file.groups, group)) {
+      if (names === undefined && !Object.hasOwn(knownGroups, group)) {
         hasUnknown = true;
-        const known = Object.keys(file.groups).sort(compareNames);
+        const known = Object.keys(knownGroups).sort(compareNames);
         log.atValue(entryPath, {
           code: "NO_GROUP",
           expected: `one of the groups ${shortList(known)}`,

@@ -76,7 +76,7 @@ function pinReplicas(
   }
   const nodes = Array.from({ length: set.role.replicas }, (_, replica) => pins[replica % pins.length] ?? "");
   const distinct = new Set(nodes);
-  if (fleet.spreadReplicas && distinct.size < nodes.length) {
+  if (fleet.policies.spreadReplicas && distinct.size < nodes.length) {
     log.atValue(path, {
       code: "HA_SAME_NODE",
       expected: `${nodes.length} different nodes for the ${nodes.length} replicas of ${setText(set)}`,
@@ -128,7 +128,7 @@ function spreadReplicas(
     }
     return [];
   }
-  if (fleet.spreadReplicas && candidates.length < role.replicas) {
+  if (fleet.policies.spreadReplicas && candidates.length < role.replicas) {
     if (reports) {
       log.atKey(["roles", role.key], {
         code: "UNSCHEDULABLE",
@@ -141,7 +141,7 @@ function spreadReplicas(
   }
   const chosen: string[] = [];
   for (let replica = 0; replica < role.replicas; replica++) {
-    const free = fleet.spreadReplicas ? candidates.filter((name) => !chosen.includes(name)) : candidates;
+    const free = fleet.policies.spreadReplicas ? candidates.filter((name) => !chosen.includes(name)) : candidates;
     const node = leastLoaded(free, role, loads);
     chosen.push(node);
     addLoad(loads, node, role);
@@ -174,8 +174,8 @@ function leastLoaded(names: readonly string[], role: FleetRole, loads: ReadonlyM
 /** How full a node would be with one more replica: the larger share of CPU and memory. Above 1 it does not fit. */
 function fillWith({ node, cpuMillicoresUsed, memoryBytesUsed }: NodeLoad, role: FleetRole): number {
   return Math.max(
-    (cpuMillicoresUsed + role.cpuMillicores) / node.cpuMillicores,
-    (memoryBytesUsed + role.memoryBytes) / node.memoryBytes,
+    (cpuMillicoresUsed + (role.cpuMillicores ?? 0)) / node.cpuMillicores,
+    (memoryBytesUsed + (role.memoryBytes ?? 0)) / node.memoryBytes,
   );
 }
 
@@ -183,7 +183,7 @@ function fillWith({ node, cpuMillicoresUsed, memoryBytesUsed }: NodeLoad, role: 
 function sizeOf(role: FleetRole, { nodes }: Fleet): number {
   const cpuMillicores = nodes.reduce((sum, node) => sum + node.cpuMillicores, 0);
   const memoryBytes = nodes.reduce((sum, node) => sum + node.memoryBytes, 0);
-  return Math.max(role.cpuMillicores / cpuMillicores, role.memoryBytes / memoryBytes);
+  return Math.max((role.cpuMillicores ?? 0) / cpuMillicores, (role.memoryBytes ?? 0) / memoryBytes);
 }
 
 function setText({ role, region }: ReplicaSet): string {
@@ -199,8 +199,8 @@ function addLoad(loads: Map<string, NodeLoad>, name: string, role: FleetRole): v
   if (load === undefined) throw new Error(`no node ${name}`);
   loads.set(name, {
     node: load.node,
-    cpuMillicoresUsed: load.cpuMillicoresUsed + role.cpuMillicores,
-    memoryBytesUsed: load.memoryBytesUsed + role.memoryBytes,
+    cpuMillicoresUsed: load.cpuMillicoresUsed + (role.cpuMillicores ?? 0),
+    memoryBytesUsed: load.memoryBytesUsed + (role.memoryBytes ?? 0),
     roleCount: load.roleCount + 1,
   });
 }

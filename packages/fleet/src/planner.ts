@@ -1,7 +1,7 @@
 /** From a fleet to its plan. Pure and deterministic: no clock, no randomness, no order but that of names. */
 import { fail, ok, type Result } from "@pleiad/model";
 import { expandLabels } from "./external-labels.ts";
-import type { Fleet, FleetCluster } from "./fleet.ts";
+import type { Fleet, FleetCluster, FleetObjectStorage } from "./fleet.ts";
 import { shortList } from "./membership.ts";
 import { placeRoles, roleId, type PlacedReplica } from "./placement.ts";
 import type {
@@ -10,6 +10,7 @@ import type {
   PlannedHistory,
   PlannedMonitoring,
   PlannedNode,
+  PlannedObjectStorage,
   PlannedRegion,
   PlannedRole,
   PlanTotals,
@@ -17,6 +18,7 @@ import type {
 import { coresText, gibibytesText } from "./plan-table.ts";
 import { ProblemLog } from "./problem-log.ts";
 import { fleetFailure, type FleetFailure } from "./problems.ts";
+import { survivalOf } from "./survival.ts";
 import { planPorts, type PortPlan } from "./twin-ports.ts";
 import { wireRoles } from "./wiring.ts";
 
@@ -58,9 +60,13 @@ function assemblePlan(fleet: Fleet, placed: readonly PlacedReplica[], ports: Por
     clusters,
     edges: wireRoles(roles, regions, clusters),
     totals: totalsOf(nodes, clusters),
+    survival: survivalOf(roles, nodes, regions),
+    queryMode: fleet.queryMode,
+    versions: fleet.versions,
     ...(monitoring === undefined ? {} : { monitoring }),
-    ...(objectStorage === undefined ? {} : { objectStorage }),
+    ...(objectStorage === undefined ? {} : { objectStorage: plannedObjectStorage(objectStorage) }),
     twin: {
+      ...(ports.refusal === undefined ? {} : { refusal: ports.refusal }),
       consolePort: ports.consolePort,
       backfillMs: twin.backfillMs,
       retentionMs: twin.retentionMs,
@@ -72,6 +78,10 @@ function assemblePlan(fleet: Fleet, placed: readonly PlacedReplica[], ports: Por
       })),
     },
   };
+}
+
+function plannedObjectStorage({ bucket, capacityBytes, kind }: FleetObjectStorage): PlannedObjectStorage {
+  return { bucket, capacityBytes, kind };
 }
 
 /** As many as the machines that twins run on have cores to spare. */
@@ -93,17 +103,20 @@ function plannedHistory(
 
 function plannedRole(placed: PlacedReplica, index: number, ports: PortPlan): PlannedRole {
   const { role, region, replica, node } = placed;
+  const s3Port = role.kind === "object-store" ? ports.s3Port(replica) : undefined;
   return {
     id: roleId(placed),
     kind: role.kind,
     region,
     replica,
     node,
-    cpuMillicores: role.cpuMillicores,
-    memoryBytes: role.memoryBytes,
+    cpuMillicores: role.cpuMillicores ?? 0,
+    memoryBytes: role.memoryBytes ?? 0,
+    ...(role.diskBytes === undefined ? {} : { diskBytes: role.diskBytes }),
+    sizedBy: role.cpuMillicores === undefined || role.memoryBytes === undefined ? "model" : "file",
     httpPort: ports.roleHttpPort(index, role.kind),
     grpcPort: ports.roleGrpcPort(index, role.kind),
-    ...(role.kind === "object-store" ? { s3Port: ports.s3Port(replica) } : {}),
+    ...(s3Port === undefined ? {} : { s3Port }),
   };
 }
 
@@ -114,10 +127,13 @@ function plannedNodes(fleet: Fleet, roles: readonly PlannedRole[]): readonly Pla
     return {
       name: node.name,
       tier: node.tier,
+      ...(node.zone === undefined ? {} : { zone: node.zone }),
       labels: { role: node.role, tier: String(node.tier) },
       cpuMillicores: node.cpuMillicores,
       memoryBytes: node.memoryBytes,
       diskBytes: node.diskBytes,
+      cpuMillicoresReserved: fleet.policies.reserve.cpuMillicores,
+      memoryBytesReserved: fleet.policies.reserve.memoryBytes,
       cpuMillicoresUsed: sum(own, ({ cpuMillicores }) => cpuMillicores),
       memoryBytesUsed: sum(own, ({ memoryBytes }) => memoryBytes),
       roles: own.map(({ id }) => id),
@@ -142,6 +158,8 @@ function plannedCluster(cluster: FleetCluster, ports: PortPlan): PlannedCluster 
     region: cluster.region,
     externalLabels: cluster.externalLabels,
     series: cluster.series,
+    prometheusReplicas: cluster.prometheusReplicas,
+    ingest: cluster.ingest,
     twinSeries: cluster.twinSeries,
     scrapeIntervalMs: cluster.scrapeIntervalMs,
     retentionMs: cluster.retentionMs,

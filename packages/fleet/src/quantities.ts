@@ -80,6 +80,19 @@ export function readNetworkRate(value: unknown): Result<number, Mismatch> {
   return fail({ code: "RANGE", expected: "1kbit/s to 9000Tbit/s" });
 }
 
+const microsMax = 1e15;
+
+/** An amount of money such as 200 or 0.023, in millionths of the currency unit. */
+export function readPrice(value: unknown): Result<number, Mismatch> {
+  if (typeof value !== "number") {
+    const hint = typeof value === "string" ? "write the bare number: the currency is prices.currency" : undefined;
+    return fail({ code: "TYPE", expected: "a price such as 200 or 0.023", hint });
+  }
+  const micros = wholeNumber(value * 1e6);
+  if (micros !== undefined && micros >= 0 && micros <= microsMax) return ok(micros);
+  return fail({ code: "RANGE", expected: "a price from 0 to 1000000000, of at most 6 decimals" });
+}
+
 const countExpected = "a whole number such as 50000, 50k or 1M";
 const countMax = 1_000_000_000;
 

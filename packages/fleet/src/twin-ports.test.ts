@@ -9,15 +9,20 @@ describe("ports of the twin", () => {
     expect(ports.value.clusterGrpcPort(1000)).toBe(22_000);
   });
 
+  for (const [counts, refusal] of [
+    [{ roles: 101, regions: 1, clusters: 1 }, "a twin has ports for 100 roles, and the plan has 101"],
+    [{ roles: 1, regions: 1, clusters: 1001 }, "a twin has ports for 1000 clusters, and the plan has 1001"],
+    [{ roles: 1, regions: 701, clusters: 1 }, "a twin has ports for 700 regions, and the plan has 701"],
+  ] as const) {
+    it(`a fleet past them has none: ${refusal}`, () => {
+      const ports = planPorts(19_000, counts);
+      if (!ports.ok) throw new Error(ports.failure.found);
+      expect(ports.value.refusal).toBe(refusal);
+      expect([ports.value.exporterPort(1), ports.value.roleHttpPort(0, "grafana")]).toEqual([undefined, undefined]);
+    });
+  }
+
   for (const [rule, basePort, counts, expected, found] of [
-    ["a hundred roles", 19_000, { roles: 101, regions: 1, clusters: 1 }, "at most 100 roles in a twin", "101"],
-    [
-      "a thousand clusters",
-      19_000,
-      { roles: 1, regions: 1, clusters: 1001 },
-      "at most 1000 clusters in a twin",
-      "1001",
-    ],
     [
       "no port that Linux hands out to others",
       30_548,

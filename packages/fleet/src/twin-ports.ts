@@ -14,20 +14,24 @@ export const ephemeralPortMin = 32_768;
 
 export interface PortPlan {
   readonly consolePort: number;
+  /** Why there are no ports but the console's; undefined where there are. */
+  readonly refusal: string | undefined;
   roleHttpPort(roleIndex: number, kind: RoleKind): number | undefined;
   roleGrpcPort(roleIndex: number, kind: RoleKind): number | undefined;
   /** Of the S3 API of an object store. */
-  s3Port(replica: number): number;
-  clusterProcessPort(regionIndex: number): number;
-  exporterPort(clusterNumber: number): number;
-  clusterGrpcPort(clusterNumber: number): number;
+  s3Port(replica: number): number | undefined;
+  clusterProcessPort(regionIndex: number): number | undefined;
+  exporterPort(clusterNumber: number): number | undefined;
+  clusterGrpcPort(clusterNumber: number): number | undefined;
 }
 
 const servesGrpc: Readonly<Record<RoleKind, boolean>> = {
   "global-querier": true,
+  "super-regional-querier": true,
   "regional-querier": true,
   "query-frontend": false,
   "store-gateway": true,
+  receiver: true,
   compactor: false,
   ruler: true,
   alertmanager: false,
@@ -37,7 +41,10 @@ const servesGrpc: Readonly<Record<RoleKind, boolean>> = {
   "monitoring-agent": true,
 };
 
-/** Ports for so many roles, regions and clusters; the failure says in words what has no room. */
+/**
+ * Ports for so many roles, regions and clusters. A fleet too large for one machine has none: it is planned all the same.
+ * Fails where the fleet has room, and its base leaves none.
+ */
 export function planPorts(
   basePort: number,
   counts: { readonly roles: number; readonly regions: number; readonly clusters: number },
@@ -48,7 +55,7 @@ export function planPorts(
     [counts.clusters, clusterGrpcOffset - exporterOffset, "clusters"],
   ] as const;
   for (const [count, room, noun] of rooms) {
-    if (count > room) return fail({ expected: `at most ${room} ${noun} in a twin`, found: String(count) });
+    if (count > room) return ok(noPorts(basePort, `a twin has ports for ${room} ${noun}, and the plan has ${count}`));
   }
   const last = basePort + clusterGrpcOffset + counts.clusters;
   if (last >= ephemeralPortMin) {
@@ -59,6 +66,7 @@ export function planPorts(
   }
   return ok({
     consolePort: basePort,
+    refusal: undefined,
     roleHttpPort: (roleIndex) => basePort + roleHttpOffset + roleIndex,
     roleGrpcPort: (roleIndex, kind) => (servesGrpc[kind] ? basePort + roleGrpcOffset + roleIndex : undefined),
     s3Port: (replica) => basePort + s3Offset + replica,
@@ -66,4 +74,18 @@ export function planPorts(
     exporterPort: (clusterNumber) => basePort + exporterOffset + clusterNumber,
     clusterGrpcPort: (clusterNumber) => basePort + clusterGrpcOffset + clusterNumber,
   });
+}
+
+function noPorts(basePort: number, refusal: string): PortPlan {
+  const none = () => undefined;
+  return {
+    consolePort: basePort,
+    refusal,
+    roleHttpPort: none,
+    roleGrpcPort: none,
+    s3Port: none,
+    clusterProcessPort: none,
+    exporterPort: none,
+    clusterGrpcPort: none,
+  };
 }

@@ -34,6 +34,8 @@ export function wireRoles(
           ...allOf(id, idsOf(ofKind("ruler")), "grpc"),
           ...allOf(id, idsOf(ofKind("monitoring-agent")), "grpc"),
         ];
+      case "super-regional-querier":
+        return [];
       case "regional-querier":
         return [
           ...allOf(id, clustersOf.get(region ?? "") ?? [], "grpc"),
@@ -62,6 +64,8 @@ export function wireRoles(
           ...allOf(id, idsOf(roles.filter((role) => role.id !== id && role.httpPort !== undefined)), "http"),
           ...oneOf(id, ofKind("object-store"), "s3"),
         ];
+      case "receiver":
+        return oneOf(id, ofKind("object-store"), "s3");
       case "alertmanager":
       case "object-store":
         return [];

@@ -92,7 +92,7 @@ async function startCluster(
       name: cluster.name,
       directory: join(order.dataDirectory, "clusters", cluster.name),
       externalLabels: labelsFromRecord(cluster.externalLabels),
-      grpcAddress: `127.0.0.1:${cluster.grpcPort}`,
+      grpcAddress: `127.0.0.1:${cluster.grpcPort ?? 0}`,
       targets,
       scrapeIntervalMs: cluster.scrapeIntervalMs,
       retentionMs: order.plan.twin.retentionMs,

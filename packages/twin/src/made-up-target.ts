@@ -10,7 +10,7 @@ export function madeUpClusterOf({ name, number, twinSeries }: PlannedCluster): M
 }
 
 export function madeUpTarget({ exporterPort }: PlannedCluster): PastTarget {
-  return { job: madeUpJob, instance: `127.0.0.1:${exporterPort}` };
+  return { job: madeUpJob, instance: `127.0.0.1:${exporterPort ?? 0}` };
 }
 
 /** When samples of the past are; clusters are not scraped all at once. */

@@ -59,6 +59,7 @@ const warningsMsMax = 10_000;
 /** Starts the twin and waits until every cluster with a made-up target answers through both tiers. */
 export async function startTwin(options: TwinOptions, signal: AbortSignal): Promise<Result<Twin, string>> {
   const { plan } = options;
+  if (plan.twin.refusal !== undefined) return fail(`this fleet does not fit one machine: ${plan.twin.refusal}`);
   const folder = takeStateFolder(options.stateDirectory);
   if (!folder.ok) return folder;
   const dataDirectory = folder.value.dataDirectory(plan.fleet);

@@ -18,7 +18,7 @@ export function endpointsOf(plan: Plan, querier: string): readonly WiredEndpoint
     .filter((edge) => edge.from === querier && edge.protocol === "grpc")
     .flatMap((edge): readonly WiredEndpoint[] => {
       const cluster = clusters.get(edge.to);
-      if (cluster !== undefined) {
+      if (cluster?.grpcPort !== undefined) {
         return [{ address: loopback(cluster.grpcPort), name: cluster.name, expects: [expectation(cluster)] }];
       }
       const role = roles.get(edge.to);
@@ -45,7 +45,7 @@ export function ownTargets(plan: Plan): readonly string[] {
   const ports = [
     plan.twin.consolePort,
     ...plan.roles.filter((role) => runsInTwin(role, plan)).flatMap((role) => role.httpPort ?? []),
-    ...plan.twin.clusterProcesses.map((one) => one.httpPort),
+    ...plan.twin.clusterProcesses.flatMap((one) => one.httpPort ?? []),
   ];
   return ports.map((port) => `http://127.0.0.1:${port}/metrics`);
 }
