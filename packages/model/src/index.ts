@@ -106,5 +106,5 @@ export {
   type SourceSeries,
 } from "./series-source.ts";
 export { areSortedChunks, compareChunks, uniteChunks, uniteNeighbours } from "./series-union.ts";
-export { compareText } from "./text-order.ts";
+export { compareText, uniteTexts } from "./text-order.ts";
 export { xxHash64 } from "./xx-hash.ts";

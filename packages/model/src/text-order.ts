@@ -18,3 +18,35 @@ export function compareText(a: string, b: string): number {
 function surrogatesLast(unit: number): number {
   return unit >= 0xe000 ? unit - 0x800 : unit + 0x2000;
 }
+
+/** What is in any of the lists, each of which ascends and has a text once; so does the union, which may be one of them. */
+export function uniteTexts(lists: readonly (readonly string[])[]): readonly string[] {
+  let left = lists.filter((list) => list.length > 0);
+  // In pairs: a text is compared as often as the number of lists can be halved.
+  while (left.length > 1) {
+    const united: (readonly string[])[] = [];
+    for (let i = 0; i < left.length; i += 2) united.push(uniteTwo(left[i] ?? [], left[i + 1] ?? []));
+    left = united;
+  }
+  return left[0] ?? [];
+}
+
+function uniteTwo(a: readonly string[], b: readonly string[]): readonly string[] {
+  const first = b[0];
+  const last = a.at(-1);
+  if (first === undefined || last === undefined) return first === undefined ? a : b;
+  // Sources that share the work mostly have the one's values behind the other's.
+  if (compareText(last, first) < 0) return a.concat(b);
+  const united: string[] = [];
+  let i = 0;
+  let j = 0;
+  for (let x = a[i], y = b[j]; x !== undefined && y !== undefined; x = a[i], y = b[j]) {
+    const order = compareText(x, y);
+    united.push(order <= 0 ? x : y);
+    if (order <= 0) i++;
+    if (order >= 0) j++;
+  }
+  while (i < a.length) united.push(a[i++] as string);
+  while (j < b.length) united.push(b[j++] as string);
+  return united;
+}
