@@ -23,6 +23,7 @@ import { parseSeriesEntry, type EntryOutcome, type SeriesEntry } from "./series-
 import { chunkFields, StoredSeries } from "./stored-series.ts";
 import { SymbolTable } from "./symbol-table.ts";
 import type { Tombstones } from "./tombstones.ts";
+import type { WantedValues } from "./wanted-values.ts";
 
 export interface BlockIndexOptions {
   readonly block: string;
@@ -73,6 +74,14 @@ export class BlockIndex {
   get seriesEnd(): number {
     const { labelIndices, series, postings } = this.layout;
     return labelIndices >= series && labelIndices <= postings ? labelIndices : postings;
+  }
+
+  /** Whether series may have these values, as far as it is known without reading. */
+  mayHave(wanted: readonly WantedValues[]): boolean {
+    return wanted.every(({ name, values }) => {
+      const entries = this.table.peek(name);
+      return entries === undefined || values.some((value) => findValue(entries, value) >= 0);
+    });
   }
 
   /** The series that fulfil all matchers, by their own labels. */

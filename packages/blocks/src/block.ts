@@ -1,5 +1,5 @@
 /** One block, open for reading. */
-import { ok, fail, type Labels, type Result, type SeriesSource } from "@pleiad/model";
+import { ok, fail, labelValue, type Labels, type Result, type SeriesSource } from "@pleiad/model";
 import type { BlockBytes } from "./block-bytes.ts";
 import { blockFailureOf, BlockReadError, type BlockFailure } from "./block-failure.ts";
 import { openBlockIndex, type BlockIndex } from "./block-index.ts";
@@ -14,11 +14,14 @@ import { readIndexTables } from "./index-layout.ts";
 import { scanSeries, type BlockSeries } from "./series-scan.ts";
 import type { SharedCache } from "./shared-cache.ts";
 import { noTombstones, parseTombstones, type Tombstones } from "./tombstones.ts";
+import type { WantedValues } from "./wanted-values.ts";
 
 /** A block shows only to requests whose `maxResolutionMs` reaches its resolution. */
 export interface Block extends SeriesSource {
   readonly meta: BlockMeta;
   readonly tombstones: Tombstones;
+  /** False where no series of the block has the values, external labels included. At once: nothing is read. */
+  mayHave(wanted: readonly WantedValues[]): boolean;
   /** All symbols, ascending by UTF-8 bytes. */
   symbols(): AsyncIterable<string>;
   /** Every series in label order, read in windows: memory does not grow with the block. Throws BlockReadError. */
@@ -97,6 +100,7 @@ export async function openBlock(
   return ok({
     meta,
     tombstones,
+    mayHave: (wanted) => mayHave(index, externalLabels, wanted),
     symbols: () => index.symbols.all(),
     everySeries: (scanSignal) => scanSeries({ block: name, windows, index, segments }, scanSignal),
     heldBytes: () => windows.heldBytes + cache.heldBytes + index.heldBytes,
@@ -109,6 +113,17 @@ export async function openBlock(
       return bytes.close();
     },
   });
+}
+
+function mayHave(index: BlockIndex, externalLabels: Labels, wanted: readonly WantedValues[]): boolean {
+  if (externalLabels.length === 0) return index.mayHave(wanted);
+  const ofSeries: WantedValues[] = [];
+  for (const one of wanted) {
+    const external = labelValue(externalLabels, one.name);
+    if (external === "") ofSeries.push(one);
+    else if (!one.values.includes(external)) return false;
+  }
+  return index.mayHave(ofSeries);
 }
 
 export async function openBlockParts(

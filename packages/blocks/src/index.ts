@@ -54,4 +54,5 @@ export type { BlockSeries } from "./series-scan.ts";
 export { createSharedCache, type CacheMember, type CacheSeat, type SharedCache } from "./shared-cache.ts";
 export type { TimeSpan, Tombstones } from "./tombstones.ts";
 export { isUlid, newUlid, ulidTimeMs } from "./ulid.ts";
+export { wantedValuesOf, type WantedValues } from "./wanted-values.ts";
 export { defaultVerify, verifyBlock, type BlockReport, type VerifyOptions } from "./verify-block.ts";

@@ -78,6 +78,16 @@ describe("merged sources", () => {
     expect(await dump(mergeSources(blocks))).toEqual(linesOf([{ labels: named("a"), samples: at(1, 2) }]));
   });
 
+  it("that are closed give no more of what they hold", async () => {
+    const many = (name: string) => Array.from({ length: 600 }, (_, i) => ({ labels: named(name + i), samples: at(i) }));
+    const source = mergeSources(await Promise.all(["a", "b"].map((name) => blockOf(many(name)))));
+    const cursor = source.select(plainSelect, signal);
+    expect(await cursor.next()).toHaveLength(512);
+    cursor.close();
+    expect(await cursor.next()).toBeUndefined();
+    expect(cursor.failure).toBeUndefined();
+  });
+
   it("of no sources have nothing", async () => {
     expect(await dump(mergeSources([]))).toEqual([]);
   });

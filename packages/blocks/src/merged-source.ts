@@ -1,13 +1,13 @@
 /** Many sources as one: series in label order, what several have of one series joined in time order. */
 import {
   compareLabels,
-  compareText,
   createLoserTree,
   fail,
   formatSourceFailure,
   labelsEqual,
   ok,
   uniteChunks,
+  uniteTexts,
   type LabelsAnswer,
   type LabelsRequest,
   type LoserTree,
@@ -77,6 +77,7 @@ class MergedCursor implements SeriesCursor {
   readonly #onFailure: SelectRequest["onFailure"];
   readonly #failures: string[] = [];
   #tree: LoserTree | undefined;
+  #isClosed = false;
 
   constructor(cursors: readonly SeriesCursor[], request: SelectRequest) {
     this.#streams = cursors.map((cursor) => new Stream(cursor));
@@ -89,10 +90,11 @@ class MergedCursor implements SeriesCursor {
 
   async next(): Promise<readonly SourceSeries[] | undefined> {
     const streams = this.#streams;
-    if (this.failure !== undefined || streams.length === 0) return undefined;
+    if (this.#isClosed || streams.length === 0) return undefined;
     if (this.#tree === undefined) {
       await Promise.all(streams.map((stream) => stream.read()));
-      if (streams.some((stream) => this.#hasFailed(stream))) return this.#end();
+      // Closed meanwhile, they have ended.
+      if (this.#isClosed || streams.some((stream) => this.#hasFailed(stream))) return this.#end();
       this.#tree = createLoserTree(streams.length, (a, b) => isBefore(streams[a], streams[b]));
     }
     const tree = this.#tree;
@@ -112,7 +114,7 @@ class MergedCursor implements SeriesCursor {
       }
       if (!stream.step()) {
         await stream.read();
-        if (this.#hasFailed(stream)) return this.#end();
+        if (this.#isClosed || this.#hasFailed(stream)) return this.#end();
       }
       tree.replay();
     }
@@ -121,6 +123,7 @@ class MergedCursor implements SeriesCursor {
   }
 
   close(): void {
+    this.#isClosed = true;
     for (const { cursor } of this.#streams) cursor.close();
   }
 
@@ -157,15 +160,15 @@ async function mergeAnswers(
   answers: readonly Promise<Result<LabelsAnswer, SourceFailure>>[],
   request: LabelsRequest,
 ): Promise<Result<LabelsAnswer, SourceFailure>> {
-  const values = new Set<string>();
+  const lists: (readonly string[])[] = [];
   const warnings: string[] = [];
   for (const answer of await Promise.all(answers)) {
     if (answer.ok) {
-      for (const value of answer.value.values) values.add(value);
+      lists.push(answer.value.values);
       for (const warning of answer.value.warnings) warnings.push(warning);
     } else if (endsAll(answer.failure, request.onFailure)) return fail(answer.failure);
     else warnings.push(formatSourceFailure(answer.failure));
   }
-  const sorted = [...values].sort(compareText);
-  return ok({ values: request.limit > 0 ? sorted.slice(0, request.limit) : sorted, warnings });
+  const values = uniteTexts(lists);
+  return ok({ values: request.limit > 0 ? values.slice(0, request.limit) : values, warnings });
 }

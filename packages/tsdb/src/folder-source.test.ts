@@ -1,9 +1,20 @@
-import { cursorOf, emptyLabels, ok, plainSelect, type LabelsAnswer, type SeriesSource } from "@pleiad/model";
+import {
+  collectSeries,
+  cursorOf,
+  emptyLabels,
+  ok,
+  plainSelect,
+  type LabelsAnswer,
+  type Matcher,
+  type SeriesSource,
+} from "@pleiad/model";
 import { testPorts } from "@pleiad/ports/testing";
 import { describe, expect, it } from "vitest";
 import { FolderSource } from "./folder-source.ts";
 import { LocalBlocks } from "./local-blocks.ts";
 import { ReaderSet } from "./reader-set.ts";
+import { defaultTsdbView, viewTsdb } from "./tsdb-view.ts";
+import { appendAt, at, chunkLines, hourMs, laterPorts, named, openTestTsdb } from "./tsdb.fixtures.ts";
 
 const { signal } = new AbortController();
 const request = { ...plainSelect, limit: 0 };
@@ -35,4 +46,53 @@ describe("a question for labels", () => {
       });
     });
   }
+});
+
+describe("of two blocks with one series each", () => {
+  const series = ["a", "b"].map((cluster) => named("up", { cluster }));
+  const asking = (cluster: string): readonly Matcher[] => [{ type: "=", name: "cluster", value: cluster }];
+
+  /** A view of the folder, in which the chunk of the first series is damaged. */
+  async function damagedView() {
+    const ports = laterPorts();
+    const tsdb = await openTestTsdb(ports);
+    for (const [i, labels] of series.entries()) await appendAt(tsdb.head, at(2 * i), new Map([[labels, i]]));
+    await appendAt(tsdb.head, at(6), new Map([[named("later"), 1]]));
+    expect((await tsdb.maintain(0)).ok).toBe(true);
+    const [first] = tsdb.blocks();
+    await tsdb.close();
+    const chunks = ports.files.contents.get(`/data/${first?.ulid ?? ""}/chunks/000001`);
+    if (chunks === undefined) throw new Error("there is no block");
+    chunks[12] = (chunks[12] ?? 0) ^ 1;
+    const view = await viewTsdb("/data", defaultTsdbView, ports);
+    if (!view.ok) throw new Error(view.failure.kind);
+    expect(view.value.blocks()).toHaveLength(2);
+    return view.value;
+  }
+
+  it("the one is not asked that has no such value", async () => {
+    expect(await chunkLines(await damagedView(), { matchers: asking("b") })).toEqual(['up{cluster="b"} 2..2']);
+  });
+
+  it("the one is asked that has it", async () => {
+    const lines = await chunkLines(await damagedView(), { matchers: asking("a") });
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toContain("checksum");
+  });
+
+  it("a value that none has gives nothing", async () => {
+    expect(await chunkLines(await damagedView(), { matchers: asking("c") })).toEqual([]);
+  });
+
+  it("one tells that a question is wrong, though none has what it names", async () => {
+    const wrong: Matcher = { type: "=~", name: "pod", value: "x(" };
+    const blocksOnly = { maxTimeMs: at(4) - hourMs, matchers: [...asking("c"), wrong] };
+    const cursor = (await damagedView()).select({ ...plainSelect, ...blocksOnly }, signal);
+    expect((await collectSeries(cursor)).failure?.kind).toBe("invalid");
+  });
+
+  it("both are asked for the values of a label", async () => {
+    const answer = await (await damagedView()).labelValues("cluster", request, signal);
+    expect(answer).toEqual(ok({ values: ["a", "b"], warnings: [] }));
+  });
 });

@@ -1,5 +1,7 @@
 /** Head and blocks of a data folder as one source of series, whatever the head is. */
+import { mergeSources, wantedValuesOf, type Block } from "@pleiad/blocks";
 import {
+  cursorOf,
   fail,
   type LabelsAnswer,
   type LabelsRequest,
@@ -8,10 +10,10 @@ import {
   type SeriesCursor,
   type SeriesSource,
   type SourceFailure,
+  type SourceSeries,
 } from "@pleiad/model";
 import type { LocalBlocks } from "./local-blocks.ts";
-import { mergedCursor, mergedLabels } from "./merged-source.ts";
-import { readTooSlowly, type ReaderSet } from "./reader-set.ts";
+import { readTooSlowly, type Reader, type ReaderSet } from "./reader-set.ts";
 
 /** Blocks are asked for their time, the head for what is behind them: no sample comes twice. */
 export class FolderSource implements SeriesSource {
@@ -31,15 +33,13 @@ export class FolderSource implements SeriesSource {
   }
 
   select(request: SelectRequest, signal: AbortSignal): SeriesCursor {
-    const cursors = this.#partsFor(request).map(({ source, minTimeMs }) =>
-      source.select({ ...request, minTimeMs }, signal),
-    );
-    const gaps = this.#blocks.gapsIn(request.minTimeMs, request.maxTimeMs);
-    return mergedCursor(cursors, gaps, request, this.#name, this.#readers.begin());
+    const cursor = this.#sourceFor(request).select(request, signal);
+    return new ReaderCursor(cursor, this.#readers.begin(), this.#name);
   }
 
   async labelNames(request: LabelsRequest, signal: AbortSignal): Promise<Result<LabelsAnswer, SourceFailure>> {
-    return await this.#askAll(request, (source, part) => source.labelNames(part, signal));
+    const reader = this.#readers.begin();
+    return await this.#inTime(reader, this.#sourceFor(request).labelNames(request, signal));
   }
 
   async labelValues(
@@ -47,30 +47,88 @@ export class FolderSource implements SeriesSource {
     request: LabelsRequest,
     signal: AbortSignal,
   ): Promise<Result<LabelsAnswer, SourceFailure>> {
-    return await this.#askAll(request, (source, part) => source.labelValues(label, part, signal));
+    const reader = this.#readers.begin();
+    return await this.#inTime(reader, this.#sourceFor(request).labelValues(label, request, signal));
   }
 
-  async #askAll(
-    request: LabelsRequest,
-    ask: (source: SeriesSource, request: LabelsRequest) => Promise<Result<LabelsAnswer, SourceFailure>>,
-  ): Promise<Result<LabelsAnswer, SourceFailure>> {
-    const reader = this.#readers.begin();
+  async #inTime<T>(reader: Reader, asked: Promise<Result<T, SourceFailure>>): Promise<Result<T, SourceFailure>> {
     try {
-      const answers = this.#partsFor(request).map(({ source, minTimeMs }) => ask(source, { ...request, minTimeMs }));
-      const merged = await mergedLabels(answers, this.#blocks.gapsIn(request.minTimeMs, request.maxTimeMs), request);
-      return reader.isExpired ? fail(readTooSlowly(this.#name)) : merged;
+      const answer = await asked;
+      return reader.isExpired ? fail(readTooSlowly(this.#name)) : answer;
     } finally {
       reader.end();
     }
   }
 
-  #partsFor({ minTimeMs, maxTimeMs }: { readonly minTimeMs: number; readonly maxTimeMs: number }) {
-    const parts: { readonly source: SeriesSource; readonly minTimeMs: number }[] = [];
+  /** What must be asked, as one source: of many blocks mostly few have what a question names. */
+  #sourceFor({ minTimeMs, maxTimeMs, matchers }: Pick<SelectRequest, "minTimeMs" | "maxTimeMs" | "matchers">) {
+    const wanted = wantedValuesOf(matchers);
+    const parts: SeriesSource[] = this.#blocks.gapsIn(minTimeMs, maxTimeMs).map(failingSource);
+    let passedOver: Block | undefined;
     for (const { meta, block } of this.#blocks.all) {
-      if (meta.minTimeMs <= maxTimeMs && meta.maxTimeMs > minTimeMs) parts.push({ source: block, minTimeMs });
+      if (meta.minTimeMs > maxTimeMs || meta.maxTimeMs <= minTimeMs) continue;
+      if (block.mayHave(wanted)) parts.push(block);
+      else passedOver = block;
     }
     const headFromMs = this.#headFromMs();
-    if (headFromMs <= maxTimeMs) parts.push({ source: this.#head, minTimeMs: Math.max(minTimeMs, headFromMs) });
-    return parts;
+    if (headFromMs <= maxTimeMs) parts.push(headFromMs <= minTimeMs ? this.#head : sourceFrom(this.#head, headFromMs));
+    // Somebody has to look at the question, which may be wrong.
+    if (parts.length === 0 && passedOver !== undefined) return passedOver;
+    return mergeSources(parts);
+  }
+}
+
+/** A source whose earlier part others have. */
+function sourceFrom(source: SeriesSource, fromMs: number): SeriesSource {
+  const later = <T extends { readonly minTimeMs: number }>(request: T): T => ({ ...request, minTimeMs: fromMs });
+  return {
+    select: (request, signal) => source.select(later(request), signal),
+    labelNames: (request, signal) => source.labelNames(later(request), signal),
+    labelValues: (label, request, signal) => source.labelValues(label, later(request), signal),
+  };
+}
+
+/** Data that is missing, as the others see it: a source that fails. */
+function failingSource(failure: SourceFailure): SeriesSource {
+  return {
+    select: () => cursorOf([], { failure }),
+    labelNames: async () => fail(failure),
+    labelValues: async () => fail(failure),
+  };
+}
+
+/** A cursor that fails once its data has moved on. */
+class ReaderCursor implements SeriesCursor {
+  readonly #cursor: SeriesCursor;
+  readonly #reader: Reader;
+  readonly #source: string;
+  #failure: SourceFailure | undefined;
+
+  constructor(cursor: SeriesCursor, reader: Reader, source: string) {
+    this.#cursor = cursor;
+    this.#reader = reader;
+    this.#source = source;
+  }
+
+  get failure(): SourceFailure | undefined {
+    return this.#cursor.failure ?? this.#failure;
+  }
+
+  get warnings(): readonly string[] {
+    return this.#cursor.warnings;
+  }
+
+  async next(): Promise<readonly SourceSeries[] | undefined> {
+    if (this.#failure !== undefined) return undefined;
+    const batch = await this.#cursor.next();
+    if (this.#reader.isExpired) this.#failure = readTooSlowly(this.#source);
+    if (batch !== undefined && this.#failure === undefined) return batch;
+    this.close();
+    return undefined;
+  }
+
+  close(): void {
+    this.#cursor.close();
+    this.#reader.end();
   }
 }

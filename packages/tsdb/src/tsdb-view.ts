@@ -54,7 +54,8 @@ export async function viewTsdb(
       return fail({ kind: "head", failure: head.failure });
     }
     // The head was told where the blocks end: what it has below came out of order, and is in no block.
-    const source = new FolderSource(directory, blocks, head.value, new ReaderSet(ports.clock), () => -Infinity);
+    const headFromMs = head.value.series === 0 ? Infinity : -Infinity;
+    const source = new FolderSource(directory, blocks, head.value, new ReaderSet(ports.clock), () => headFromMs);
     return ok({
       head: head.value,
       blocks: () => blocks.all,

@@ -79,7 +79,7 @@ export interface TsdbMaintenance {
 
 export interface Tsdb extends SeriesSource {
   /** For samples to come in. It is cut, truncated and closed by the folder alone. */
-  readonly head: Pick<Head, "appender" | "importer" | "statistics">;
+  readonly head: Pick<Head, "appender" | "importer" | "statistics" | "exemplars">;
   blocks(): readonly BlockMeta[];
   /** Cuts blocks from the head, keeps the head small, applies retention. To be called every minute or so. */
   maintain(nowMs: number): Promise<Result<TsdbMaintenance, TsdbFailure>>;

@@ -1,0 +1,20 @@
+/** What a question asks for by name: a block without such a value has no answer to it, and need not be asked. */
+import { literalAlternatives, type Matcher } from "@pleiad/model";
+
+/** A series that is wanted has one of these values. */
+export interface WantedValues {
+  readonly name: string;
+  readonly values: readonly string[];
+}
+
+/** Of matchers that list their values; made once a query, for all blocks. What other matchers want is not known here. */
+export function wantedValuesOf(matchers: readonly Matcher[]): readonly WantedValues[] {
+  const wanted: WantedValues[] = [];
+  for (const { type, name, value } of matchers) {
+    if (type !== "=" && type !== "=~") continue;
+    const values = type === "=" ? [value] : literalAlternatives(value);
+    // The empty text wants series without the label, which no value shows.
+    if (values !== undefined && !values.includes("")) wanted.push({ name, values });
+  }
+  return wanted;
+}
