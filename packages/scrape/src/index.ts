@@ -5,4 +5,5 @@ export {
   type ScrapeOptions,
   type TargetStatus,
 } from "./scrape-loop.ts";
+export { createScrapePool, type ScrapePool } from "./scrape-pool.ts";
 export type { ScrapeTarget } from "./scrape-target.ts";
