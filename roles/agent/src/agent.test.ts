@@ -1,5 +1,5 @@
-import { createBlockLister } from "@pleiad/blocks";
-import { createSampleColumns, decodeChunk } from "@pleiad/chunks";
+import { createBlockLister, createBlockWriter, newUlid } from "@pleiad/blocks";
+import { createSampleColumns, decodeChunk, encodeXor } from "@pleiad/chunks";
 import { createMetricRegistry, expositionContentType, observationsOf } from "@pleiad/exposition";
 import { collectSeries, formatLabels, labelsFromRecord, ok, plainSelect, type SourceSeries } from "@pleiad/model";
 import { BucketError, type Bucket } from "@pleiad/ports";
@@ -18,6 +18,9 @@ const options: AgentOptions = {
   scrapeIntervalMs: intervalMs,
   retentionMs: 7_200_000,
 };
+
+const { signal } = new AbortController();
+const testBuild = { version: "0", revision: "", branch: "", buildUser: "", buildDate: "", goVersion: "" };
 
 /** Ports with a target whose counter says how often it was scraped, and a page of own metrics. */
 async function openWorld() {
@@ -133,6 +136,60 @@ describe("an agent", () => {
     await agent.stop(0);
   }, 20_000);
 
+  it("marks what a target had that leaves its list, and scrapes a new one", async () => {
+    const { ports } = await openWorld();
+    await ports.network.serveHttp("other:9100", async () => ({
+      status: 200,
+      headers: { "content-type": expositionContentType },
+      body: "others 1\n",
+    }));
+    const agent = await start(ports);
+    await ports.clock.advance(2 * intervalMs);
+    agent.setTargets([{ job: "other", url: "http://other:9100/metrics" }]);
+    await ports.clock.advance(3 * intervalMs);
+    expect((await ask(ports, "scrapes_total")).series).toEqual([expect.stringMatching(/} 1 2 NaN$/)]);
+    expect((await ask(ports, "others")).series).toEqual([expect.stringMatching(/job="other".*} 1 1 1$/)]);
+    expect(agent.targets().map(({ target }) => target.job)).toEqual(["other"]);
+    await agent.stop(0);
+  });
+
+  it("answers over HTTP like a Prometheus, exemplars included, where it is asked to", async () => {
+    const { ports, registry } = await openWorld();
+    await ports.network.serveHttp("traced:9100", async () => ({
+      status: 200,
+      headers: { "content-type": "application/openmetrics-text; version=1.0.0; charset=utf-8" },
+      body: '# TYPE calls counter\ncalls_total 7 # {trace_id="t1"} 0.5\n# EOF\n',
+    }));
+    const agent = await start(ports, {
+      targets: [{ job: "traced", url: "http://traced:9100/metrics" }],
+      http: { address: "127.0.0.1:9090", renderMetrics: () => registry.render(), buildInfo: testBuild },
+    });
+    await ports.clock.advance(intervalMs);
+    const get = async (path: string) => {
+      const url = `http://${agent.httpAddress ?? ""}${path}`;
+      const { status, body } = await ports.network.fetchHttp(url, { headers: {}, bodyBytesMax: 1e6, signal });
+      return { status, body: new TextDecoder().decode(body) };
+    };
+    const nowS = ports.clock.wallMs() / 1000;
+    const window = `start=${String(nowS - 60)}&end=${String(nowS)}`;
+    const found = await get(`/api/v1/query_exemplars?query=calls_total&${window}`);
+    expect(JSON.parse(found.body)).toMatchObject({
+      status: "success",
+      data: [
+        {
+          seriesLabels: { __name__: "calls_total", cluster: "a1", job: "traced", replica: "0" },
+          exemplars: [{ labels: { trace_id: "t1" }, value: "0.5" }],
+        },
+      ],
+    });
+    const answer = JSON.parse((await get(`/api/v1/query?query=sum(calls_total)&time=${String(nowS)}`)).body) as unknown;
+    expect(answer).toMatchObject({ status: "success", data: { result: [{ value: [expect.anything(), "7"] }] } });
+    expect((await get("/-/ready")).status).toBe(200);
+    expect((await get("/metrics")).body).toContain('prometheus_tsdb_head_series{cluster="a1"}');
+    await agent.stop(0);
+    await expect(get("/-/ready")).rejects.toThrow("refused");
+  });
+
   it("fills in the past before it scrapes or serves", async () => {
     const { ports } = await openWorld();
     const agent = await start(ports, {
@@ -186,6 +243,31 @@ describe("an agent with object storage", () => {
     await second.stop(0);
   }, 30_000);
 
+  it("takes a block there that a compaction made before the folder was its own, and then lets it go", async () => {
+    const { ports } = await openWorld();
+    const bucket = memoryBucket();
+    const { files, clock, random } = ports;
+    const ulid = newUlid(clock.wallMs(), random);
+    const maxTimeMs = Math.floor(clock.wallMs() / (8 * hourMs)) * 8 * hourMs;
+    const minTimeMs = maxTimeMs - 8 * hourMs;
+    await files.makeDirectory("/data/a1");
+    const compaction = { level: 2, sources: [ulid], parents: [], isDeletable: false, isFailed: false, hints: [] };
+    const writer = await createBlockWriter(files, ["__name__", "old"], {
+      ...{ directory: "/data/a1", ulid, minTimeMs, maxTimeMs, compaction, thanos: undefined, chunkFileBytesMax: 1e6 },
+    });
+    if (!writer.ok) throw new Error(JSON.stringify(writer.failure));
+    const data = encodeXor(Float64Array.of(minTimeMs), Float64Array.of(7), 0, 1);
+    const chunk = { minTimeMs, maxTimeMs: minTimeMs, sampleCount: 1, encoding: 1, data } as const;
+    await writer.value.add(labelsFromRecord({ __name__: "old" }), [chunk]);
+    expect((await writer.value.finish()).ok).toBe(true);
+    const agent = await start(ports, { objectStorage: bucket, retentionMs: 4 * hourMs });
+    await clock.advance(10 * hourMs);
+    expect((await metasIn(bucket)).find((meta) => meta.ulid === ulid)?.compaction.level).toBe(2);
+    expect(await files.exists(`/data/a1/${ulid}`)).toBe(false);
+    expect(agent.statistics().heldBlocks).toBe(0);
+    await agent.stop(0);
+  }, 20_000);
+
   it("keeps what is past retention until it is there, however long that takes", async () => {
     const { ports } = await openWorld();
     const bucket = memoryBucket();
@@ -223,6 +305,17 @@ describe("an agent that cannot start says why, and leaves nothing open", () => {
     });
     const elsewhere = await start(ports, { grpcAddress: "a1:10902" });
     await elsewhere.stop(0);
+  });
+
+  it("when the port for HTTP is taken", async () => {
+    const { ports } = await openWorld();
+    const http = { address: "node:9100", renderMetrics: () => "", buildInfo: testBuild };
+    const started = await startAgent({ ...options, http }, ports);
+    expect(!started.ok && started.failure).toMatchObject({
+      kind: "listen",
+      message: expect.stringMatching(/^HTTP on node:9100: /),
+    });
+    await (await start(ports)).stop(0);
   });
 
   it("when the folder cannot be written", async () => {

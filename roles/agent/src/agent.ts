@@ -5,9 +5,10 @@
 import type { SharedCache } from "@pleiad/blocks";
 import { defaultExpositionLimits, type ExpositionLimits } from "@pleiad/exposition";
 import { defaultHead, formatHeadFailure, type HeadLimits } from "@pleiad/head";
+import type { ExemplarSource } from "@pleiad/http-api";
 import { fail, labelValue, ok, type Labels, type Result } from "@pleiad/model";
 import type { Bucket, Listener, Ports, Service } from "@pleiad/ports";
-import { createScrapeLoop, type ScrapeTarget, type TargetStatus } from "@pleiad/scrape";
+import { createScrapePool, type ScrapeTarget, type TargetStatus } from "@pleiad/scrape";
 import { storeHandlers, type StoreIdentity } from "@pleiad/storeapi";
 import {
   createShipper,
@@ -18,6 +19,7 @@ import {
   type Tsdb,
   type TsdbStatistics,
 } from "@pleiad/tsdb";
+import { serveAgentHttp, type AgentHttp, type AgentHttpOptions } from "./agent-http.ts";
 import { withConstantLabel } from "./constant-label.ts";
 import { startMaintenance } from "./maintenance.ts";
 
@@ -26,6 +28,8 @@ export interface AgentOptions {
   readonly directory: string; // the data folder, absolute
   readonly externalLabels: Labels; // of every series; `cluster` also labels the agent's own metrics, else the name does
   readonly grpcAddress: string; // of StoreAPI
+  /** Where it answers over HTTP as a Prometheus does, exemplars included; nowhere by default. */
+  readonly http?: AgentHttpOptions;
   readonly targets: readonly ScrapeTarget[];
   readonly scrapeIntervalMs: number;
   readonly scrapeTimeoutMs?: number; // by default the interval, but at most 10 s
@@ -53,9 +57,12 @@ export interface AgentFailure {
   readonly message: string;
 }
 
-export interface Agent extends Service {
+export interface Agent extends Service, ExemplarSource {
   readonly grpcAddress: string; // as bound
+  readonly httpAddress: string | undefined; // as bound
   targets(): readonly TargetStatus[];
+  /** The targets from now on: the series of one that is not among them any more get staleness markers. */
+  setTargets(targets: readonly ScrapeTarget[]): void;
   statistics(): TsdbStatistics;
 }
 
@@ -69,10 +76,11 @@ export async function startAgent(options: AgentOptions, ports: Ports): Promise<R
   const { directory, externalLabels, retentionMs, objectStorage, blockCache } = options;
   const cluster = labelValue(externalLabels, "cluster") || options.name;
   const own: Ports = { ...ports, observations: withConstantLabel(ports.observations, "cluster", cluster) };
+  // An agent compacts nothing, but its folder may have been that of a Prometheus, whose blocks would stay for ever else.
   const shipper =
     objectStorage === undefined
       ? undefined
-      : createShipper(objectStorage, { ...defaultShipper, directory, externalLabels }, own);
+      : createShipper(objectStorage, { ...defaultShipper, directory, externalLabels, uploadsCompacted: true }, own);
 
   const opened = await openTsdb(
     directory,
@@ -100,48 +108,74 @@ export async function startAgent(options: AgentOptions, ports: Ports): Promise<R
     return fail({ kind: "past", message: `${directory}: ${filled.failure}` });
   }
 
-  let listener: Listener;
-  try {
-    const handlers = storeHandlers(tsdb, () => identityOf(tsdb, externalLabels));
-    listener = await own.network.serveRpc(options.grpcAddress, handlers);
-  } catch (error) {
-    await tsdb.close();
-    const reason = error instanceof Error ? error.message : String(error);
-    return fail({ kind: "listen", message: `StoreAPI on ${options.grpcAddress}: ${reason}` });
-  }
-
-  const loops = options.targets.map((target) =>
-    createScrapeLoop(target, tsdb.head, own, {
-      intervalMs: options.scrapeIntervalMs,
-      timeoutMs: options.scrapeTimeoutMs ?? Math.min(options.scrapeIntervalMs, scrapeTimeoutMaxMs),
-      limits: options.limits?.page ?? defaultExpositionLimits,
-      fallbackToText: options.fallbackToText ?? false,
-    }),
-  );
-  const maintenance = startMaintenance(tsdb, own);
   const stopping = new AbortController();
+  const ready = () => {
+    if (stopping.signal.aborted) return { ready: false, reason: "stopping" };
+    const { commitFailure } = tsdb.head.statistics();
+    if (commitFailure === undefined) return { ready: true };
+    return { ready: false, reason: `takes no samples: ${formatHeadFailure(commitFailure)}` };
+  };
+  const bound = await bind(tsdb, options, ready, own);
+  if (!bound.ok) {
+    await tsdb.close();
+    return bound;
+  }
+  const { rpc, http } = bound.value;
+
+  const scraping = createScrapePool(options.targets, tsdb.head, own, {
+    intervalMs: options.scrapeIntervalMs,
+    timeoutMs: options.scrapeTimeoutMs ?? Math.min(options.scrapeIntervalMs, scrapeTimeoutMaxMs),
+    limits: options.limits?.page ?? defaultExpositionLimits,
+    fallbackToText: options.fallbackToText ?? false,
+  });
+  const maintenance = startMaintenance(tsdb, own);
   const shipping = shipper?.run(stopping.signal);
   return ok({
     name: options.name,
-    grpcAddress: listener.address,
-    targets: () => loops.map((loop) => loop.status()),
+    grpcAddress: rpc.address,
+    httpAddress: http?.address,
+    targets: () => scraping.status(),
+    setTargets: (targets) => scraping.setTargets(targets),
+    exemplars: (matchers, minTimeMs, maxTimeMs) => tsdb.head.exemplars(matchers, minTimeMs, maxTimeMs),
     statistics: () => tsdb.statistics(),
-    ready: () => {
-      if (stopping.signal.aborted) return { ready: false, reason: "stopping" };
-      const { commitFailure } = tsdb.head.statistics();
-      if (commitFailure === undefined) return { ready: true };
-      return { ready: false, reason: `takes no samples: ${formatHeadFailure(commitFailure)}` };
-    },
+    ready,
     stop: async (graceMs) => {
       // An upload that is broken off goes on at the next start.
       stopping.abort();
-      await Promise.all([listener.close(graceMs), maintenance.stop(), shipping, ...loops.map((loop) => loop.stop())]);
+      await Promise.all([rpc.close(graceMs), http?.close(graceMs), maintenance.stop(), shipping, scraping.stop()]);
       const closed = await tsdb.close();
       if (closed.ok) return;
       const reason = formatTsdbFailure(closed.failure);
       own.observations.log("error", "The data folder could not be closed in good order.", { reason });
     },
   });
+}
+
+/** Binds StoreAPI, and HTTP where it is asked for. What was bound before a failure is closed again. */
+async function bind(
+  tsdb: Tsdb,
+  { grpcAddress, http, externalLabels }: AgentOptions,
+  ready: Service["ready"],
+  ports: Ports,
+): Promise<Result<{ readonly rpc: Listener; readonly http: AgentHttp | undefined }, AgentFailure>> {
+  const failed = (what: string, error: unknown) => {
+    const reason = error instanceof Error ? error.message : String(error);
+    return fail<AgentFailure>({ kind: "listen", message: `${what}: ${reason}` });
+  };
+  let rpc: Listener;
+  try {
+    const handlers = storeHandlers(tsdb, () => identityOf(tsdb, externalLabels));
+    rpc = await ports.network.serveRpc(grpcAddress, handlers);
+  } catch (error) {
+    return failed(`StoreAPI on ${grpcAddress}`, error);
+  }
+  if (http === undefined) return ok({ rpc, http: undefined });
+  try {
+    return ok({ rpc, http: await serveAgentHttp(http, tsdb, tsdb.head, ready, ports) });
+  } catch (error) {
+    await rpc.close(0);
+    return failed(`HTTP on ${http.address}`, error);
+  }
 }
 
 /** As a sidecar beside a Prometheus: external labels, and all times from the folder's first sample on. */
