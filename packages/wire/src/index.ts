@@ -33,6 +33,23 @@ export type { PartialResponse } from "./partial-response.ts";
 export { ProtobufReader } from "./protobuf-reader.ts";
 export { ProtobufWriter } from "./protobuf-writer.ts";
 export {
+  decodeQueryRangeRequest,
+  decodeQueryRequest,
+  decodeQueryResponse,
+  emptyQueryRangeRequest,
+  emptyQueryRequest,
+  encodeQueryBatch,
+  encodeQueryRangeRequest,
+  encodeQueryRequest,
+  encodeQuerySeries,
+  encodeQueryStats,
+  encodeQueryWarning,
+  type ExactQueryMessage,
+  type QueryRangeRequestMessage,
+  type QueryRequestMessage,
+  type QueryResponseMessage,
+} from "./query-messages.ts";
+export {
   decodeSeriesRequest,
   emptySeriesRequest,
   encodeSeriesRequest,
@@ -49,4 +66,5 @@ export {
   type SeriesFrames,
   type SeriesFrameWriter,
 } from "./series-response.ts";
+export { readTimeSeries, writeTimeSeries, type TimeSeriesMessage } from "./time-series.ts";
 export { formatWireFailure, type WireFailure } from "./wire-failure.ts";

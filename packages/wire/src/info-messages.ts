@@ -25,7 +25,8 @@ export interface Capabilities {
   readonly metricMetadata: boolean;
   readonly targets: boolean;
   readonly exemplars: { readonly minTimeMs: number; readonly maxTimeMs: number } | undefined;
-  readonly query: boolean;
+  /** The Query API: none, as Thanos has it, or with `ExactQueryMessage` besides. */
+  readonly query: "none" | "whole-seconds" | "exact";
   readonly status: boolean;
 }
 
@@ -41,7 +42,7 @@ export const noCapabilities: Capabilities = {
   metricMetadata: false,
   targets: false,
   exemplars: undefined,
-  query: false,
+  query: "none",
   status: false,
 };
 
@@ -86,7 +87,11 @@ export function encodeInfoResponse(info: InfoResponseMessage): Uint8Array {
     writer.int64(2, exemplars.maxTimeMs);
     writer.close(mark);
   }
-  if (query) present(8);
+  if (query !== "none") {
+    const mark = writer.open(8);
+    writer.bool(exactQueryField, query === "exact");
+    writer.close(mark);
+  }
   if (status) present(9);
   return writer.view();
 }
@@ -125,7 +130,7 @@ export function decodeInfoResponse(bytes: Uint8Array): Result<InfoResponseMessag
         exemplars = readTimeRange(reader);
         break;
       case 8:
-        query = present();
+        query = readQueryInfo(reader);
         break;
       case 9:
         status = present();
@@ -137,6 +142,18 @@ export function decodeInfoResponse(bytes: Uint8Array): Result<InfoResponseMessag
   if (reader.failure !== undefined) return fail(reader.failure);
   const capabilities = { rules, metricMetadata, targets, exemplars, query, status };
   return ok({ labelSets, componentType, store, capabilities });
+}
+
+/** Within what Thanos knows as an empty message. */
+const exactQueryField = 1000;
+
+function readQueryInfo(reader: ProtobufReader): Capabilities["query"] {
+  let query: Capabilities["query"] = "whole-seconds";
+  for (const outer = reader.enter(); reader.nextField() || reader.leave(outer);) {
+    if (reader.field !== exactQueryField) reader.skip();
+    else if (reader.bool()) query = "exact";
+  }
+  return query;
 }
 
 function readStoreInfo(reader: ProtobufReader): StoreInfoMessage {

@@ -32,7 +32,8 @@ export function readLabelSet(reader: ProtobufReader): Labels {
   return labelsFromPairs(pairs);
 }
 
-function readLabel(reader: ProtobufReader): readonly [name: string, value: string] {
+/** Reads one Label message. */
+export function readLabel(reader: ProtobufReader): readonly [name: string, value: string] {
   let name = "";
   let value = "";
   for (const outer = reader.enter(); reader.nextField() || reader.leave(outer);) {

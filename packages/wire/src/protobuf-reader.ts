@@ -85,6 +85,24 @@ export class ProtobufReader {
     return this.expect(varintType) ? this.varint64() | 0 : 0;
   }
 
+  /** A zigzag integer (`sint32`, `sint64`). */
+  sint64(): number {
+    return this.expect(varintType) ? unzigzag(this.varint64()) : 0;
+  }
+
+  /** A `double`. As a number, a signalling NaN such as the staleness marker may turn into a quiet one. */
+  double(): number {
+    if (!this.expect(fixed64Type)) return 0;
+    if (this.end - this.at < 8) {
+      this.fail("message ends inside a field");
+      return 0;
+    }
+    const { source } = this;
+    for (let i = 0; i < 8; i++) doubleBytes[i] = source[this.at + i] as number;
+    this.at += 8;
+    return doubleView.getFloat64(0, true);
+  }
+
   bool(): boolean {
     return this.expect(varintType) ? this.varint64() !== 0 : false;
   }
@@ -122,6 +140,29 @@ export class ProtobufReader {
     }
     const outer = this.enter();
     while (this.at < this.end) into.push(this.varint64() | 0);
+    this.leave(outer);
+  }
+
+  /** Adds the elements of a repeated zigzag field, packed or not, to `into`. */
+  sint64s(into: number[]): void {
+    if (this.wireType !== lengthType) {
+      into.push(this.sint64());
+      return;
+    }
+    const outer = this.enter();
+    while (this.at < this.end) into.push(unzigzag(this.varint64()));
+    this.leave(outer);
+  }
+
+  /** Adds the elements of a repeated `double` field, packed or not, to `into`. */
+  doubles(into: number[]): void {
+    if (this.wireType !== lengthType) {
+      into.push(this.double());
+      return;
+    }
+    const outer = this.enter();
+    this.wireType = fixed64Type;
+    while (this.at < this.end) into.push(this.double());
     this.leave(outer);
   }
 
@@ -220,6 +261,14 @@ export class ProtobufReader {
     this.fail(this.at < end ? "varint longer than 10 bytes" : "message ends inside a number");
     return 0;
   }
+}
+
+const doubleBytes = new Uint8Array(8);
+const doubleView = new DataView(doubleBytes.buffer);
+
+/** 0, -1, 1, -2 … of 0, 1, 2, 3 …; numbers beyond int64's positive half come as negative ones and are not told apart. */
+function unzigzag(value: number): number {
+  return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
 }
 
 /** The text of `bytes[from, to)`; undefined where that is not UTF-8. */

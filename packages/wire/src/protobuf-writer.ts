@@ -55,6 +55,31 @@ export class ProtobufWriter {
     if (value !== 0) this.integerItem(field, value);
   }
 
+  /** A zigzag integer (`sint32`, `sint64`). */
+  sint64(field: number, value: number): void {
+    if (value !== 0) this.integerItem(field, zigzag(value));
+  }
+
+  /** A `double`; left out where it is +0. A signalling NaN, such as the staleness marker, may turn into a quiet one. */
+  double(field: number, value: number): void {
+    if (!Object.is(value, 0)) this.doubleItem(field, value);
+  }
+
+  doubleItem(field: number, value: number): void {
+    this.reserve(18);
+    this.tag(field, 1);
+    this.fixed64(value);
+  }
+
+  /** A packed repeated `double` field; nothing where there are none. */
+  packedDoubles(field: number, values: Iterable<number> & { readonly length: number }): void {
+    if (values.length === 0) return;
+    this.reserve(20 + 8 * values.length);
+    this.tag(field, 2);
+    this.varint(8 * values.length);
+    for (const value of values) this.fixed64(value);
+  }
+
   integerItem(field: number, value: number): void {
     this.reserve(20);
     this.tag(field, 0);
@@ -130,6 +155,12 @@ export class ProtobufWriter {
     this.length += to - from;
   }
 
+  private fixed64(value: number): void {
+    doubleView.setFloat64(0, value, true);
+    this.buffer.set(doubleBytes, this.length);
+    this.length += 8;
+  }
+
   private tag(field: number, wireType: number): void {
     const tag = field * 8 + wireType;
     if (tag < 0x80) this.buffer[this.length++] = tag;
@@ -181,6 +212,13 @@ export class ProtobufWriter {
     grown.set(this.buffer.subarray(0, this.length));
     this.buffer = grown;
   }
+}
+
+const doubleBytes = new Uint8Array(8);
+const doubleView = new DataView(doubleBytes.buffer);
+
+function zigzag(value: number): number {
+  return value < 0 ? -2 * value - 1 : 2 * value;
 }
 
 function varintLength(value: number): number {
