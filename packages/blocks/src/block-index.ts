@@ -15,7 +15,7 @@ import {
 import { BlockReadError } from "./block-failure.ts";
 import type { BlockWatch } from "./block-watch.ts";
 import type { DecodedCache } from "./decoded-cache.ts";
-import { windowsBetween, type FileWindows, type WindowedFile } from "./file-windows.ts";
+import type { FileWindows, WindowedFile } from "./file-windows.ts";
 import { readIndexSection, seriesAlignment, type IndexLayout, type IndexTables } from "./index-layout.ts";
 import { findValue, PostingsTable, type LabelEntries } from "./postings-table.ts";
 import { intersectPostings, noPostings, subtractPostings, unitePostings, type Postings } from "./postings.ts";
@@ -140,7 +140,7 @@ export class BlockIndex {
       const length = new ByteReader(window.bytes, offset - window.start, window.bytes.length).u32();
       const end = offset + length + 8;
       // A length that cannot be is told of where the list is read.
-      if (end <= this.layout.postingsOffsets) rest.push(...windowsBetween(offset, end));
+      if (end <= this.layout.postingsOffsets) rest.push(...this.#windows.offsetsBetween(offset, end));
     }
     if (rest.length > 0) await this.#windows.load(this.file, rest, signal);
   }

@@ -38,11 +38,11 @@ async function openCounted(options: Partial<BlockOptions> = {}) {
 
 describe("reads of a block", () => {
   it("are as few as gaps and sizes allow", async () => {
-    const far = await openCounted({ readRuns: { gapBytesMax: 1 << 20, runBytesMax: 1 << 24 } });
+    const far = await openCounted({ readRuns: { windowBytes: 1 << 17, gapBytesMax: 1 << 20, runBytesMax: 1 << 24 } });
     expect((await far.ask()).series).toHaveLength(200);
     // Series, and chunks: one read each; the postings came with the window in which the index ends.
     expect(far.reads.map(({ file }) => file)).toEqual(["index", "chunks/000001"]);
-    const short = await openCounted({ readRuns: { gapBytesMax: 1 << 20, runBytesMax: 1 << 18 } });
+    const short = await openCounted({ readRuns: { windowBytes: 1 << 17, gapBytesMax: 1 << 20, runBytesMax: 1 << 18 } });
     expect((await short.ask()).series).toHaveLength(200);
     expect(short.reads.length).toBeGreaterThan(far.reads.length);
     expect(Math.max(...short.reads.map(({ length }) => length))).toBeLessThanOrEqual((1 << 18) + 4096);

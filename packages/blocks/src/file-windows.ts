@@ -5,17 +5,24 @@
 import type { BlockBytes } from "./block-bytes.ts";
 import { BlockReadError } from "./block-failure.ts";
 
-const windowBytes = 128 * 1024;
 /** Every window goes on this far into the next, so that what begins in a window mostly ends in it too. */
 const overlapBytes = 4 * 1024;
-/** How far windows that are wanted together may lie apart, and how many bytes they may be, to be read at once. */
+
+/** How windows are read: alone or together. */
 export interface ReadRuns {
-  readonly gapBytesMax: number; // read for nothing, where that is cheaper than one more read
+  /** The smaller, the less is kept beside what was asked for; the larger, the fewer pieces a long read has. */
+  readonly windowBytes: number;
+  /** How far windows that are wanted together may lie apart to be read at once: what lies between is not kept. */
+  readonly gapBytesMax: number;
   readonly runBytesMax: number;
 }
 
 /** As it suits a disk. */
-export const diskReadRuns: ReadRuns = { gapBytesMax: 0, runBytesMax: 4 * 1024 * 1024 };
+export const diskReadRuns: ReadRuns = {
+  windowBytes: 128 * 1024,
+  gapBytesMax: 0,
+  runBytesMax: 4 * 1024 * 1024,
+};
 
 export interface FileWindow {
   readonly bytes: Uint8Array;
@@ -28,15 +35,17 @@ export class WindowedFile {
   readonly size: number;
   readonly windows = new Map<number, FileWindow>();
   readonly loading = new Map<number, Promise<void>>();
+  readonly #windowBytes: number;
 
-  constructor(name: string, size: number) {
+  constructor(name: string, size: number, windowBytes: number) {
     this.name = name;
     this.size = size;
+    this.#windowBytes = windowBytes;
   }
 
   /** The window in memory in which `offset` lies. */
   windowAt(offset: number): FileWindow | undefined {
-    const window = this.windows.get(Math.floor(offset / windowBytes));
+    const window = this.windows.get(Math.floor(offset / this.#windowBytes));
     if (window !== undefined) window.isUsed = true;
     return window;
   }
@@ -46,6 +55,7 @@ export class FileWindows {
   readonly #bytes: BlockBytes;
   readonly #bytesMax: number;
   readonly #onDrop: () => void;
+  readonly #windowBytes: number;
   readonly #gapWindowsMax: number;
   readonly #runWindowsMax: number;
   readonly #files: WindowedFile[] = [];
@@ -56,8 +66,9 @@ export class FileWindows {
     this.#bytes = bytes;
     this.#bytesMax = bytesMax;
     this.#onDrop = onDrop;
-    this.#gapWindowsMax = Math.floor(runs.gapBytesMax / windowBytes);
-    this.#runWindowsMax = Math.max(1, Math.floor(runs.runBytesMax / windowBytes));
+    this.#windowBytes = runs.windowBytes;
+    this.#gapWindowsMax = Math.floor(runs.gapBytesMax / runs.windowBytes);
+    this.#runWindowsMax = Math.max(1, Math.floor(runs.runBytesMax / runs.windowBytes));
   }
 
   get heldBytes(): number {
@@ -65,7 +76,7 @@ export class FileWindows {
   }
 
   add(name: string, size: number): WindowedFile {
-    const file = new WindowedFile(name, size);
+    const file = new WindowedFile(name, size, this.#windowBytes);
     this.#files.push(file);
     return file;
   }
@@ -107,7 +118,7 @@ export class FileWindows {
     for (let at = offset; at < end;) {
       const window = file.windowAt(at);
       if (window === undefined) return undefined;
-      const part = window.bytes.subarray(at - window.start, Math.min(windowBytes, end - window.start));
+      const part = window.bytes.subarray(at - window.start, Math.min(this.#windowBytes, end - window.start));
       joined.set(part, at - offset);
       at += part.length;
     }
@@ -128,7 +139,7 @@ export class FileWindows {
     const waits: Promise<void>[] = [];
     for (const offset of offsets) {
       if (offset >= file.size) this.#endsEarly(file, offset, 1);
-      const number = Math.floor(offset / windowBytes);
+      const number = Math.floor(offset / this.#windowBytes);
       if (file.windows.has(number) || missing.has(number)) continue;
       const loading = file.loading.get(number);
       if (loading === undefined) missing.add(number);
@@ -154,8 +165,16 @@ export class FileWindows {
     await Promise.all(waits);
   }
 
+  /** An offset in each window that has some of [from, to). */
+  offsetsBetween(from: number, to: number): number[] {
+    const offsets: number[] = [];
+    for (let at = from; at < to; at = (Math.floor(at / this.#windowBytes) + 1) * this.#windowBytes) offsets.push(at);
+    return offsets;
+  }
+
   /** Reads from the first of the windows to the last at once; what lies between them is not kept. */
   async #loadRun(file: WindowedFile, numbers: readonly number[], signal?: AbortSignal): Promise<void> {
+    const windowBytes = this.#windowBytes;
     const [first = 0] = numbers;
     const from = first * windowBytes;
     const to = Math.min(((numbers.at(-1) ?? first) + 1) * windowBytes + overlapBytes, file.size);
@@ -197,11 +216,4 @@ export class FileWindows {
       reason: `the file of ${file.size} bytes ends before the ${length} bytes that belong here`,
     });
   }
-}
-
-/** An offset in each window that has some of [from, to). */
-export function windowsBetween(from: number, to: number): number[] {
-  const offsets: number[] = [];
-  for (let at = from; at < to; at = (Math.floor(at / windowBytes) + 1) * windowBytes) offsets.push(at);
-  return offsets;
 }

@@ -86,7 +86,7 @@ it("takes nothing from a question that waits for more", async () => {
       return answer;
     },
   };
-  const readRuns = { gapBytesMax: 0, runBytesMax: 1 << 17 };
+  const readRuns = { windowBytes: 1 << 17, gapBytesMax: 0, runBytesMax: 1 << 17 };
   const opened = await openBlock(crowded, { ...openOptions, sharedCache, readRuns });
   if (!opened.ok) throw new Error(opened.failure.kind);
   // The block has a share of the cache from its first answer on.

@@ -16,7 +16,7 @@ import {
   type SeriesSource,
 } from "@pleiad/model";
 import { memoryBucket, memoryFiles, testPorts, type MemoryBucket, type MemoryFileSystem } from "@pleiad/ports/testing";
-import { epochMs, hourMs, openStore, ulidAt } from "./bucket-store.fixtures.ts";
+import { epochMs, hourMs, openStore, putTwin, ulidAt } from "./bucket-store.fixtures.ts";
 
 export interface StoreBenchOptions {
   readonly clusterCount: number;
@@ -49,7 +49,7 @@ const stepMs = 60_000;
 const metricCount = 20;
 const fiveMinutesMs = 300_000;
 
-async function write(files: MemoryFileSystem, cluster: string, from: number, seriesCount: number): Promise<string> {
+async function write(files: MemoryFileSystem, from: number, seriesCount: number): Promise<string> {
   const ulid = ulidAt(from + blockHours);
   const labels = Array.from({ length: seriesCount }, (_, i) =>
     labelsFromRecord({
@@ -65,7 +65,7 @@ async function write(files: MemoryFileSystem, cluster: string, from: number, ser
     maxTimeMs: epochMs + (from + blockHours) * hourMs,
     compaction: { level: 3, sources: [ulid], parents: [], isDeletable: false, isFailed: false, hints: [] },
     thanos: {
-      labels: { cluster },
+      labels: { cluster: "cluster-0" },
       resolutionMs: 0,
       source: "compactor",
       files: [],
@@ -94,35 +94,48 @@ async function write(files: MemoryFileSystem, cluster: string, from: number, ser
   return ulid;
 }
 
-async function fill(bucket: MemoryBucket, { clusterCount, seriesCount }: StoreBenchOptions): Promise<void> {
+/**
+ * All clusters have the same samples under labels of their own: one cluster's blocks are made, and put once for each, so
+ * that the time goes into the questions.
+ */
+async function fill(
+  bucket: MemoryBucket,
+  { clusterCount, seriesCount }: StoreBenchOptions,
+  note: (text: string) => void,
+): Promise<void> {
   const { signal } = new AbortController();
-  for (let cluster = 0; cluster < clusterCount; cluster++) {
-    for (let from = 0; from < days * 24; from += blockHours) {
-      const files = memoryFiles();
-      await files.makeDirectory("/data");
-      const ulid = await write(files, `cluster-${cluster}`, from, seriesCount);
-      const bytes = directoryBlockBytes(files, `/data/${ulid}`);
-      const raw = await openBlock(bytes, {
-        externalLabels: emptyLabels,
-        intern: (text) => text,
-        cacheBytesMax: 1 << 24,
-      });
-      if (!raw.ok) throw new Error(raw.failure.kind);
-      const coarse = await downsampleBlock(raw.value, {
-        files,
-        directory: "/data",
-        ulid: ulidAt(from + blockHours),
-        resolutionMs: fiveMinutesMs,
-        chunkFileBytesMax: 512 << 20,
-        signal,
-        yield: async () => {},
-      });
-      if (!coarse.ok || coarse.value === undefined) throw new Error("the block was not downsampled");
-      for (const { ulid: made } of [{ ulid }, coarse.value satisfies BlockMeta]) {
-        const uploaded = await uploadBlock({ files, path: `/data/${made}`, bucket, signal });
-        if (!uploaded.ok) throw new Error(uploaded.failure.kind);
+  for (let from = 0; from < days * 24; from += blockHours) {
+    const files = memoryFiles();
+    await files.makeDirectory("/data");
+    const ulid = await write(files, from, seriesCount);
+    const bytes = directoryBlockBytes(files, `/data/${ulid}`);
+    const raw = await openBlock(bytes, {
+      externalLabels: emptyLabels,
+      intern: (text) => text,
+      cacheBytesMax: 1 << 24,
+    });
+    if (!raw.ok) throw new Error(raw.failure.kind);
+    const coarse = await downsampleBlock(raw.value, {
+      files,
+      directory: "/data",
+      ulid: ulidAt(from + blockHours),
+      resolutionMs: fiveMinutesMs,
+      chunkFileBytesMax: 512 << 20,
+      signal,
+      yield: async () => {},
+    });
+    if (!coarse.ok || coarse.value === undefined) throw new Error("the block was not downsampled");
+    const sources = Array.from({ length: clusterCount }, () => ulidAt(from + blockHours));
+    for (const { ulid: made } of [{ ulid }, coarse.value satisfies BlockMeta]) {
+      const uploaded = await uploadBlock({ files, path: `/data/${made}`, bucket, signal });
+      if (!uploaded.ok) throw new Error(uploaded.failure.kind);
+      for (let cluster = 1; cluster < clusterCount; cluster++) {
+        const source = sources[cluster] ?? made;
+        const external = { cluster: `cluster-${cluster}` };
+        await putTwin(bucket, uploaded.value, { ulid: ulidAt(from + blockHours), source, external });
       }
     }
+    note(`${(from + blockHours) / 24} of ${days} days are in the bucket`);
   }
 }
 
@@ -148,10 +161,11 @@ export async function benchBucketStore(
   options: StoreBenchOptions,
   nowMs: () => number,
   sleep: (spanMs: number) => Promise<void>,
+  note: (text: string) => void = () => {},
 ): Promise<StoreBench> {
   const { latencyMs, roundCount, clusterCount, seriesCount } = options;
   const memory = memoryBucket();
-  await fill(memory, options);
+  await fill(memory, options, note);
   let requests = 0;
   const bucket: MemoryBucket = {
     ...memory,
@@ -200,6 +214,7 @@ export async function benchBucketStore(
     const coldRequests = requests;
     const warmMs: number[] = [];
     for (let i = 0; i < roundCount; i++) warmMs.push(await timed(store));
+    note(`${name}: asked`);
     cases.push({ name, firstMs, firstRequests, coldMs, coldRequests, warmMs });
   }
   return {
@@ -220,7 +235,14 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
   const [clusterCount = 10, seriesCount = 1000, latencyMs = 10] = process.argv.slice(2).map(Number);
   const options = { clusterCount, seriesCount, latencyMs, roundCount: 100 };
   const sleep = (spanMs: number) => new Promise<void>((resolve) => setTimeout(resolve, spanMs));
-  const bench = await benchBucketStore(options, () => performance.now(), sleep);
+  const bench = await benchBucketStore(
+    options,
+    () => performance.now(),
+    sleep,
+    (text) => {
+      process.stderr.write(`${text}\n`);
+    },
+  );
   const ms = (value: number) => `${value.toFixed(value < 10 ? 2 : 0)} ms`;
   const lines = bench.cases.map(
     ({ name, firstMs, firstRequests, coldMs, coldRequests, warmMs }) =>

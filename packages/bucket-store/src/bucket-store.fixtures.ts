@@ -4,6 +4,7 @@ import {
   bucketBlockBytes,
   createBlockWriter,
   formatBlockMark,
+  formatBlockMeta,
   newUlid,
   openBlock,
   uploadBlock,
@@ -36,11 +37,13 @@ export const epochMs: number = 1405 * 336 * hourMs;
 
 export type TestSample = readonly [timestampMs: number, value: number];
 
+export type ExternalLabels = Readonly<Record<string, string>>;
+
 export interface TestBlock {
   /** Hours since `epochMs`. */
   readonly from: number;
   readonly to: number;
-  readonly external?: Readonly<Record<string, string>>;
+  readonly external?: ExternalLabels;
   readonly series: ReadonlyMap<Labels, readonly TestSample[]>;
   readonly resolutionMs?: number;
   readonly sources?: readonly string[];
@@ -91,6 +94,23 @@ export async function putBlock(bucket: Bucket, block: TestBlock): Promise<BlockM
   const finished = await writer.value.finish();
   if (!finished.ok || finished.value === undefined) throw new Error("the block was not written");
   return await upload(bucket, files, ulid);
+}
+
+/** Puts a block that is in the bucket once more, under other external labels, as if made of the block `source`. */
+export async function putTwin(
+  bucket: Bucket,
+  meta: BlockMeta,
+  { ulid, source, external }: { readonly ulid: string; readonly source: string; readonly external: ExternalLabels },
+): Promise<BlockMeta> {
+  const { thanos } = meta;
+  if (thanos === undefined) throw new RangeError("the block has no external labels");
+  for (const { path, sizeBytes } of thanos.files) {
+    if (sizeBytes !== undefined) await bucket.put(`${ulid}/${path}`, await bucket.get(`${meta.ulid}/${path}`));
+  }
+  const compaction = { ...meta.compaction, sources: [source] };
+  const twin = { ...meta, ulid, compaction, thanos: { ...thanos, labels: external } };
+  await bucket.put(`${ulid}/meta.json`, formatBlockMeta(twin));
+  return twin;
 }
 
 async function upload(bucket: Bucket, files: ReturnType<typeof memoryFiles>, ulid: string): Promise<BlockMeta> {

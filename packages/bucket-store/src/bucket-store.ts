@@ -107,7 +107,7 @@ export const defaultBucketStore: Omit<BucketStoreOptions, "name" | "directory"> 
   opensAtOnceMax: 20,
   limits: { seriesMax: 2_000_000, samplesMax: 2_000_000_000, bytesMax: 8 * 1024 * mebibyte },
   reads: { readsAtOnceMax: 64, readTimeoutMs: minuteMs, readAttemptsMax: 3 },
-  readRuns: { gapBytesMax: mebibyte / 2, runBytesMax: 16 * mebibyte },
+  readRuns: { windowBytes: 32 * 1024, gapBytesMax: mebibyte / 2, runBytesMax: 16 * mebibyte },
   intern: (text) => text,
 };
 
