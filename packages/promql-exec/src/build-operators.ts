@@ -439,7 +439,7 @@ function buildHistogram(
     quantileLabel: name === "histogram_quantiles" ? textOf(node.arguments[1]) : undefined,
     inputRange: input.range,
   };
-  return withoutName(context, createHistogramOperator(buildVector(input, grid, context), call, context));
+  return withoutName(context, createHistogramOperator(buildVector(input, grid, context), call, grid, context));
 }
 
 /** The argument without its native histograms, which have no place in an order by value. */

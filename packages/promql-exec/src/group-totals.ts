@@ -1,5 +1,5 @@
 /** Aggregates by group and step, put together from the partial ones of tasks. */
-import { compensate, unreachable } from "@pleiad/model";
+import { compensate } from "@pleiad/model";
 import { LeafUnfit } from "./leaf-feed.ts";
 import { headerWord, type MemoryViews } from "./leaf-task.ts";
 import type { SampleBudget } from "./limits.ts";
@@ -11,8 +11,10 @@ export interface GroupTotals {
   reserve(groupCount: number): void;
   /** Adds what a task has of its groups; the first of `groups` are their numbers here. Tasks come in the order of their series. */
   addTask(views: MemoryViews, slab: number, groups: readonly number[]): void;
-  has(group: number, step: number): boolean;
-  result(group: number, step: number): number;
+  /** Adds to `counts[i]` how many groups have a result at step `firstStep + i`, for as many steps as there are counts. */
+  countResults(firstStep: number, counts: Uint32Array): void;
+  /** Writes the results of a group from `firstStep` on, for as many steps as `present` is long; tells whether there are any. */
+  readRow(group: number, firstStep: number, values: Float64Array, present: Uint8Array): boolean;
   /** Gives all of it back to the budget and the pool. */
   release(): void;
 }
@@ -28,6 +30,16 @@ interface Page {
 }
 
 const slotBytes = 8 + 8 + 4;
+
+/** What a slot that counts anything gives. */
+const resultOf: Readonly<Record<TotalKind, (page: Page, slot: number) => number>> = {
+  sum: ({ values, compensations }, slot) => values[slot] + compensations[slot],
+  avg: ({ values, compensations, counts }, slot) => values[slot] / counts[slot] + compensations[slot] / counts[slot],
+  min: ({ values }, slot) => values[slot],
+  max: ({ values }, slot) => values[slot],
+  count: ({ counts }, slot) => counts[slot],
+  group: () => 1,
+};
 
 export function createGroupTotals(
   kind: TotalKind,
@@ -121,25 +133,25 @@ export function createGroupTotals(
         add(views, at, pageOf(group), slotOf(group, 0));
       }
     },
-    has: (group, step) => pageOf(group).counts[slotOf(group, step)] > 0,
-    result(group, step) {
-      const { values, compensations, counts } = pageOf(group);
-      const slot = slotOf(group, step);
-      switch (kind) {
-        case "sum":
-          return values[slot] + compensations[slot];
-        case "avg":
-          return values[slot] / counts[slot] + compensations[slot] / counts[slot];
-        case "min":
-        case "max":
-          return values[slot];
-        case "count":
-          return counts[slot];
-        case "group":
-          return 1;
-        default:
-          return unreachable(kind);
+    countResults(firstStep, counts) {
+      for (let group = 0; group < groupCount; group++) {
+        const page = pageOf(group);
+        for (let i = 0, slot = slotOf(group, firstStep); i < counts.length; i++, slot++) {
+          if (page.counts[slot] > 0) counts[i]++;
+        }
       }
+    },
+    readRow(group, firstStep, values, present) {
+      const page = pageOf(group);
+      const resultAt = resultOf[kind];
+      let isAny = 0;
+      for (let i = 0, slot = slotOf(group, firstStep); i < present.length; i++, slot++) {
+        const isThere = page.counts[slot] > 0 ? 1 : 0;
+        present[i] = isThere;
+        isAny |= isThere;
+        values[i] = resultAt(page, slot);
+      }
+      return isAny !== 0;
     },
     release() {
       budget.give(groupCount * stepCount);

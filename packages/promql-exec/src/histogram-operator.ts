@@ -13,10 +13,12 @@ import {
   type FloatHistogram,
   type Labels,
 } from "@pleiad/model";
+import { stepCountOf, type StepGrid } from "@pleiad/promql-plan";
 import { quoteString, type SourceRange } from "@pleiad/promql-syntax";
 import { bucketFraction, bucketQuantile, type Bucket, type QuantileResult } from "./classic-histogram.ts";
 import { forMetric, informOfNan, warnOfClassicAndNative } from "./histogram-remarks.ts";
-import { createStepBatch, reserveSamples, type Operator, type StepBatch } from "./operator.ts";
+import { eachHistogramRow, type HistogramSeries, type HistogramStepFunction } from "./histogram-rows.ts";
+import { createStepBatch, reserveSamples, type Operator, type RowStream, type StepBatch } from "./operator.ts";
 import { remarksMax } from "./query-annotations.ts";
 import { informAt, warnAt, type QueryContext } from "./query-context.ts";
 import { outputLabels, type OutputLabels } from "./output-labels.ts";
@@ -35,10 +37,8 @@ export interface HistogramFunction {
 }
 
 /** Which buckets belong together: decided once, by labels. */
-interface BucketTable {
-  readonly bounds: Float64Array; // by series id; NaN where `le` is no number
+interface BucketTable extends HistogramSeries {
   readonly boundTexts: readonly string[]; // by series id
-  readonly histogramOf: Uint32Array; // by series id
   readonly histogramLabels: readonly Labels[]; // by histogram
   /** By series id: one object for all steps, whose count is that of the current one. */
   readonly bucketOf: readonly Bucket[];
@@ -55,13 +55,20 @@ const bucketLabels: ReadonlySet<string> = new Set(["le"]);
  * One result, or one a quantile, for all buckets that differ in `le` alone, and for a native histogram of the same labels;
  * should that have an `le` of its own, it is not looked at. Names are still there.
  */
-export function createHistogramOperator(input: Operator, call: HistogramFunction, context: QueryContext): Operator {
+export function createHistogramOperator(
+  input: Operator,
+  call: HistogramFunction,
+  grid: StepGrid,
+  context: QueryContext,
+): Operator {
   let table: BucketTable = {
     bounds: new Float64Array(0),
     boundTexts: [],
     histogramOf: new Uint32Array(0),
     histogramLabels: [],
     bucketOf: [],
+    seriesOf: [],
+    bucketsOf: [],
     allBuckets: [],
     buckets: [],
     natives: [],
@@ -77,20 +84,17 @@ export function createHistogramOperator(input: Operator, call: HistogramFunction
   const nameOf = (histogram: number) =>
     context.delayedNameRemoval ? labelValue(table.histogramLabels[histogram], metricNameLabel) : "";
 
-  const compute = (place: number, histogram: number, timestampMs: number): number => {
-    const native = table.natives[histogram];
-    if (native !== undefined) return computeNative(place, native, histogram);
-    // Mostly all of them are there: then nothing is to be sorted.
-    const found = table.buckets[histogram];
-    const all = table.allBuckets[histogram];
-    const buckets = found.length === all.length ? all : found;
-    if (isFraction) return bucketFraction(scalars[0][step], scalars[1][step], buckets);
-    const { quantile, repaired } = bucketQuantile(scalars[place][step], buckets);
-    if (repaired !== undefined) informOfRepair(repaired, timestampMs, nameOf(histogram), call.inputRange, context);
+  const compute = (place: number, histogram: number, step: number, of: Bucket[] | FloatHistogram): number => {
+    if (!Array.isArray(of)) return computeNative(place, histogram, step, of);
+    if (isFraction) return bucketFraction(scalars[0][step], scalars[1][step], of);
+    const { quantile, repaired } = bucketQuantile(scalars[place][step], of);
+    if (repaired !== undefined) {
+      informOfRepair(repaired, grid.startMs + step * grid.stepMs, nameOf(histogram), call.inputRange, context);
+    }
     return quantile;
   };
 
-  const computeNative = (place: number, native: FloatHistogram, histogram: number): number => {
+  const computeNative = (place: number, histogram: number, step: number, native: FloatHistogram): number => {
     if (isFraction) {
       const { value, hasNaN } = histogramFraction(scalars[0][step], scalars[1][step], native);
       if (hasNaN) informOfNan("fraction", nameOf(histogram), call.inputRange, context);
@@ -101,9 +105,35 @@ export function createHistogramOperator(input: Operator, call: HistogramFunction
     return value;
   };
 
+  /** What a histogram has at the current step. */
+  const gathered = (histogram: number): Bucket[] | FloatHistogram => {
+    // Mostly all buckets are there: then nothing is to be sorted.
+    const found = table.buckets[histogram];
+    const all = table.allBuckets[histogram];
+    return table.natives[histogram] ?? (found.length === all.length ? all : found);
+  };
+
+  const rowsOf = (rows: RowStream): RowStream => ({
+    async each(visit, signal) {
+      const step: HistogramStepFunction = {
+        compute: (histogram, step, of) => compute(0, histogram, step, of),
+        warnOfBound: (id) => warnOfBound(table.boundTexts[id], nameOf(table.histogramOf[id]), call.inputRange, context),
+        warnOfBoth: (histogram) => warnOfClassicAndNative(nameOf(histogram), call.inputRange, context),
+      };
+      await eachHistogramRow(rows, table, stepCountOf(grid), step, visit, context, signal);
+    },
+  });
+
   return {
     description: call.name,
     inputs: [input],
+    get rows() {
+      // A quantile's label may be another at each step.
+      return input.rows && call.quantileLabel === undefined ? rowsOf(input.rows) : undefined;
+    },
+    get hasDistinctLabels() {
+      return call.quantileLabel === undefined;
+    },
     dropsName: undefined, // all results are of another metric: the caller sees to their names
     async series(signal): Promise<readonly Labels[]> {
       scalars = [];
@@ -116,11 +146,15 @@ export function createHistogramOperator(input: Operator, call: HistogramFunction
       const boundTexts = labels.map((one) => labelValue(one, "le"));
       const bounds = Float64Array.from(boundTexts, (text) => parseFloatText(text) ?? NaN);
       const bucketOf = Array.from(bounds, (upperBound): Bucket => ({ upperBound, count: 0 }));
+      const seriesOf = seriesByHistogram(histograms);
+      const bucketsOf = seriesOf.map((ids) => byBound(ids, bounds));
       table = {
         bounds,
         boundTexts,
         bucketOf,
-        allBuckets: sortedBuckets(bucketOf, histograms),
+        seriesOf,
+        bucketsOf,
+        allBuckets: bucketsOf.map((ids) => ids.map((id) => bucketOf[id])),
         histogramOf: histograms.ids,
         histogramLabels: histograms.labels,
         buckets: histograms.labels.map(() => []),
@@ -143,7 +177,7 @@ export function createHistogramOperator(input: Operator, call: HistogramFunction
         for (const [place, outputOf] of outputs.entries()) {
           for (const histogram of found) {
             out.seriesIds[count] = outputOf(histogram, step);
-            out.values[count++] = compute(place, histogram, batch.timestampsMs[i]);
+            out.values[count++] = compute(place, histogram, step, gathered(histogram));
           }
         }
         for (const histogram of found) {
@@ -159,14 +193,16 @@ export function createHistogramOperator(input: Operator, call: HistogramFunction
   };
 }
 
-/** By histogram, its buckets in the order of their bounds. */
-function sortedBuckets(bucketOf: readonly Bucket[], histograms: OutputLabels): readonly Bucket[][] {
-  const sorted: Bucket[][] = histograms.labels.map(() => []);
-  bucketOf.forEach((bucket, id) => {
-    if (bucket.upperBound === bucket.upperBound) sorted[histograms.ids[id]].push(bucket);
-  });
-  for (const buckets of sorted) buckets.sort((a, b) => a.upperBound - b.upperBound);
-  return sorted;
+function seriesByHistogram({ labels, ids }: OutputLabels): readonly number[][] {
+  const series: number[][] = labels.map(() => []);
+  ids.forEach((histogram, id) => series[histogram].push(id));
+  return series;
+}
+
+/** Those that are buckets, in the order of their bounds. */
+function byBound(ids: readonly number[], bounds: Float64Array): readonly number[] {
+  const buckets = ids.filter((id) => bounds[id] === bounds[id]);
+  return buckets.sort((a, b) => (bounds[a] < bounds[b] ? -1 : bounds[a] > bounds[b] ? 1 : 0));
 }
 
 /** The series under which a histogram's result stands at a step. */
@@ -234,9 +270,7 @@ function createBucketGatherer(
       if (bounds[id] !== bounds[id]) {
         if (isTold[id] === 1) continue;
         isTold[id] = 1;
-        const text = quoteString(boundTexts[id]);
-        const remark = `bucket label "le" is missing or has a malformed value of ${text}`;
-        warnAt(context, inputRange, remark + forMetric(nameOf(histogram)));
+        warnOfBound(boundTexts[id], nameOf(histogram), inputRange, context);
         continue;
       }
       const own = buckets[histogram];
@@ -255,6 +289,11 @@ function createBucketGatherer(
     buckets[histogram].length = 0;
     return false;
   }
+}
+
+function warnOfBound(boundText: string, metricName: string, range: SourceRange, context: QueryContext): void {
+  const remark = `bucket label "le" is missing or has a malformed value of ${quoteString(boundText)}`;
+  warnAt(context, range, remark + forMetric(metricName));
 }
 
 /** Warns where φ is outside of 0 … 1 at some step. */

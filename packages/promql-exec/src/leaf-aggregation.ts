@@ -17,7 +17,7 @@ import { createLeafFeed, LeafUnfit } from "./leaf-feed.ts";
 import { shapeOfLeaf, type Leaf } from "./leaf.ts";
 import { fitsTask, slabLayout, type LeafShape, type LeafTask } from "./leaf-task.ts";
 import type { NameDrops } from "./name-drops.ts";
-import { reserveSamples, type Operator, type StepBatch } from "./operator.ts";
+import { noSample, reserveSamples, type Operator, type RowStream, type StepBatch } from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
 import { informOfOddName } from "./range-call.ts";
 import { metricSchemaLabels } from "./renamed-series.ts";
@@ -47,9 +47,28 @@ export function createLeafAggregation(
   let step = 0;
   let totals: GroupTotals | undefined;
 
+  const rows: RowStream = {
+    async each(visit) {
+      if (totals === undefined) throw new Error("rows before series");
+      const values = new Float64Array(shape.stepCount);
+      const present = new Uint8Array(shape.stepCount);
+      for (let group = 0; group < totals.groupCount; group++) {
+        if (totals.readRow(group, 0, values, present)) visit(group, values, present);
+        if (context.pace.due()) await context.pace.rest();
+      }
+      totals.release();
+    },
+  };
+
   return {
     description: general.description,
     inputs: general.inputs,
+    get rows() {
+      return isGeneral ? general.rows : rows;
+    },
+    get hasDistinctLabels() {
+      return isGeneral ? general.hasDistinctLabels : true;
+    },
     get dropsName(): NameDrops {
       if (isGeneral) return general.dropsName;
       const isMarked = leaf.dropsName && context.delayedNameRemoval;
@@ -241,28 +260,28 @@ function createOddNames(range: SourceRange, context: QueryContext) {
 
 /** Writes the next steps of the groups: group by group, whose steps lie together, with a place to write for each step. */
 function writeSteps(out: StepBatch, totals: GroupTotals, firstStep: number, grid: StepGrid): number {
-  const stepCount = stepCountOf(grid);
-  const steps = Math.min(out.stepCountMax, stepCount - firstStep);
+  const steps = Math.min(out.stepCountMax, stepCountOf(grid) - firstStep);
   if (steps <= 0) return 0;
-  const { groupCount } = totals;
-  const { sampleEnds } = out;
-  sampleEnds.fill(0, 0, steps);
-  for (let group = 0; group < groupCount; group++) {
-    for (let i = 0; i < steps; i++) if (totals.has(group, firstStep + i)) sampleEnds[i]++;
-  }
   const places = new Uint32Array(steps);
-  for (let i = 1; i < steps; i++) {
-    places[i] = sampleEnds[i - 1];
-    sampleEnds[i] += sampleEnds[i - 1];
+  totals.countResults(firstStep, places);
+  let count = 0;
+  for (let i = 0; i < steps; i++) {
+    const before = count;
+    count += places[i];
+    out.sampleEnds[i] = count;
+    places[i] = before;
   }
-  reserveSamples(out, sampleEnds[steps - 1]);
+  reserveSamples(out, count);
   const { seriesIds, values } = out;
-  for (let group = 0; group < groupCount; group++) {
+  const row = new Float64Array(steps);
+  const present = new Uint8Array(steps);
+  for (let group = 0; group < totals.groupCount; group++) {
+    totals.readRow(group, firstStep, row, present);
     for (let i = 0; i < steps; i++) {
-      if (!totals.has(group, firstStep + i)) continue;
+      if (present[i] === noSample) continue;
       const place = places[i]++;
       seriesIds[place] = group;
-      values[place] = totals.result(group, firstStep + i);
+      values[place] = row[i];
     }
   }
   for (let i = 0; i < steps; i++) out.timestampsMs[i] = grid.startMs + (firstStep + i) * grid.stepMs;

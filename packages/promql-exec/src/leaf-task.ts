@@ -40,6 +40,9 @@ export const chunkBytesMax = 256 << 10;
 /** A row of more steps is not worth a task: few series have room in it. */
 export const leafStepsMax = 1 << 15;
 
+/** Bytes that may be left free before a chunk. */
+const alignmentSlack = 7;
+
 /** Where the parts of a slab begin, in bytes. */
 export const slabLayout = {
   header: 0,
@@ -125,7 +128,7 @@ export function fitsTask(chunks: readonly Uint8Array[], count: number, { stepCou
   let samples = 0;
   for (let i = 0; i < count; i++) {
     if (chunks[i].length > chunkBytesMax) return false;
-    bytes += chunks[i].length;
+    bytes += chunks[i].length + alignmentSlack;
     samples += samplesIn(chunks[i]);
   }
   return bytes <= slabBytes && samples <= taskSamplesMax && count <= taskChunksMax && stepCount <= leafStepsMax;
@@ -151,7 +154,9 @@ export function createLeafTask(
   let chunkCount = 0;
   let sampleCount = 0;
   let stepsOfAll = 0;
+  let byteLength = 0;
   let dataEnd = slab + slabLayout.data;
+  let reservedEnd = dataEnd; // of the longest that the data can be
 
   return {
     slab,
@@ -162,14 +167,14 @@ export function createLeafTask(
       return groupCount;
     },
     get byteLength() {
-      return dataEnd - slab - slabLayout.data;
+      return byteLength;
     },
     add(chunks, count, group) {
       // By index: an iterator for each series is much of the garbage of a large query.
       let length = 0;
       let samples = 0;
       for (let i = 0; i < count; i++) {
-        length += chunks[i].length;
+        length += chunks[i].length + alignmentSlack;
         samples += samplesIn(chunks[i]);
       }
       const steps = shape.stepCount * (1 + shape.windowShare * samples);
@@ -179,7 +184,7 @@ export function createLeafTask(
         chunkCount + count > taskChunksMax ||
         sampleCount + samples > taskSamplesMax ||
         (seriesCount > 0 && stepsOfAll + steps > taskStepsMax) ||
-        dataEnd + length + outputs * outputBytes > end
+        reservedEnd + length + outputs * outputBytes > end
       ) {
         return false;
       }
@@ -188,12 +193,17 @@ export function createLeafTask(
       for (let i = 0; i < count; i++) {
         const chunk = chunks[i];
         const row = chunkTable + chunkCount * 4;
+        // Between places that lie alike within a word, copies into shared memory go word by word, else byte by byte.
+        dataEnd += (chunk.byteOffset - dataEnd) & alignmentSlack;
         words[row + xorBulkRow.offset] = dataEnd;
         words[row + xorBulkRow.length] = chunk.length;
         bytes.set(chunk, dataEnd);
         dataEnd += chunk.length;
+        byteLength += chunk.length;
         chunkCount++;
       }
+      // Where the chunks lay must not decide what else the task has room for.
+      reservedEnd += length;
       sampleCount += samples;
       stepsOfAll += steps;
       if (isFolding) groupCount = outputs;

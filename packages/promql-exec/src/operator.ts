@@ -87,7 +87,7 @@ export function moveSample(from: StepBatch, sample: number, to: StepBatch, place
 /** Makes room for `sampleCount` samples, keeping what is there. */
 export function reserveSamples(batch: StepBatch, sampleCount: number): void {
   if (batch.values.length >= sampleCount) return;
-  const size = Math.max(sampleCount, batch.values.length * 2, 256);
+  const size = Math.max(sampleCount, batch.values.length * 2, 32);
   const seriesIds = new Uint32Array(size);
   const values = new Float64Array(size);
   seriesIds.set(batch.seriesIds);

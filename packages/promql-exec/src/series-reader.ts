@@ -87,8 +87,9 @@ export async function readSeries(
   endSelect(cursor, context);
   context.tally.seriesSelected += labels.length;
 
-  const columns = createSampleColumns(256, options);
-  const later = createSampleColumns(256, options);
+  // Without room at first: mostly tasks decode, and memory of its own for every query is what small queries cost most.
+  const columns = createSampleColumns(0, options);
+  const later = createSampleColumns(0, options);
   const histograms = createHistogramColumns(0, options);
   return {
     labels,
