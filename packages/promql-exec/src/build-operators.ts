@@ -133,7 +133,7 @@ function buildBinary(node: BinaryNode, grid: StepGrid, context: QueryContext): O
   if (operator === "and" || operator === "or" || operator === "unless") {
     return createSetOperation(...inputs, operator, matching, context);
   }
-  return createVectorOperation(...inputs, { operator, bool, matching }, node.range, context);
+  return createVectorOperation(...inputs, { operator, bool, matching }, node.range, grid, context);
 }
 
 function buildWithScalar(

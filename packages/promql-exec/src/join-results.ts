@@ -54,36 +54,43 @@ export async function createJoinResults(
   };
   const baseOf = baseLabelsFunction(operation, delayedNameRemoval);
   const signatureOf = signatureFunction(matching);
-  // Of the one side, only the labels to take over matter: those that agree in them give the same.
-  const taken = await outputLabels(oneLabels, pickLabels(include), pace);
-  const takenCount = taken.labels.length;
-  const takenIn: Set<number>[] = Array.from({ length: matchCount }, () => new Set());
-  rightMatches.forEach((match, oneId) => takenIn[match].add(taken.ids[oneId]));
-
-  const ofPairs = new Map<number, number>();
-  const ofFirstPair = new Uint32Array(manyLabels.length);
-  for (const [manyId, many] of manyLabels.entries()) {
-    const partners = takenIn[leftMatches[manyId]];
-    if (partners.size === 0) continue;
-    if (pace.due()) await pace.rest();
-    const base = baseOf(many);
-    // Without labels to take over, only the many side's matter.
-    if (include.length === 0) {
-      ofFirstPair[manyId] = numberFor(base, manyId);
-      continue;
-    }
-    if (partners.size > 1) budget.take(partners.size * samplesPerPair);
-    for (const partner of partners) {
-      const result = numberFor(includeLabels(base, taken.labels[partner], include), manyId);
-      ofPairs.set(manyId * takenCount + partner, result);
+  // Without labels to take over, only the many side's matter.
+  const pairOfMany = async () => {
+    const hasPartner = new Uint8Array(matchCount);
+    for (const match of rightMatches) hasPartner[match] = 1;
+    const ofPair = new Uint32Array(manyLabels.length);
+    for (let manyId = 0; manyId < manyLabels.length; manyId++) {
+      if (hasPartner[leftMatches[manyId]] === 1) ofPair[manyId] = numberFor(baseOf(manyLabels[manyId]), manyId);
       if (pace.due()) await pace.rest();
     }
-  }
-  const pairOf = (manyId: number, oneId: number) => {
-    const number = ofPairs.get(manyId * takenCount + taken.ids[oneId]);
-    if (number === undefined) throw new Error("a pair without a match");
-    return number;
+    return (manyId: number) => ofPair[manyId];
   };
+  // Of the one side, only the labels to take over matter: those that agree in them give the same.
+  const pairOfBoth = async () => {
+    const taken = await outputLabels(oneLabels, pickLabels(include), pace);
+    const takenCount = taken.labels.length;
+    const takenIn: Set<number>[] = Array.from({ length: matchCount }, () => new Set());
+    rightMatches.forEach((match, oneId) => takenIn[match].add(taken.ids[oneId]));
+    const ofPairs = new Map<number, number>();
+    for (const [manyId, many] of manyLabels.entries()) {
+      const partners = takenIn[leftMatches[manyId]];
+      if (partners.size === 0) continue;
+      if (pace.due()) await pace.rest();
+      const base = baseOf(many);
+      if (partners.size > 1) budget.take(partners.size * samplesPerPair);
+      for (const partner of partners) {
+        const result = numberFor(includeLabels(base, taken.labels[partner], include), manyId);
+        ofPairs.set(manyId * takenCount + partner, result);
+        if (pace.due()) await pace.rest();
+      }
+    }
+    return (manyId: number, oneId: number) => {
+      const number = ofPairs.get(manyId * takenCount + taken.ids[oneId]);
+      if (number === undefined) throw new Error("a pair without a match");
+      return number;
+    };
+  };
+  const ofPair = include.length === 0 ? await pairOfMany() : await pairOfBoth();
   // A partner that is filled in has the labels that are compared, and no others.
   const aloneOf = (many: Labels, one: Labels, manyId?: number) =>
     numberFor(includeLabels(baseOf(many), one, include), manyId);
@@ -100,7 +107,7 @@ export async function createJoinResults(
   return {
     labels: results.labels,
     dropsName: delayedNameRemoval ? Uint8Array.from(drops) : undefined,
-    ofPair: include.length === 0 ? (manyId) => ofFirstPair[manyId] : pairOf,
+    ofPair,
     ofMany,
     ofOne,
   };

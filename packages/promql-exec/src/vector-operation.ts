@@ -1,10 +1,11 @@
 /** Arithmetic and comparison between two vectors. */
 import { labelPairs, type Labels } from "@pleiad/model";
-import { arithmetic, comparisons, isArithmetic, isComparison } from "@pleiad/promql-plan";
+import { arithmetic, comparisons, isArithmetic, isComparison, stepCountOf, type StepGrid } from "@pleiad/promql-plan";
 import { quoteString, type BinaryOperator, type SourceRange, type VectorMatching } from "@pleiad/promql-syntax";
 import { createHistogramOperation, isTrim, type HistogramOperation } from "./histogram-operation.ts";
 import { createJoinResults, type JoinResults, type ManySide, type VectorOperation } from "./join-results.ts";
 import { createJoinTable, signatureFunction } from "./join-table.ts";
+import { joinedRows, pairsOf, type Combination, type JoinPairs } from "./joined-rows.ts";
 import { createStepBatch, reserveSamples, type Operator, type StepBatch } from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
 import { notEvaluated, QueryError, sameLabelsetText } from "./query-error.ts";
@@ -15,6 +16,7 @@ export function createVectorOperation(
   right: Operator,
   operation: VectorOperation,
   range: SourceRange,
+  grid: StepGrid,
   context: QueryContext,
 ): Operator {
   const { matching } = operation;
@@ -30,6 +32,11 @@ export function createVectorOperation(
     inputs: [left, right],
     get dropsName() {
       return state?.results.dropsName;
+    },
+    hasDistinctLabels: true,
+    get rows() {
+      if (state?.pairs === undefined || many.rows === undefined || one.rows === undefined) return undefined;
+      return joinedRows(many.rows, one.rows, state.pairs, combine, stepCountOf(grid), context);
     },
     async series(signal) {
       // Both at once: each may wait for stores far away.
@@ -60,15 +67,6 @@ export function createVectorOperation(
       return steps;
     },
   };
-}
-
-/** What two samples give: a value, and whether it stays. */
-interface Combination {
-  readonly value: (many: number, one: number) => number;
-  readonly keeps: ((many: number, one: number) => boolean) | undefined;
-  /** For two samples of which one at least is a histogram. */
-  readonly ofHistograms: HistogramOperation;
-  readonly isTrim: boolean; // nothing of two floats
 }
 
 function combinationOf(
@@ -104,6 +102,7 @@ interface JoinState {
   readonly oneMatches: Uint32Array;
   readonly matching: VectorMatching;
   readonly results: JoinResults;
+  readonly pairs: JoinPairs | undefined;
   /** Of the current step, by match: where the one side's sample is, and whether it was used. Valid where stamped. */
   readonly oneSamples: Uint32Array;
   readonly oneStamps: Uint32Array;
@@ -124,11 +123,14 @@ async function createJoinState(
 ): Promise<JoinState> {
   const table = await createJoinTable(manySide.labels, oneLabels, operation.matching, context.pace);
   const results = await createJoinResults(manySide, oneLabels, table, operation, context);
+  const { matching } = operation;
+  const isFilling = matching.fillLeft !== undefined || matching.fillRight !== undefined;
   return {
     oneLabels,
+    pairs: isFilling ? undefined : pairsOf(table, results, matching.cardinality === "one-to-one"),
     manyMatches: table.leftMatches,
     oneMatches: table.rightMatches,
-    matching: operation.matching,
+    matching,
     results,
     oneSamples: new Uint32Array(table.matchCount),
     oneStamps: new Uint32Array(table.matchCount),
