@@ -1,0 +1,171 @@
+/** What reaches object storage: bytes, bursts and requests, and what a store of one's own needs for it. */
+import { figures, inputs, type Definition } from "./definition.ts";
+
+const fetcher =
+  "Thanos pkg/block/fetcher.go: each sync lists the bucket, and asks for every block by HEAD unless discovery is recursive";
+const compact = "Thanos cmd/thanos/compact.go: the block viewer syncs each minute, progress and cleanup every five";
+const minio = "MinIO documentation: at least 8 cores; requests at once = 0.75 of memory over 2 MiB";
+
+export const objectStoreDefinitions: readonly Definition[] = [
+  ...inputs("fleet", [
+    ["bucket.recursive", "count", 1, "1 where blocks are found by listing, 0 where each is asked for", fetcher],
+    [
+      "bucket.syncs",
+      "count",
+      96,
+      "a day, of one store gateway",
+      "Thanos cmd/thanos/store.go: --sync-block-duration is 15 min",
+    ],
+    ["compactor.syncs", "count", { thanos: 2600, embedded: 288 }, "a day, of the compactor with its page", compact],
+    ["object-store.replicas", "count", 1, "servers of a store of the fleet's own", "the fleet file"],
+    ["object-store.network", "bits/s", 1e10, "into object storage: the slowest node that has it", "the fleet file"],
+    ["object-store.base-memory", "bytes", { thanos: 2 ** 31, embedded: 2 ** 28 }, "before the first request", minio],
+    ["object-store.request-bytes", "bytes", 2 ** 21, "of memory a request at once", minio],
+    ["object-store.request-seconds", "s", 0.5, "that one upload request lasts", "parts of 64 MiB at 1 Gbit/s"],
+  ]),
+  ...figures("fleet", [
+    ["object-store.upload", "bytes/day", "sum(clusters.upload)", "uploaded by sidecars", "sum"],
+    ["object-store.upload-rate", "bits/s", "object-store.upload * 8 / 86400", "on average", "sum"],
+    [
+      "object-store.burst",
+      "bytes",
+      "sum(clusters.burst)",
+      "cut by all clusters at the same moment, twelve times a day",
+      "Prometheus cuts blocks at even hours of UTC, everywhere at once",
+    ],
+    [
+      "object-store.burst-seconds",
+      "s",
+      "object-store.burst * 8 / (object-store.network * object-store.replicas)",
+      "until a burst is uploaded, at the store's network",
+      "burst over bandwidth",
+    ],
+    ["object-store.upload-requests", "requests/day", "sum(clusters.upload-requests)", "of sidecars", "sum"],
+    [
+      "store-gateway.list-requests",
+      "requests/day",
+      "store-gateway.pods * bucket.syncs * ceil(bucket.blocks * (1 + 3.2 * bucket.recursive) / 1000)",
+      "of all gateways, a thousand objects each",
+      fetcher,
+    ],
+    [
+      "store-gateway.head-requests",
+      "requests/day",
+      "store-gateway.pods * bucket.syncs * bucket.blocks * (1 - bucket.recursive)",
+      "of all gateways: labels and time do not make them fewer",
+      fetcher,
+    ],
+    [
+      "store-gateway.mark-requests",
+      "requests/day",
+      "bucket.syncs * bucket.blocks",
+      "for marks of deletion, by whoever owns a block",
+      fetcher,
+    ],
+    [
+      "store-gateway.read-requests",
+      "requests/day",
+      "queries.per-second * 86400 * queries.history * queries.blocks-touched * (1 - queries.cached)",
+      "for chunks and postings of queries",
+      "Thanos pkg/store: ranges within 512 KiB are one request",
+    ],
+    [
+      "compactor.list-requests",
+      "requests/day",
+      "compactor.syncs * ceil(bucket.blocks * (1 + 3.2 * bucket.recursive) / 1000)",
+      "of the compactor",
+      compact,
+    ],
+    [
+      "compactor.head-requests",
+      "requests/day",
+      "compactor.syncs * bucket.blocks * (1 - bucket.recursive)",
+      "of the compactor",
+      compact,
+    ],
+    [
+      "compactor.work-requests",
+      "requests/day",
+      "object-store.upload-requests * 4",
+      "to fetch and store what it compacts",
+      "three compactions and one pass of downsampling, each reading and writing",
+    ],
+    [
+      "object-store.reads",
+      "requests/day",
+      "store-gateway.head-requests + store-gateway.mark-requests + store-gateway.read-requests + compactor.head-requests + compactor.work-requests / 2",
+      "GET and HEAD",
+      "sum",
+    ],
+    [
+      "object-store.writes",
+      "requests/day",
+      "object-store.upload-requests + store-gateway.list-requests + compactor.list-requests + compactor.work-requests / 2",
+      "PUT and LIST",
+      "sum",
+    ],
+    [
+      "object-store.requests-rate",
+      "requests/s",
+      "(object-store.reads + object-store.writes) / 86400",
+      "on average",
+      "sum",
+    ],
+    [
+      "object-store.requests-at-once",
+      "count",
+      "sum(clusters.streams) + object-store.requests-rate * object-store.request-seconds",
+      "in a burst: every stream uploads one file",
+      "Thanos shipper uploads one file after another",
+    ],
+    [
+      "object-store.cpu",
+      "cores",
+      "max(1, object-store.requests-rate / 100 / object-store.replicas, min(8, object-store.burst * 8 / 7200 / 1e9))",
+      "of one server",
+      minio,
+    ],
+    [
+      "object-store.memory",
+      "bytes",
+      "object-store.base-memory + object-store.requests-at-once * object-store.request-bytes / 0.75 / object-store.replicas",
+      "of one server",
+      minio,
+    ],
+    [
+      "object-store.disk",
+      "bytes",
+      "min(bucket.bytes, bucket.capacity) / object-store.replicas / 0.85",
+      "of one server, copies not counted",
+      "the bucket, and room to delete late",
+    ],
+    [
+      "object-store.network-in",
+      "bits/s",
+      "object-store.burst * 8 / min(object-store.burst-seconds, 7200) / object-store.replicas",
+      "of one server while a burst is uploaded",
+      "burst over its time",
+    ],
+    [
+      "object-store.network-out",
+      "bits/s",
+      "(compactor.bytes / 2 + queries.history-bytes) * 8 / 86400 / object-store.replicas",
+      "of one server on average",
+      "what compaction and queries read",
+    ],
+    [
+      "object-store-console.cpu",
+      "cores",
+      "0.25 + object-store.requests-rate / 10000",
+      "of the console",
+      "a page for few people",
+    ],
+    [
+      "object-store-console.memory",
+      "bytes",
+      "268435456 + 1024 * bucket.blocks",
+      "of the console",
+      "a page for few people",
+    ],
+  ]),
+];
