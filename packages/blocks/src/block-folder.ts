@@ -1,5 +1,5 @@
 /** The folder in which blocks lie, each in a folder of its own. */
-import { FileError, type FileSystem } from "@pleiad/ports";
+import { FileError, type DirectoryEntry, type FileSystem } from "@pleiad/ports";
 import { isUlid } from "./ulid.ts";
 
 /** Folders that end so are no blocks: not yet, or no longer. */
@@ -36,18 +36,31 @@ export async function removeLeftovers(files: FileSystem, directory: string): Pro
   return removed;
 }
 
-/** Removes a folder with all that is in it, or a file; fine if it is not there. */
+/**
+ * Removes a folder with all that is in it, or a file; fine if it is not there. A link goes, and what it leads to stays.
+ * Throws FileError.
+ */
 export async function removeTree(files: FileSystem, path: string): Promise<void> {
-  let names: readonly string[];
-  try {
-    names = await files.list(path);
-  } catch (error) {
-    if (!(error instanceof FileError)) throw error;
-    if (error.code === "ENOENT") return;
-    if (error.code !== "ENOTDIR") throw error;
-    await files.unlink(path);
-    return;
-  }
-  for (const name of names) await removeTree(files, `${path}/${name}`);
+  const slash = path.lastIndexOf("/");
+  const [parent, name] = [path.slice(0, slash) || "/", path.slice(slash + 1)];
+  // A link looks like what it leads to, but for the entry in its folder.
+  const entry = (await entriesOf(files, parent)).find((one) => one.name === name);
+  if (entry !== undefined) await removeEntry(files, parent, entry);
+}
+
+async function removeEntry(files: FileSystem, parent: string, { name, kind }: DirectoryEntry): Promise<void> {
+  const path = `${parent === "/" ? "" : parent}/${name}`;
+  if (kind !== "directory") return await files.unlink(path);
+  for (const entry of await entriesOf(files, path)) await removeEntry(files, path, entry);
   await files.removeDirectory(path);
+}
+
+/** None of a folder that is not there. */
+async function entriesOf(files: FileSystem, directory: string): Promise<readonly DirectoryEntry[]> {
+  try {
+    return await files.entries(directory);
+  } catch (error) {
+    if (error instanceof FileError && error.code === "ENOENT") return [];
+    throw error;
+  }
 }
