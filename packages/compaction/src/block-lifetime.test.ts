@@ -53,10 +53,11 @@ describe("findExpired", () => {
     nowMs: number,
     isDownsampling: boolean,
     unmerged = none,
-  ) =>
-    findExpired(blocks, nowMs, retention, isDownsampling ? { noDownsample: none, unmerged } : undefined).map(
-      ({ meta }) => meta.ulid,
-    );
+  ) => {
+    const newest = raw("newest", nowMs / hourMs - 2, nowMs / hourMs);
+    const downsampling = isDownsampling ? { noDownsample: none, unmerged } : undefined;
+    return findExpired([...blocks, newest], nowMs, retention, downsampling).map(({ meta }) => meta.ulid);
+  };
 
   it("goes by the end of a block and the retention of its resolution", () => {
     const blocks = [raw("A", 0, 2), coarse("B", 0, 2, fiveMinutes, ["x"]), coarse("C", 0, 2, oneHour, ["x"])];
@@ -89,6 +90,16 @@ describe("findExpired", () => {
     expect(expired([block], nowMs, false, unmerged)).toEqual(["A"]);
     expect(expired([block], nowMs + days(10), true, unmerged)).toEqual(["A"]);
     expect(expired([block, coarse("B", 0, 48, fiveMinutes, ["x", "y"])], nowMs, true, unmerged)).toEqual(["A"]);
+  });
+
+  it("counts from a day behind the newest block where that is earlier than now", () => {
+    const [old, newest] = [raw("old", 0, 2), raw("newest", 8 * 24, 9 * 24 + 2)];
+    const expiredAt = (nowMs: number, blocks: readonly (typeof old)[]) =>
+      findExpired(blocks, nowMs, retention, undefined).map(({ meta }) => meta.ulid);
+    expect(expiredAt(days(9999), [old, newest])).toEqual([]);
+    expect(expiredAt(days(9999), [old, raw("newest", 8 * 24, 9 * 24 + 3)])).toEqual(["old"]);
+    expect(expiredAt(days(9999), [newest])).toEqual([]);
+    expect(expiredAt(days(9999), [])).toEqual([]);
   });
 
   it("never expires a resolution that nobody knows", () => {

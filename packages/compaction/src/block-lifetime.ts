@@ -38,6 +38,9 @@ export interface Retention {
   readonly oneHourMs: number;
 }
 
+/** All producers of a bucket are hardly silent for longer; if they are, what is there stays until they are back. */
+const silenceMaxMs = 24 * 3_600_000;
+
 export interface ExpiredBlock {
   readonly meta: BlockMeta;
   readonly retentionMs: number;
@@ -51,7 +54,8 @@ export interface DownsamplingState {
 }
 
 /**
- * Blocks whose last sample is older than their resolution is kept. With downsampling, one that is or may become long enough
+ * Blocks whose last sample is older than their resolution is kept, counted from now, but at most from a day behind the
+ * newest block: a clock that is years ahead must not expire all there is. With downsampling, one that is or may become long enough
  * for a coarser form stays until that is there, unless the coarser form would be expired as well.
  */
 export function findExpired(
@@ -60,7 +64,9 @@ export function findExpired(
   retention: Retention,
   downsampling: DownsamplingState | undefined,
 ): readonly ExpiredBlock[] {
-  const isPast = ({ maxTimeMs }: BlockMeta, spanMs: number) => spanMs > 0 && maxTimeMs < nowMs - spanMs;
+  const newestMs = blocks.reduce((latest, { maxTimeMs }) => Math.max(latest, maxTimeMs), -Infinity);
+  const countedFromMs = Math.min(nowMs, newestMs + silenceMaxMs);
+  const isPast = ({ maxTimeMs }: BlockMeta, spanMs: number) => spanMs > 0 && maxTimeMs < countedFromMs - spanMs;
   const waiting = new Set<string>();
   if (downsampling !== undefined) {
     const { noDownsample, unmerged } = downsampling;

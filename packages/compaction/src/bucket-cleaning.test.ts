@@ -39,6 +39,6 @@ describe("a deletion", () => {
     expect(bucket.objects.has(`${ulid}/meta.json`)).toBe(true);
     await clock.advance(48 * hourMs);
     await pass();
-    expect(bucket.objects.size).toBe(0);
+    expect([...bucket.objects.keys()]).toEqual(["debug/compactor-clock"]);
   });
 });

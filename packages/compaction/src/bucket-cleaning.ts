@@ -11,6 +11,7 @@ import {
   type BlockMeta,
 } from "@pleiad/blocks";
 import { BucketError, type Bucket, type Ports } from "@pleiad/ports";
+import { findClockFault } from "./clock-check.ts";
 import type { CompactorMetrics } from "./compactor-metrics.ts";
 
 export interface BucketCleaningOptions {
@@ -20,9 +21,6 @@ export interface BucketCleaningOptions {
   readonly partialUploadAgeMs: number;
   readonly isSelected: (meta: BlockMeta) => boolean;
 }
-
-/** Clocks of this house may differ by so much. */
-const clockToleranceMs = 10 * 60_000;
 
 export class BucketCleaning {
   readonly #bucket: Bucket;
@@ -61,18 +59,18 @@ export class BucketCleaning {
     return true;
   }
 
-  /** Whether times may be trusted: a clock that is behind that of the producers may be wrong in other ways too. */
-  isClockSound(listing: BlockListing): boolean {
-    const nowMs = this.#ports.clock.wallMs();
-    for (const ulid of listing.blocks.keys()) {
-      if (ulidTimeMs(ulid) <= nowMs + clockToleranceMs) continue;
-      const reason = `block ${ulid} was made at ${new Date(ulidTimeMs(ulid)).toISOString()}, which is in the future here`;
-      this.#ports.observations.log("error", "Nothing is expired or deleted: a clock is wrong.", { reason });
-      this.#metrics.cleaningStopped.set(1);
-      return false;
-    }
-    this.#metrics.cleaningStopped.set(0);
-    return true;
+  /** Whether there may be something to delete. */
+  isNeeded(listing: BlockListing): boolean {
+    return this.#dueMarks(listing).length > 0 || this.#oldPartials(listing).length > 0;
+  }
+
+  /** Whether anything may be expired or deleted by the clock of this machine. Throws BucketError. */
+  async isClockSound(listing: BlockListing, signal: AbortSignal): Promise<boolean> {
+    const reason = await findClockFault(this.#bucket, listing, this.#ports.clock, signal);
+    this.#metrics.cleaningStopped.set(reason === undefined ? 0 : 1);
+    if (reason === undefined) return true;
+    this.#ports.observations.log("error", "Nothing is expired or deleted: a clock is wrong.", { reason });
+    return false;
   }
 
   /** Deletes what is due. Gives the failures, for people: one block that cannot be deleted does not keep the others. */
@@ -90,15 +88,29 @@ export class BucketCleaning {
         failures.push(`deletion of ${ulid}: ${error.message}`);
       }
     };
-    for (const { ulid, timeMs } of this.#deletionMarks(listing)) {
-      if (this.#isDue(timeMs)) await attempt(ulid, () => this.#deleteMarked(ulid, signal));
-    }
-    const oldestMs = this.#ports.clock.wallMs() - this.#options.partialUploadAgeMs;
-    for (const { ulid, keys, deletionMark } of listing.partial.values()) {
-      if (ulidTimeMs(ulid) > oldestMs || (deletionMark !== undefined && this.#isDue(deletionMark.timeMs))) continue;
+    for (const { ulid } of this.#dueMarks(listing)) await attempt(ulid, () => this.#deleteMarked(ulid, signal));
+    const oldestMs = this.#oldestPartialMs;
+    for (const { ulid, keys } of this.#oldPartials(listing)) {
       await attempt(ulid, () => this.#deletePartial(ulid, keys, oldestMs, signal));
     }
     return failures;
+  }
+
+  get #oldestPartialMs(): number {
+    return this.#ports.clock.wallMs() - this.#options.partialUploadAgeMs;
+  }
+
+  #dueMarks(listing: BlockListing): readonly BlockMark[] {
+    return this.#deletionMarks(listing).filter(({ timeMs }) => this.#isDue(timeMs));
+  }
+
+  /** By their names; those whose marks are due apart. */
+  #oldPartials(listing: BlockListing) {
+    const oldestMs = this.#oldestPartialMs;
+    return [...listing.partial.values()].filter(
+      ({ ulid, deletionMark }) =>
+        ulidTimeMs(ulid) <= oldestMs && (deletionMark === undefined || !this.#isDue(deletionMark.timeMs)),
+    );
   }
 
   #deletionMarks(listing: BlockListing): readonly BlockMark[] {

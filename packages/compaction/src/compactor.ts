@@ -208,8 +208,10 @@ class BucketCompactor implements Compactor {
     }
     const seen = await this.#look(pass);
     if (seen === undefined) return;
-    if (!this.#cleaning.isClockSound(seen.listing)) return;
-    await this.#expire(seen, pass);
+    const expired = this.#findExpired(seen.view, seen.unmerged);
+    if (expired.length === 0 && !this.#cleaning.isNeeded(seen.listing)) return;
+    if (!(await this.#cleaning.isClockSound(seen.listing, pass.signal))) return;
+    for (const { meta } of expired) await this.#markForDeletion(meta, "outside of retention", "retention", pass);
     pass.reasons.push(...(await this.#cleaning.clean(seen.listing, pass.signal)));
     await this.#look(pass);
   }
@@ -443,12 +445,6 @@ class BucketCompactor implements Compactor {
       }
       default:
         return unreachable(failure);
-    }
-  }
-
-  async #expire({ view, unmerged }: Seen, pass: Pass): Promise<void> {
-    for (const { meta } of this.#findExpired(view, unmerged)) {
-      await this.#markForDeletion(meta, "outside of retention", "retention", pass);
     }
   }
 
