@@ -28,6 +28,7 @@ export {
   type LabelTextsMessage,
   type LabelValuesRequestMessage,
 } from "./label-queries.ts";
+export type { HistogramMessage } from "./histogram-message.ts";
 export { createLabelTable, defaultLabelTable, type LabelTable, type LabelTableOptions } from "./label-table.ts";
 export type { PartialResponse } from "./partial-response.ts";
 export { ProtobufReader } from "./protobuf-reader.ts";
@@ -50,6 +51,13 @@ export {
   type QueryResponseMessage,
 } from "./query-messages.ts";
 export {
+  decodeChunkedRead,
+  decodeReadResponse,
+  encodeReadRequest,
+  type ReadQuery,
+  type ReadResponseType,
+} from "./read-messages.ts";
+export {
   decodeSeriesRequest,
   emptySeriesRequest,
   encodeSeriesRequest,
@@ -67,4 +75,18 @@ export {
   type SeriesFrameWriter,
 } from "./series-response.ts";
 export { readTimeSeries, writeTimeSeries, type TimeSeriesMessage } from "./time-series.ts";
+export { decodeSnappyBlock, encodeSnappyBlock } from "./snappy-block.ts";
+export { decodeSnappyFrames, encodeSnappyFrames } from "./snappy-frames.ts";
 export { formatWireFailure, type WireFailure } from "./wire-failure.ts";
+export { createWriteRequestV2Reader } from "./write-request-v2.ts";
+export { createWriteRequestReader } from "./write-request.ts";
+export {
+  defaultWriteRequestLimits,
+  type ExemplarMessage,
+  type MetadataMessage,
+  type MetricType,
+  type WriteRequestFailure,
+  type WriteRequestLimits,
+  type WriteRequestReader,
+  type WrittenSamples,
+} from "./written-samples.ts";

@@ -43,6 +43,11 @@ export class ProtobufReader {
     this.failure = undefined;
   }
 
+  /** What is read: for bits that a number does not keep. */
+  get message(): Uint8Array {
+    return this.source;
+  }
+
   /** Where the next read starts: an offset in the source. */
   get offset(): number {
     return this.at;

@@ -1,5 +1,6 @@
 /** TimeSeries, Sample and Histogram as Prometheus's remote protocols and Thanos's Query API have them. */
 import { emptyLabels, labelsFromPairs, type BucketSpan, type FloatHistogram, type Labels } from "@pleiad/model";
+import { readHistogram, resetHints } from "./histogram-message.ts";
 import { readLabel, writeLabels } from "./label-messages.ts";
 import type { ProtobufReader } from "./protobuf-reader.ts";
 import type { ProtobufWriter } from "./protobuf-writer.ts";
@@ -12,8 +13,6 @@ export interface TimeSeriesMessage {
   readonly histogramTimestampsMs: Float64Array;
   readonly histograms: readonly FloatHistogram[];
 }
-
-const resetHints: readonly FloatHistogram["counterReset"][] = ["unknown", "reset", "not-reset", "gauge"]; // by number
 
 /** Writes a TimeSeries message in field `field`. Histograms go with float counts, whatever they were read as. */
 export function writeTimeSeries(writer: ProtobufWriter, field: number, series: TimeSeriesMessage): void {
@@ -76,7 +75,8 @@ export function readTimeSeries(reader: ProtobufReader): TimeSeriesMessage {
         break;
       }
       case 4: {
-        const { histogram, timestampMs } = readHistogram(reader);
+        const { histogram, timestampMs, fault } = readHistogram(reader);
+        if (fault !== undefined) reader.fail(fault);
         histograms.push(histogram);
         histogramTimestampsMs.push(timestampMs);
         break;
@@ -103,124 +103,4 @@ function readSample(reader: ProtobufReader): { readonly value: number; readonly 
     else reader.skip();
   }
   return { value, timestampMs };
-}
-
-function readHistogram(reader: ProtobufReader): { readonly histogram: FloatHistogram; readonly timestampMs: number } {
-  let [count, sum, schema, zeroThreshold, zeroCount, timestampMs] = [0, 0, 0, 0, 0, 0];
-  let counterReset: FloatHistogram["counterReset"] = "unknown";
-  const positiveSpans: BucketSpan[] = [];
-  const negativeSpans: BucketSpan[] = [];
-  const positive: BucketCounts = { deltas: [], counts: [] };
-  const negative: BucketCounts = { deltas: [], counts: [] };
-  const customBounds: number[] = [];
-  for (const outer = reader.enter(); reader.nextField() || reader.leave(outer);) {
-    switch (reader.field) {
-      case 1:
-        count = reader.int64();
-        break;
-      case 2:
-        count = reader.double();
-        break;
-      case 3:
-        sum = reader.double();
-        break;
-      case 4:
-        schema = reader.sint64();
-        break;
-      case 5:
-        zeroThreshold = reader.double();
-        break;
-      case 6:
-        zeroCount = reader.int64();
-        break;
-      case 7:
-        zeroCount = reader.double();
-        break;
-      case 8:
-        negativeSpans.push(readSpan(reader));
-        break;
-      case 9:
-        reader.sint64s(negative.deltas);
-        break;
-      case 10:
-        reader.doubles(negative.counts);
-        break;
-      case 11:
-        positiveSpans.push(readSpan(reader));
-        break;
-      case 12:
-        reader.sint64s(positive.deltas);
-        break;
-      case 13:
-        reader.doubles(positive.counts);
-        break;
-      case 14: {
-        const number = reader.int32();
-        const hint = resetHints[number];
-        if (hint === undefined) reader.fail(`counter reset hint ${number}`);
-        else counterReset = hint;
-        break;
-      }
-      case 15:
-        timestampMs = reader.int64();
-        break;
-      case 16:
-        reader.doubles(customBounds);
-        break;
-      default:
-        reader.skip();
-    }
-  }
-  const positiveBuckets = absoluteCounts(positive);
-  const negativeBuckets = absoluteCounts(negative);
-  const fits =
-    bucketCountOf(positiveSpans) === positiveBuckets.length && bucketCountOf(negativeSpans) === negativeBuckets.length;
-  // What reads buckets walks the spans: counts that are not there must not be looked for.
-  if (!fits) reader.fail("histogram whose spans and buckets differ in number");
-  return {
-    timestampMs,
-    histogram: {
-      schema,
-      zeroThreshold,
-      zeroCount,
-      count,
-      sum,
-      positiveSpans,
-      positiveBuckets,
-      negativeSpans,
-      negativeBuckets,
-      customBounds: Float64Array.from(customBounds),
-      counterReset,
-    },
-  };
-}
-
-/** Of one sign: integer histograms have deltas, float histograms counts. */
-interface BucketCounts {
-  readonly deltas: number[];
-  readonly counts: number[];
-}
-
-function absoluteCounts({ deltas, counts }: BucketCounts): Float64Array {
-  if (counts.length > 0 || deltas.length === 0) return Float64Array.from(counts);
-  let count = 0;
-  return Float64Array.from(deltas, (delta) => (count += delta));
-}
-
-function bucketCountOf(spans: readonly BucketSpan[]): number {
-  let count = 0;
-  for (const { length } of spans) count += length;
-  return count;
-}
-
-function readSpan(reader: ProtobufReader): BucketSpan {
-  let offset = 0;
-  let length = 0;
-  for (const outer = reader.enter(); reader.nextField() || reader.leave(outer);) {
-    if (reader.field === 1) offset = reader.sint64();
-    else if (reader.field === 2) length = reader.int64();
-    else reader.skip();
-  }
-  if (length < 0) reader.fail("span of negative length");
-  return { offset, length };
 }
