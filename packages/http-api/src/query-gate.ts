@@ -12,7 +12,9 @@ export const defaultQueryGate: QueryGateOptions = { concurrentMax: 20, waitingMa
 export type GateFailure = { readonly kind: "full"; readonly waitingMax: number } | { readonly kind: "canceled" };
 
 export interface QueryGate {
-  /** Waits for a place, in the order of arrival. The value gives the place back; call it once. */
+  /** A place if one is free; to be given back by a call, once. */
+  tryEnter(): (() => void) | undefined;
+  /** Waits for a place, in the order of arrival. */
   enter(signal: AbortSignal): Promise<Result<() => void, GateFailure>>;
   running(): number;
 }
@@ -28,30 +30,33 @@ export function createQueryGate(options: QueryGateOptions): QueryGate {
       next();
     }
   };
+  const tryEnter = () => {
+    if (running >= options.concurrentMax) return undefined;
+    running++;
+    return leave;
+  };
   return {
     running: () => running,
+    tryEnter,
     async enter(signal) {
       if (signal.aborted) return fail({ kind: "canceled" });
-      if (running >= options.concurrentMax) {
-        if (waiting.size >= options.waitingMax) return fail({ kind: "full", waitingMax: options.waitingMax });
-        const placed = await new Promise<boolean>((resolve) => {
-          const giveUp = () => {
-            if (waiting.delete(take)) resolve(false);
-          };
-          const take = () => {
-            // Counted at once: an arrival between this turn and the waiter's next one must not take the place.
-            running++;
-            signal.removeEventListener("abort", giveUp);
-            resolve(true);
-          };
-          signal.addEventListener("abort", giveUp, { once: true });
-          waiting.add(take);
-        });
-        if (!placed) return fail({ kind: "canceled" });
-      } else {
-        running++;
-      }
-      return ok(leave);
+      const place = tryEnter();
+      if (place !== undefined) return ok(place);
+      if (waiting.size >= options.waitingMax) return fail({ kind: "full", waitingMax: options.waitingMax });
+      const placed = await new Promise<boolean>((resolve) => {
+        const giveUp = () => {
+          if (waiting.delete(take)) resolve(false);
+        };
+        const take = () => {
+          // Counted at once: an arrival between this turn and the waiter's next one must not take the place.
+          running++;
+          signal.removeEventListener("abort", giveUp);
+          resolve(true);
+        };
+        signal.addEventListener("abort", giveUp, { once: true });
+        waiting.add(take);
+      });
+      return placed ? ok(leave) : fail({ kind: "canceled" });
     },
   };
 }

@@ -258,7 +258,11 @@ function createGate(options: QueryRoutesOptions, { clock, observations }: Router
   return async (request, signal, run) => {
     const startMs = clock.monotonicMs();
     const timeoutMs = Math.min(request.timeoutMs ?? Infinity, options.timeoutMs);
-    const entered = await withDeadline(clock, timeoutMs, signal, async (deadline) => await gate.enter(deadline));
+    const place = gate.tryEnter();
+    const entered =
+      place === undefined
+        ? await withDeadline(clock, timeoutMs, signal, async (deadline) => await gate.enter(deadline))
+        : ok(place);
     if (!entered.ok) {
       if (entered.failure.kind === "full") {
         const message = `too many queries: ${options.gate.concurrentMax} run and ${options.gate.waitingMax} wait`;

@@ -6,50 +6,77 @@ const streamedBytes = 65_536;
 
 /** The pieces in one if they are short, else as chunks of 64 KiB and more; other work runs between chunks. */
 export function bodyOf(pieces: Iterable<JsonPiece>, clock: Clock): HttpResponse["body"] {
-  const batches = joinPieces(pieces);
-  const first = batches.next();
-  if (first.done === true) return "";
-  const second = batches.next();
-  if (second.done === true) return first.value;
-  return encodeBatches([first.value, second.value], batches, clock);
+  const source = pieces[Symbol.iterator]();
+  const batch = new PieceBatch();
+  return batch.fill(source) ? streamBatches(batch, source, clock) : batch.take();
 }
 
-/** Every batch but the last has at least `streamedBytes`. */
-function* joinPieces(pieces: Iterable<JsonPiece>): Generator<JsonPiece> {
-  let text = "";
-  let parts: Uint8Array[] = []; // before `text`
-  let partBytes = 0;
-  const addPart = (part: Uint8Array) => {
-    parts.push(part);
-    partBytes += part.length;
-  };
-  const batch = (): JsonPiece => {
-    if (parts.length === 0) return text;
-    if (text !== "") addPart(encoder.encode(text));
-    const joined = parts.length === 1 && parts[0] !== undefined ? parts[0] : joinBytes(parts, partBytes);
-    parts = [];
-    partBytes = 0;
-    return joined;
-  };
-  for (const piece of pieces) {
-    if (typeof piece === "string") {
-      text += piece;
-    } else {
-      if (text !== "") addPart(encoder.encode(text));
-      text = "";
-      addPart(piece);
-    }
-    if (partBytes + text.length >= streamedBytes) {
-      yield batch();
-      text = "";
-    }
+async function* streamBatches(
+  batch: PieceBatch,
+  source: Iterator<JsonPiece>,
+  clock: Clock,
+): AsyncGenerator<Uint8Array> {
+  for (let hasMore = true; hasMore; hasMore = batch.fill(source)) {
+    yield bytesOf(batch.take());
+    await clock.yield();
   }
-  if (text !== "" || parts.length > 0) yield batch();
+  const rest = batch.take();
+  if (rest.length > 0) yield bytesOf(rest);
+}
+
+/** Pieces that become one. */
+class PieceBatch {
+  #text = "";
+  #parts: Uint8Array[] = []; // before `#text`
+  #partBytes = 0;
+
+  /** Adds pieces until they are enough for a chunk; false where they end before. */
+  fill(source: Iterator<JsonPiece>): boolean {
+    for (let next = source.next(); next.done !== true; next = source.next()) {
+      if (typeof next.value === "string") this.#text += next.value;
+      else {
+        this.#endText();
+        this.#add(next.value);
+      }
+      if (this.#partBytes + this.#text.length >= streamedBytes) return true;
+    }
+    return false;
+  }
+
+  /** What was added since the last call. */
+  take(): JsonPiece {
+    const text = this.#text;
+    if (this.#parts.length === 0) {
+      this.#text = "";
+      return text;
+    }
+    this.#endText();
+    const joined = joinBytes(this.#parts, this.#partBytes);
+    this.#parts = [];
+    this.#partBytes = 0;
+    return joined;
+  }
+
+  #endText(): void {
+    if (this.#text !== "") this.#add(encoder.encode(this.#text));
+    this.#text = "";
+  }
+
+  #add(part: Uint8Array): void {
+    this.#parts.push(part);
+    this.#partBytes += part.length;
+  }
 }
 
 const encoder = new TextEncoder();
 
+function bytesOf(piece: JsonPiece): Uint8Array {
+  return typeof piece === "string" ? encoder.encode(piece) : piece;
+}
+
 function joinBytes(parts: readonly Uint8Array[], byteCount: number): Uint8Array {
+  const [only] = parts;
+  if (only !== undefined && parts.length === 1) return only;
   const joined = new Uint8Array(byteCount);
   let at = 0;
   for (const part of parts) {
@@ -57,17 +84,4 @@ function joinBytes(parts: readonly Uint8Array[], byteCount: number): Uint8Array 
     at += part.length;
   }
   return joined;
-}
-
-async function* encodeBatches(
-  ahead: readonly JsonPiece[],
-  rest: Iterable<JsonPiece>,
-  clock: Clock,
-): AsyncGenerator<Uint8Array> {
-  const encode = (piece: JsonPiece) => (typeof piece === "string" ? encoder.encode(piece) : piece);
-  for (const piece of ahead) yield encode(piece);
-  for (const piece of rest) {
-    await clock.yield();
-    yield encode(piece);
-  }
 }

@@ -44,9 +44,10 @@ export function createRouter(
     durationBuckets,
     metricLabels,
   );
+  const find = indexRoutes(routes);
   return async (request) => {
     const startMs = clock.monotonicMs();
-    const { response, handler } = await respond(request, routes, access, ports);
+    const { response, handler } = await respond(request, find, access, ports);
     const method = /^(?:GET|HEAD|OPTIONS|POST|PUT|DELETE)$/.test(request.method)
       ? request.method.toLowerCase()
       : "other";
@@ -59,13 +60,13 @@ export function createRouter(
 
 async function respond(
   request: HttpRequest,
-  routes: readonly Route[],
+  find: RouteFinder,
   access: AccessOptions,
   ports: RouterPorts,
 ): Promise<{ readonly response: HttpResponse; readonly handler: string }> {
   const verdict = judgeAccess(request, access);
   if (verdict.kind === "answered") return { response: verdict.response, handler: "access" };
-  const found = findRoute(routes, request.path);
+  const found = find(request.path);
   if (found === undefined) {
     const response = failureResponse({ errorType: "not_found", message: "there is nothing at this path" });
     return { response: withHeaders(response, verdict.headers), handler: "unknown" };
@@ -121,18 +122,24 @@ function stackOf(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
-function findRoute(
-  routes: readonly Route[],
-  path: string,
-): { readonly route: Route; readonly segment: string } | undefined {
+type RouteFinder = (path: string) => { readonly route: Route; readonly segment: string } | undefined;
+
+function indexRoutes(routes: readonly Route[]): RouteFinder {
+  const whole = new Map<string, Route>();
+  const withSegment: Route[] = [];
   for (const route of routes) {
-    const star = route.path.indexOf("*");
-    if (star < 0) {
-      if (route.path === path) return { route, segment: "" };
-      continue;
-    }
-    const head = route.path.slice(0, star);
-    const tail = route.path.slice(star + 1);
+    if (route.path.includes("*")) withSegment.push(route);
+    else whole.set(route.path, route);
+  }
+  return (path) => {
+    const route = whole.get(path);
+    return route === undefined ? findBySegment(withSegment, path) : { route, segment: "" };
+  };
+}
+
+function findBySegment(routes: readonly Route[], path: string): ReturnType<RouteFinder> {
+  for (const route of routes) {
+    const [head = "", tail = ""] = route.path.split("*");
     if (path.length <= head.length + tail.length || !path.startsWith(head) || !path.endsWith(tail)) continue;
     const segment = path.slice(head.length, path.length - tail.length);
     if (segment.includes("/")) continue;

@@ -240,27 +240,30 @@ async function send(
   limits: HttpLimits,
 ): Promise<void> {
   if (raw.destroyed) return;
-  for (const [name, value] of Object.entries(headers)) raw.setHeader(name, value);
-  raw.statusCode = status;
-  const whole = typeof body === "string" ? Buffer.from(body) : body instanceof Uint8Array ? body : undefined;
+  const isWhole = typeof body === "string" || body instanceof Uint8Array;
+  const byteCount = isWhole ? Buffer.byteLength(body) : Infinity;
+  const isVaried = isCompressible(headers["content-type"]);
   const compress =
-    !raw.hasHeader("content-encoding") &&
-    (whole === undefined || whole.length >= limits.gzipBytesMin) &&
-    isCompressible(raw.getHeader("content-type")) &&
+    isVaried &&
+    byteCount >= limits.gzipBytesMin &&
+    headers["content-encoding"] === undefined &&
     acceptsGzip(request.headers["accept-encoding"]);
-  if (isCompressible(raw.getHeader("content-type"))) raw.appendHeader("vary", "Accept-Encoding");
-  if (compress) raw.setHeader("content-encoding", "gzip");
-  if (whole !== undefined) {
-    const bytes = compress ? await gzipBytes(whole, gzipOptions) : whole;
-    raw.setHeader("content-length", bytes.length);
-    raw.end(request.method === "HEAD" ? undefined : bytes);
+  const sent: Record<string, string | number> = { ...headers };
+  if (isVaried)
+    sent["vary"] = headers["vary"] === undefined ? "Accept-Encoding" : `${headers["vary"]}, Accept-Encoding`;
+  if (compress) sent["content-encoding"] = "gzip";
+  if (isWhole) {
+    const content = compress ? await gzipBytes(typeof body === "string" ? Buffer.from(body) : body, gzipOptions) : body;
+    sent["content-length"] = compress ? content.length : byteCount;
+    raw.writeHead(status, sent).end(request.method === "HEAD" ? undefined : content);
     return;
   }
+  raw.writeHead(status, sent);
   if (request.method === "HEAD") {
     raw.end();
     return;
   }
-  const parts = Readable.from(body as AsyncIterable<Uint8Array>, { objectMode: true, highWaterMark: 1 });
+  const parts = Readable.from(body, { objectMode: true, highWaterMark: 1 });
   if (compress) {
     // Flushed part by part: a stream's reader waits for each.
     await pipeline(parts, createGzip({ ...gzipOptions, flush: zlibConstants.Z_SYNC_FLUSH }), raw);
