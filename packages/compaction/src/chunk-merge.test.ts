@@ -1,11 +1,13 @@
 import type { BlockChunk } from "@pleiad/blocks";
 import {
+  createHistogramAppender,
   createHistogramColumns,
   createSampleColumns,
   decodeChunk,
   decodeHistogramChunk,
   encodeIntegerHistograms,
   encodeXor,
+  encodeXor2,
 } from "@pleiad/chunks";
 import { setStale, type FloatHistogram } from "@pleiad/model";
 import { seededRandom, type Random } from "@pleiad/ports";
@@ -149,11 +151,12 @@ describe("chunks that share time", () => {
     expect(samplesOf(merged(inputs, "one-to-one"))[1]).toEqual(marker);
   });
 
-  it("are not merged where they are downsampled, or have start timestamps", () => {
-    const overlapping = (encoding: BlockChunk["encoding"]) =>
-      mergeChunks([[{ ...chunkOf(plain([1, 2, 3])), encoding }], [{ ...chunkOf(plain([2, 4])), encoding }]], "penalty");
-    expect(overlapping(255)).toMatchObject({ ok: false, failure: { kind: "unmergeable" } });
-    expect(overlapping(4)).toMatchObject({ ok: false, failure: { kind: "unmergeable" } });
+  it("are not merged where they are downsampled", () => {
+    const aggregates = (times: readonly number[]): BlockChunk => ({ ...chunkOf(plain(times)), encoding: 255 });
+    expect(mergeChunks([[aggregates([1, 2, 3])], [aggregates([2, 4])]], "penalty")).toMatchObject({
+      ok: false,
+      failure: { kind: "unmergeable" },
+    });
   });
 
   it("and are damaged are told with their input", () => {
@@ -250,6 +253,121 @@ describe("native histograms", () => {
       [chunkOf(plain([2, 4]))],
     ];
     expect(read(merged(inputs, "one-to-one"))).toEqual(["1 10", "2 float", "3 30", "4 float"]);
+  });
+});
+
+describe("samples with start timestamps", () => {
+  type Started = readonly [timestampMs: number, value: number, startMs: number];
+
+  const started = (samples: readonly Started[]): BlockChunk => {
+    const columns = createSampleColumns(samples.length, { startTimestamps: true });
+    for (const [timestampMs, value, startMs] of samples) {
+      columns.timestampsMs[columns.count] = timestampMs;
+      columns.values[columns.count] = value;
+      columns.startTimestampsMs![columns.count++] = startMs;
+    }
+    const { minTimeMs, maxTimeMs, sampleCount } = chunkOf(plain(samples.map(([timestampMs]) => timestampMs)));
+    return { minTimeMs, maxTimeMs, sampleCount, encoding: 4, data: encodeXor2(columns, 0, columns.count) };
+  };
+  const read = (chunks: readonly BlockChunk[]): readonly Started[] =>
+    chunks.flatMap(({ encoding, data }) => {
+      const columns = createSampleColumns(0, { startTimestamps: true });
+      expect(encoding).toBe(4);
+      expect(decodeChunk(4, data, columns)).toBeUndefined();
+      return Array.from(
+        { length: columns.count },
+        (_, i) => [columns.timestampsMs[i]!, columns.values[i]!, columns.startTimestampsMs![i]!] as const,
+      );
+    });
+
+  it("keep them when they are merged, also with samples that have none", () => {
+    const inputs = [
+      [
+        started([
+          [10, 1, 5],
+          [20, 2, 5],
+          [40, 1, 35],
+        ]),
+      ],
+      [chunkOf([...plain([20], 2), ...plain([30], 3)])],
+    ];
+    for (const merge of ["one-to-one", "penalty"] as const) expect(read(merged(inputs, merge))[0]).toEqual([10, 1, 5]);
+    expect(read(merged(inputs, "one-to-one"))).toEqual([
+      [10, 1, 5],
+      [20, 2, 5],
+      [30, 3, 0],
+      [40, 1, 35],
+    ]);
+  });
+
+  it("disagree where their values do, or the starts that both know", () => {
+    const one = [
+      started([
+        [10, 1, 5],
+        [20, 2, 5],
+      ]),
+    ];
+    const other = (value: number, startMs: number) => [
+      started([
+        [20, value, startMs],
+        [30, 9, startMs],
+      ]),
+    ];
+    const conflict = { ok: false, failure: { kind: "conflict", timestampMs: 20 } };
+    expect(mergeChunks([one, other(3, 5)], "identical")).toMatchObject(conflict);
+    expect(mergeChunks([one, other(2, 15)], "identical")).toMatchObject(conflict);
+    expect(read(merged([one, other(2, 0)], "identical")).map(([, , startMs]) => startMs)).toEqual([5, 5, 0]);
+  });
+
+  it("keep every sample and start of every block, in chunks of 120", () => {
+    for (let seed = 0; seed < 50; seed++) {
+      const random = seededRandom(seed);
+      let startMs = 0;
+      const all = Array.from({ length: 2 + random.int(400) }, (_, i): Started => {
+        if (random.float() < 0.05) startMs = (i + 1) * 1000 - 1 - random.int(900);
+        return [(i + 1) * 1000, random.int(50), startMs];
+      });
+      const cut = 1 + random.int(all.length - 1);
+      const chunksOf = (samples: readonly Started[]) =>
+        Array.from({ length: Math.ceil(samples.length / 50) }, (_, i) => started(samples.slice(50 * i, 50 * (i + 1))));
+      // The second begins anywhere before the first ends.
+      const inputs = [chunksOf(all.slice(0, cut)), chunksOf(all.slice(random.int(cut)))];
+      const result = merged(inputs, "identical");
+      expect(read(result), `seed ${seed}`).toEqual(all);
+      for (const { sampleCount } of result) expect(sampleCount, `seed ${seed}`).toBeLessThanOrEqual(120);
+    }
+  });
+
+  it("are kept for native histograms as well, of whole and of float counts", () => {
+    const histogram = (count: number): FloatHistogram => ({
+      schema: 0,
+      zeroThreshold: 0,
+      zeroCount: count,
+      count,
+      sum: count,
+      positiveSpans: [],
+      positiveBuckets: new Float64Array(0),
+      negativeSpans: [],
+      negativeBuckets: new Float64Array(0),
+      customBounds: new Float64Array(0),
+      counterReset: "unknown",
+    });
+    for (const encoding of [5, 6] as const) {
+      const chunk = (times: readonly number[], startMs: number): BlockChunk => {
+        const appender = createHistogramAppender(encoding);
+        for (const time of times) appender.append(time, histogram(time), startMs);
+        const { minTimeMs, maxTimeMs, count: sampleCount } = appender;
+        return { minTimeMs, maxTimeMs, sampleCount, encoding, data: appender.bytes() };
+      };
+      const columns = createHistogramColumns(0, { startTimestamps: true });
+      for (const { encoding: written, data } of merged([[chunk([10, 30], 5)], [chunk([20, 40], 7)]], "one-to-one")) {
+        expect(written).toBe(encoding);
+        expect(decodeHistogramChunk(encoding, data, columns)).toBeUndefined();
+      }
+      expect([...columns.timestampsMs.subarray(0, columns.count)]).toEqual([10, 20, 30, 40]);
+      expect([...columns.startTimestampsMs!.subarray(0, columns.count)]).toEqual([5, 7, 5, 7]);
+      expect(columns.histograms.slice(0, columns.count).map(({ count }) => count)).toEqual([10, 20, 30, 40]);
+    }
   });
 });
 
