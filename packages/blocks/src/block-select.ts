@@ -328,6 +328,9 @@ export async function listLabelValues(
 ): Promise<Result<LabelsAnswer, SourceFailure>> {
   const { index, externalLabels } = reader;
   if (request.withoutLabels.includes(label)) return ok({ values: [], warnings: [] });
+  const known = request.matchers.length === 0 && !signal.aborted ? peekLabelValues(reader, label, request) : undefined;
+  if (known !== undefined)
+    return ok({ values: request.limit > 0 ? known.slice(0, request.limit) : known, warnings: [] });
   return answerLabels(reader, request, signal, `values ${label}`, async () => {
     const external = labelValue(externalLabels, label);
     if (request.matchers.length === 0) {
@@ -343,6 +346,16 @@ export async function listLabelValues(
     values.delete("");
     return [...values].sort(compareText);
   });
+}
+
+/** All values of a label, where they are in memory: there is nothing to find out then, nor to keep. */
+function peekLabelValues(
+  { meta, index, externalLabels }: BlockReader,
+  label: string,
+  { minTimeMs, maxTimeMs }: LabelsRequest,
+): readonly string[] | undefined {
+  if (labelValue(externalLabels, label) !== "") return undefined;
+  return overlapsBlock(meta, minTimeMs, maxTimeMs) ? index.table.peek(label)?.values : [];
 }
 
 async function answerLabels(

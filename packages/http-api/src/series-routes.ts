@@ -1,12 +1,12 @@
 /** `series`, `labels` and `label/<name>/values`: what there is, without samples. */
 import {
   compareLabels,
-  compareText,
   fail,
   formatSourceFailure,
   labelsKey,
   ok,
   plainSelect,
+  uniteTexts,
   type Labels,
   type LabelsAnswer,
   type LabelsRequest,
@@ -127,7 +127,7 @@ async function listTexts(
   const asked = readListing(form, defaults);
   if (!asked.ok) return asked;
   const { limit, range, matcherSets, settings } = asked.value;
-  const found = new Set<string>();
+  const lists: (readonly string[])[] = [];
   const warnings: string[] = [];
   for (const matchers of matcherSets.length === 0 ? [[]] : matcherSets) {
     const answer = await ask({
@@ -139,11 +139,10 @@ async function listTexts(
       limit: limit === 0 ? 0 : limit + 1,
     });
     if (!answer.ok) return fail(failureOfSource(answer.failure, signal));
-    for (const text of answer.value.values) found.add(text);
+    lists.push(answer.value.values);
     warnings.push(...answer.value.warnings);
   }
-  const texts = [...found];
-  if (matcherSets.length > 1) texts.sort(compareText);
+  const texts = uniteTexts(lists);
   const truncated = limit > 0 && texts.length > limit;
   return ok({
     data: [quoteJson(truncated ? texts.slice(0, limit) : texts)],

@@ -21,22 +21,34 @@ function surrogatesLast(unit: number): number {
 
 /** What is in any of the lists, each of which ascends and has a text once; so does the union, which may be one of them. */
 export function uniteTexts(lists: readonly (readonly string[])[]): readonly string[] {
-  let left = lists.filter((list) => list.length > 0);
-  // In pairs: a text is compared as often as the number of lists can be halved.
-  while (left.length > 1) {
-    const united: (readonly string[])[] = [];
-    for (let i = 0; i < left.length; i += 2) united.push(uniteTwo(left[i] ?? [], left[i + 1] ?? []));
-    left = united;
+  const [only] = lists;
+  if (only !== undefined && lists.length === 1) return only;
+  let runs = joinRuns(lists);
+  // In pairs: a text is compared as often as the number of runs can be halved.
+  while (runs.length > 1) {
+    const united: string[][] = [];
+    for (let i = 0; i < runs.length; i += 2) united.push(uniteTwo(runs[i] ?? [], runs[i + 1] ?? []));
+    runs = united;
   }
-  return left[0] ?? [];
+  return runs[0] ?? [];
 }
 
-function uniteTwo(a: readonly string[], b: readonly string[]): readonly string[] {
-  const first = b[0];
-  const last = a.at(-1);
-  if (first === undefined || last === undefined) return first === undefined ? a : b;
-  // Sources that share the work mostly have the one's values behind the other's.
-  if (compareText(last, first) < 0) return a.concat(b);
+/** Makes one of lists that go on one behind the other, as those of sources mostly do that share the work. */
+function joinRuns(lists: readonly (readonly string[])[]): string[][] {
+  const runs: string[][] = [];
+  let run: string[] = [];
+  for (const list of lists) {
+    const [first] = list;
+    if (first === undefined) continue;
+    const last = run.at(-1);
+    if (last === undefined || compareText(last, first) >= 0) runs.push((run = []));
+    for (const text of list) run.push(text);
+  }
+  return runs;
+}
+
+function uniteTwo(a: string[], b: string[]): string[] {
+  if (b.length === 0) return a;
   const united: string[] = [];
   let i = 0;
   let j = 0;
