@@ -5,7 +5,7 @@
  * to render doubles"; names of variables are those of the paper. The memory is the host's: a call keeps nothing.
  */
 
-/** The longest sample: `,[-8640000000000.000,"-1.2345678901234567e-308"]`. */
+/** Room for the longest sample, `,[-8640000000000.000,"-1.2345678901234567e-308"]`, and a word beyond its last number. */
 const sampleBytesMax: usize = 64;
 
 const comma: u32 = 0x2c;
@@ -78,7 +78,7 @@ function writeTime(start: usize, timestampMs: i64, digits: usize): usize {
   }
   const seconds = magnitude / 1000;
   const fraction = <u32>(magnitude - seconds * 1000);
-  at = writeWhole(at, seconds, digits);
+  at = writeWhole(at, seconds);
   if (fraction === 0) return at;
   store<u8>(at, point);
   store<u8>(at + 1, zero + fraction / 100);
@@ -114,15 +114,25 @@ function writeValue(start: usize, bits: u64, digits: usize, powers: usize): usiz
   if (shift >= 0 && shift < 53) {
     const mantissa = fraction | 0x0010_0000_0000_0000;
     const whole = mantissa >> shift;
-    if (whole << shift === mantissa) return writeWhole(at, whole, digits);
+    if (whole << shift === mantissa) return writeWhole(at, whole);
   }
   // Of up to 15 digits only one decimal can be nearest to a double, so one that reads back is the shortest but for zeros.
   const value = reinterpret<f64>(bits & 0x7fff_ffff_ffff_ffff);
   const hundredths = nearest(value * 1e2);
-  if (hundredths < 1e15 && hundredths / 1e2 === value) return writeStripped(at, <u64>hundredths, -2, digits);
+  if (hundredths < 1e15 && hundredths / 1e2 === value) return writeHundredths(at, <u64>hundredths, digits);
   const billionths = nearest(value * 1e9);
   if (billionths < 1e15 && billionths / 1e9 === value) return writeStripped(at, <u64>billionths, -9, digits);
   return writeShortest(at, biased, fraction, digits, powers);
+}
+
+/** Prices and seconds: two decimals, or one. At least one is not zero, and none of them is far from the point. */
+function writeHundredths(start: usize, hundredths: u64, digits: usize): usize {
+  const whole = hundredths / 100;
+  const fraction = <u32>(hundredths - whole * 100);
+  const at = writeWhole(start, whole);
+  store<u8>(at, point);
+  store<u16>(at + 1, load<u16>(digits + <usize>(fraction << 1)));
+  return at + 3 - <usize>(fraction % 10 === 0);
 }
 
 function writeShortest(start: usize, biased: u32, fraction: u64, digits: usize, powers: usize): usize {
@@ -193,13 +203,13 @@ function writeDecimal(start: usize, decimal: u64, k: i32, digits: usize): usize 
   const length = digitCount(decimal);
   const pointAt = length + k; // digits before the point
   if (k >= 0 && pointAt <= 21) {
-    const at = writeWhole(start, decimal, digits);
+    const at = writeWhole(start, decimal);
     for (let i = 0; i < k; i++) store<u8>(at + <usize>i, zero);
     return at + <usize>k;
   }
   if (pointAt > 0 && pointAt <= 21) {
     // The digits are written one place to the right, and those before the point moved back.
-    const end = writeWhole(start + 1, decimal, digits);
+    const end = writeWhole(start + 1, decimal);
     for (let i = 0; i < pointAt; i++) store<u8>(start + <usize>i, load<u8>(start + 1 + <usize>i));
     store<u8>(start + <usize>pointAt, point);
     return end;
@@ -207,60 +217,53 @@ function writeDecimal(start: usize, decimal: u64, k: i32, digits: usize): usize 
   if (pointAt > -6 && pointAt <= 0) {
     store<u16>(start, 0x2e30); // 0.
     for (let i = 0; i < -pointAt; i++) store<u8>(start + 2 + <usize>i, zero);
-    return writeWhole(start + 2 + <usize>-pointAt, decimal, digits);
+    return writeWhole(start + 2 + <usize>-pointAt, decimal);
   }
   let at: usize;
   if (length === 1) {
     store<u8>(start, zero + <u32>decimal);
     at = start + 1;
   } else {
-    at = writeWhole(start + 1, decimal, digits);
+    at = writeWhole(start + 1, decimal);
     store<u8>(start, load<u8>(start + 1));
     store<u8>(start + 1, point);
   }
   const exponent = pointAt - 1;
   store<u16>(at, exponent < 0 ? 0x2d65 : 0x2b65); // e- e+
   const magnitude = <u32>abs(exponent);
-  if (magnitude >= 100) return writeWhole(at + 2, magnitude, digits);
+  if (magnitude >= 100) return writeWhole(at + 2, magnitude);
   store<u16>(at + 2, load<u16>(digits + <usize>(magnitude << 1)));
   return at + 4;
 }
 
-function writeWhole(start: usize, value: u64, digits: usize): usize {
-  if (value < 100_000_000) return writeBelow(start, <u32>value, digits);
-  const end = start + <usize>digitCount(value);
-  let at = end;
-  let rest = value;
-  // Divisions of 64 bits are the dear ones: at most one for eight digits.
-  while (rest >= 100_000_000) {
-    const high = rest / 100_000_000;
-    let low = <u32>(rest - high * 100_000_000);
-    rest = high;
-    for (let i = 0; i < 4; i++) {
-      const next = low / 100;
-      at -= 2;
-      store<u16>(at, load<u16>(digits + <usize>((low - next * 100) << 1)));
-      low = next;
-    }
-  }
-  writeBelow(start, <u32>rest, digits);
-  return end;
+/** May write up to seven bytes more than it tells. */
+function writeWhole(start: usize, value: u64): usize {
+  if (value < 100_000_000) return writeBelow(start, <u32>value);
+  const high = value / 100_000_000;
+  const at = high < 100_000_000 ? writeBelow(start, <u32>high) : writeWhole(start, high);
+  store<u64>(at, eightDigits(<u32>(value - high * 100_000_000)) | eightZeros);
+  return at + 8;
 }
 
 /** A number of up to eight digits. */
-function writeBelow(start: usize, value: u32, digits: usize): usize {
-  const end = start + <usize>digitCountBelow(value);
-  let at = end;
-  let low = value;
-  while (low >= 100) {
-    const next = low / 100;
-    at -= 2;
-    store<u16>(at, load<u16>(digits + <usize>((low - next * 100) << 1)));
-    low = next;
-  }
-  if (low >= 10) store<u16>(at - 2, load<u16>(digits + <usize>(low << 1)));
-  else store<u8>(at - 1, zero + low);
-  return end;
+function writeBelow(start: usize, value: u32): usize {
+  const text = eightDigits(value);
+  // The bits of leading zeros, of which the last digit is none.
+  const zeros = ctz(text | (1 << 56)) & 0x38;
+  store<u64>(start, (text | eightZeros) >> zeros);
+  return start + 8 - <usize>(zeros >> 3);
+}
+
+const eightZeros: u64 = 0x3030_3030_3030_3030;
+
+/** The decimal digits of a number below 10^8, a byte each, the first one lowest: all lanes of a word are divided at once. */
+function eightDigits(value: u32): u64 {
+  const high = value / 10_000;
+  const fours = <u64>high | ((<u64>(value - high * 10_000)) << 32);
+  const hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
+  const pairs = hundreds | ((fours - hundreds * 100) << 16);
+  const tens = ((pairs * 103) >> 10) & 0x000f_000f_000f_000f;
+  return tens | ((pairs - tens * 10) << 8);
 }
 
 function digitCount(value: u64): i32 {

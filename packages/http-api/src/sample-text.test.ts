@@ -48,13 +48,19 @@ describe("samples as JSON", () => {
     const decimal = fc
       .tuple(fc.maxSafeInteger(), fc.integer({ min: -20, max: 20 }))
       .map(([digits, exponent]) => Number(`${digits}e${exponent}`));
+    const hundredths = fc
+      .tuple(fc.maxSafeInteger(), fc.integer({ min: 0, max: 15 }))
+      .map(([digits, cut]) => Math.trunc(digits / 10 ** cut) / 100);
     const power = fc.integer({ min: -1074, max: 1023 }).map((exponent) => 2 ** exponent);
     const time = fc.integer({ min: -8.64e15, max: 8.64e15 });
     fc.assert(
-      fc.property(fc.array(fc.tuple(time, fc.oneof(bits, decimal, power)), { maxLength: 50 }), (samples) => {
-        const [times, values] = [samples.map(([timestampMs]) => timestampMs), samples.map(([, value]) => value)];
-        expect(write(times, values)).toBe(expected(times, values));
-      }),
+      fc.property(
+        fc.array(fc.tuple(time, fc.oneof(bits, decimal, hundredths, power)), { maxLength: 50 }),
+        (samples) => {
+          const [times, values] = [samples.map(([timestampMs]) => timestampMs), samples.map(([, value]) => value)];
+          expect(write(times, values)).toBe(expected(times, values));
+        },
+      ),
     );
   });
 
