@@ -23,7 +23,7 @@ export interface AnswerExtras {
   readonly analysis: QueryAnalysis | undefined;
 }
 
-/** The `data` field of `query` and `query_range`. */
+/** The `data` field of `query` and `query_range`. The value is written once: at the end, its columns are let go. */
 export function* answerText(
   value: AnswerValue,
   { statistics, analysis }: AnswerExtras = { statistics: undefined, analysis: undefined },
@@ -40,7 +40,11 @@ export function* answerText(
       yield* vectorText(value);
       break;
     case "matrix":
-      yield* matrixText(value.series);
+      try {
+        yield* matrixText(value.series);
+      } finally {
+        value.release?.();
+      }
       break;
     default:
       unreachable(value);

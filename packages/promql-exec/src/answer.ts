@@ -54,8 +54,8 @@ export type AnswerValue =
       readonly values: Float64Array;
       readonly histograms: readonly (FloatHistogram | undefined)[];
     }
-  /** Sorted by labels. */
-  | { readonly kind: "matrix"; readonly series: readonly AnswerSeries[] };
+  /** Sorted by labels. After `release`, which need not be called, the columns belong to other answers. */
+  | { readonly kind: "matrix"; readonly series: readonly AnswerSeries[]; readonly release?: () => void };
 
 export interface QueryStatistics {
   readonly queueMs: number; // before it began

@@ -55,7 +55,7 @@ export async function collectMatrix(
   }
   const times = stepTimes(grid);
   const series: AnswerSeries[] = [];
-  const column = createColumnRoom();
+  const columns = createColumnRoom(context.leafPool().pages);
   await operator.rows.each((seriesId, values, present, histograms) => {
     if (histograms !== undefined) {
       const growing = createGrowingSeries(times.length);
@@ -73,13 +73,13 @@ export async function collectMatrix(
     if (count === 0) return;
     context.budget.take(count);
     if (count === times.length) {
-      const all = column(count);
+      const all = columns.take(count);
       all.set(values);
       series.push(floatSeries(labels[seriesId], times, all));
       return;
     }
-    const timestampsMs = column(count);
-    const kept = column(count);
+    const timestampsMs = columns.take(count);
+    const kept = columns.take(count);
     let at = 0;
     for (let step = 0; step < times.length; step++) {
       if (present[step] === 0) continue;
@@ -88,7 +88,7 @@ export async function collectMatrix(
     }
     series.push(floatSeries(labels[seriesId], timestampsMs, kept));
   }, signal);
-  return matrixOf(series);
+  return matrixOf(series, columns.release);
 }
 
 /** A scalar at each step: a matrix of one series without labels. */
@@ -106,17 +106,17 @@ export async function collectWindows(
   const labels = await windows.series(signal);
   const [endMs] = referenceTimes(grid, windows.shift);
   const series: AnswerSeries[] = [];
-  const column = createColumnRoom();
+  const columns = createColumnRoom(context.leafPool().pages);
   const copy = (samples: Float64Array) => {
-    const own = column(samples.length);
+    const own = columns.take(samples.length);
     own.set(samples);
     return own;
   };
-  await windows.each((seriesId, floats, columns) => {
+  await windows.each((seriesId, floats, natives) => {
     const startMs = endMs - windows.rangeMs;
     const { extension, beforeMs, afterMs } = windows;
     if (extension !== undefined) {
-      if (columns.count > 0) {
+      if (natives.count > 0) {
         throw new QueryError("execution", `${extension} modifier is not supported with histograms`);
       }
       const bordered = borderedSamples(floats, floats.count, { startMs, endMs, beforeMs, afterMs }, extension);
@@ -126,20 +126,20 @@ export async function collectWindows(
       return;
     }
     const [from, to] = placesWithin(floats, startMs, endMs);
-    const [first, end] = placesWithin(columns, startMs, endMs);
+    const [first, end] = placesWithin(natives, startMs, endMs);
     if (from === to && first === end) return;
     context.budget.take(to - from + end - first);
-    const histograms = columns.histograms.slice(first, end);
+    const histograms = natives.histograms.slice(first, end);
     for (const histogram of histograms) context.budget.take(histogramCost(histogram));
     series.push({
       labels: labels[seriesId],
       timestampsMs: copy(floats.timestampsMs.subarray(from, to)),
       values: copy(floats.values.subarray(from, to)),
-      histogramTimestampsMs: columns.timestampsMs.slice(first, end),
+      histogramTimestampsMs: natives.timestampsMs.slice(first, end),
       histograms,
     });
   }, signal);
-  return matrixOf(series);
+  return matrixOf(series, columns.release);
 }
 
 /** Which samples have startMs < t ≤ endMs: the first one, and the one after the last. */
@@ -255,6 +255,7 @@ function floatSeries(labels: Labels, timestampsMs: Float64Array, values: Float64
   return { labels, timestampsMs, values, histogramTimestampsMs: noTimes, histograms: [] };
 }
 
-function matrixOf(series: AnswerSeries[]): AnswerValue {
-  return { kind: "matrix", series: series.sort((a, b) => compareLabels(a.labels, b.labels)) };
+function matrixOf(series: AnswerSeries[], release?: () => void): AnswerValue {
+  series.sort((a, b) => compareLabels(a.labels, b.labels));
+  return release === undefined ? { kind: "matrix", series } : { kind: "matrix", series, release };
 }

@@ -1,24 +1,40 @@
 /**
  * Columns of many series in few buffers: a typed array with memory of its own is dear to the collector, which looks at all
- * of the heap after so many bytes outside of it.
+ * of the heap after so many bytes outside of it. The buffers are pages that queries use one after the other.
  */
+import { pageBytes, type PagePool } from "./page-pool.ts";
 
-const roomMin = 256;
-const roomMax = 128 * 1024;
+export interface ColumnRoom {
+  /** A column of a length that is told, with anything in it, valid until `release`. */
+  take(length: number): Float64Array<ArrayBuffer>;
+  /** Gives the memory of all columns to other queries. Not to call it is no harm. */
+  release(): void;
+}
 
-/** Gives columns of a length that is told, all zero; each belongs to the caller, who keeps the memory of its neighbours. */
-export function createColumnRoom(): (length: number) => Float64Array {
-  let room = new Float64Array(0);
+const roomBytesFirst = 2 << 10;
+
+export function createColumnRoom(pool: PagePool): ColumnRoom {
+  const pages: ArrayBuffer[] = [];
+  let room = new ArrayBuffer(0);
   let used = 0;
-  let next = roomMin;
-  return (length) => {
-    if (used + length > room.length) {
-      room = new Float64Array(Math.max(length, next));
+  let next = roomBytesFirst;
+  const begin = (bytes: number) => {
+    room = Math.max(bytes, next) === pageBytes ? pool.take() : new ArrayBuffer(Math.max(bytes, next));
+    if (room.byteLength === pageBytes) pages.push(room);
+    used = 0;
+    next = Math.min(2 * next, pageBytes);
+  };
+  return {
+    take(length) {
+      if (used + 8 * length > room.byteLength) begin(8 * length);
+      const column = new Float64Array(room, used, length);
+      used += 8 * length;
+      return column;
+    },
+    release() {
+      for (const page of pages.splice(0)) pool.give(page);
+      room = new ArrayBuffer(0);
       used = 0;
-      next = Math.min(2 * next, roomMax);
-    }
-    const column = room.subarray(used, used + length);
-    used += length;
-    return column;
+    },
   };
 }
