@@ -1,4 +1,16 @@
 export { durationMsMax, durationUnitsMs, formatDuration, parseDuration } from "./durations.ts";
+export {
+  isEvaluatingSource,
+  type EvaluatedSeries,
+  type EvaluatingSource,
+  type Evaluation,
+  type EvaluationFailure,
+  type EvaluationRequest,
+  type Evaluator,
+  type Partition,
+  type PartitionRequest,
+  type QueryEvaluator,
+} from "./evaluating-source.ts";
 export { fail, formatSourceFailure, ok, unreachable, type Result, type SourceFailure } from "./failures.ts";
 export { compensate } from "./compensation.ts";
 export {

@@ -12,7 +12,8 @@ export interface QueryLimits {
 export interface InstantRequest {
   readonly query: string;
   readonly timeMs: number;
-  readonly lookbackMs?: number; // default: the engine's
+  readonly lookbackMs?: number; // default, and 0: the engine's
+  readonly evaluationIntervalMs?: number; // the step of a subquery that names none; default, and 0: the engine's
   readonly timeoutMs?: number; // at most the engine's
   /** Counts the samples that the steps look at, in all or for each step. */
   readonly countSamples?: "total" | "per-step";

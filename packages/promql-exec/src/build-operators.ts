@@ -35,6 +35,7 @@ import { contextOfOnce, contextOfSubquery, warnAt, type QueryContext } from "./q
 import { notEvaluated, QueryError } from "./query-error.ts";
 import { createRangeCall } from "./range-call.ts";
 import { rangeKernels, type RangeKernel } from "./range-kernels.ts";
+import { createRemoteOperator } from "./remote-operator.ts";
 import { createRenamedSeries, droppedMetricName } from "./renamed-series.ts";
 import { dateFunctions, sampleFunctions } from "./sample-functions.ts";
 import { createScalarColumn, type ScalarColumn } from "./scalar-column.ts";
@@ -78,6 +79,8 @@ function buildNode(node: PlanNode, grid: StepGrid, context: QueryContext): Opera
       return buildAggregate(node, grid, context);
     case "call":
       return buildCall(node, grid, context);
+    case "remote":
+      return createRemoteOperator(node, grid, context, buildVector);
     case "number":
     case "string":
     case "window":

@@ -16,7 +16,7 @@ import type { AnswerValue, InstantRequest, QueryAnswer, QueryFailure, QueryLimit
 import { buildScalar, buildVector, buildWindows } from "./build-operators.ts";
 import { collectMatrix, collectVector, collectWindows, matrixOfScalar } from "./collect-answer.ts";
 import { createLeafPool, type LeafPool } from "./leaf-pool.ts";
-import { noFeatures, type Features } from "./features.ts";
+import { featureNamesOf, noFeatures, type Features } from "./features.ts";
 import { createSampleBudget, defaultLimits } from "./limits.ts";
 import { createNameRemoval } from "./delayed-names.ts";
 import { createProfiler, type OperatorProfile } from "./operator-profile.ts";
@@ -26,6 +26,7 @@ import { createQueryAnnotations } from "./query-annotations.ts";
 import type { QueryContext } from "./query-context.ts";
 import { QueryError } from "./query-error.ts";
 import { createQueryableSamples } from "./queryable-samples.ts";
+import { distributeQuery, type DistributedQuery } from "./remote-query.ts";
 import { shareSelects } from "./shared-selects.ts";
 import { createQueryQueue } from "./query-queue.ts";
 import { stepTimes } from "./step-grid.ts";
@@ -117,19 +118,20 @@ export function createEngine(
     const expression = parseQuery(query, options);
     if (!expression.ok) return expression;
     const parsedMs = clock.monotonicMs();
-    const plan = planOf(expression.value, query, options);
-    if (!plan.ok) return plan;
+    const planned = planOf(expression.value, query, source, options);
+    if (!planned.ok) return planned;
+    const { plan, remote } = planned.value;
     const plannedMs = clock.monotonicMs();
     const grid = gridOf(query);
     const queryable = query.countSamples === undefined ? undefined : createQueryableSamples(stepCountOf(grid));
     const profiler = query.analyze ? createProfiler(clock) : undefined;
-    const observers = { queryable, watch: profiler?.watch ?? unwatched };
+    const observers = { queryable, watch: profiler?.watch ?? unwatched, remote };
     const context = contextOf(query, source, options, createPace(clock, deadline, caller), leafPool, observers);
-    const reading = { ...context, source: shareSelects(source, plan.value, query.select, context.budget) };
+    const reading = { ...context, source: shareSelects(source, plan, query.select, context.budget) };
     // Where one part fails, others may still be waiting for their stores.
     const ending = new AbortController();
     const signal = AbortSignal.any([deadline, ending.signal]);
-    const value = await catchFailure(async () => await evaluatePlan(plan.value, query, reading, signal));
+    const value = await catchFailure(async () => await evaluatePlan(plan, query, reading, signal));
     if (!value.ok) {
       ending.abort();
       return value;
@@ -152,7 +154,7 @@ export function createEngine(
             ? { timestampsMs: stepTimes(grid), counts: queryable.perStep }
             : undefined,
       },
-      analysis: profiler && { plan: formatPlan(plan.value), operators: profiler.profiles() },
+      analysis: profiler && { plan: formatPlan(plan), operators: profiler.profiles() },
     });
   };
 
@@ -167,17 +169,19 @@ export function createEngine(
       const query = "stepMs" in request ? rangeQuery(request) : instantQuery(request);
       const expression = parseQuery(query, options);
       if (!expression.ok) return expression;
-      const plan = planOf(expression.value, query, options);
-      if (!plan.ok) return plan;
+      const planned = planOf(expression.value, query, source, options);
+      if (!planned.ok) return planned;
+      const { plan, remote } = planned.value;
       const never = new AbortController().signal;
       const profiler = createProfiler(clock);
       const context = contextOf(query, source, options, createPace(clock, never, never), leafPool, {
         queryable: undefined,
         watch: profiler.watch,
+        remote,
       });
       try {
-        buildOperators(plan.value, gridOf(query), context);
-        return ok({ plan: formatPlan(plan.value), operators: describeOperators(profiler.profiles(), 0) });
+        buildOperators(plan, gridOf(query), context);
+        return ok({ plan: formatPlan(plan), operators: describeOperators(profiler.profiles(), 0) });
       } catch (error) {
         if (error instanceof QueryError) return fail(error.failure);
         throw error;
@@ -187,7 +191,7 @@ export function createEngine(
 }
 
 /** What is looked at from outside while a query runs. */
-type Observers = Pick<QueryContext, "queryable" | "watch">;
+type Observers = Pick<QueryContext, "queryable" | "watch" | "remote">;
 
 function unwatched(operator: Operator): Operator {
   return operator;
@@ -201,6 +205,7 @@ interface Query {
   readonly endMs: number;
   readonly stepMs: number; // 0 for an instant query
   readonly lookbackMs: number | undefined;
+  readonly evaluationIntervalMs: number | undefined;
   readonly timeoutMs: number | undefined;
   readonly countSamples: InstantRequest["countSamples"];
   readonly analyze: boolean;
@@ -218,8 +223,8 @@ function rangeQuery(request: RangeRequest): Query {
 }
 
 function commonOf(request: Omit<InstantRequest, "timeMs">): Omit<Query, "kind" | "startMs" | "endMs" | "stepMs"> {
-  const { query, lookbackMs, timeoutMs, countSamples, analyze = false, select } = request;
-  return { text: query, lookbackMs, timeoutMs, countSamples, analyze, select };
+  const { query, lookbackMs, evaluationIntervalMs, timeoutMs, countSamples, analyze = false, select } = request;
+  return { text: query, lookbackMs, evaluationIntervalMs, timeoutMs, countSamples, analyze, select };
 }
 
 function refuseRange({ startMs, endMs, stepMs }: RangeRequest, { stepsMax }: QueryLimits): QueryFailure | undefined {
@@ -243,22 +248,38 @@ function parseQuery({ text }: Query, { features }: EngineOptions): Result<Expres
   return parsed.ok ? parsed : fail({ kind: "parse", message: parsed.failure.message });
 }
 
-function planOf(expression: Expression, query: Query, options: EngineOptions): Result<PlanNode, QueryFailure> {
+/** What parts of the source evaluate by themselves is told in the plan. */
+function planOf(
+  expression: Expression,
+  query: Query,
+  source: SeriesSource,
+  options: EngineOptions,
+): Result<DistributedQuery, QueryFailure> {
   const type = typeOf(expression);
   if (query.kind === "range" && (type === "matrix" || type === "string")) {
     const found = type === "matrix" ? "range vector" : "string";
     const message = `invalid expression type "${found}" for range query, must be Scalar or instant Vector`;
     return fail({ kind: "bad-request", message });
   }
-  const plan = planQuery(expression, {
+  const window = {
     startMs: query.startMs,
     endMs: query.endMs,
     stepMs: query.stepMs,
     // 0 stands for the default, as in Prometheus.
     lookbackMs: query.lookbackMs || lookbackForResolution(options.lookbackMs, query.select.maxResolutionMs),
-    evaluationIntervalMs: options.evaluationIntervalMs,
-  });
-  return plan.ok ? plan : fail({ kind: "bad-request", message: plan.failure.message });
+    evaluationIntervalMs: query.evaluationIntervalMs || options.evaluationIntervalMs,
+  };
+  const plan = planQuery(expression, window);
+  if (!plan.ok) return fail({ kind: "bad-request", message: plan.failure.message });
+  // Samples that parts look at are not told by step, and names that are still to be dropped not at all.
+  if (query.countSamples !== undefined || options.features.delayedNameRemoval) {
+    return ok({ plan: plan.value, remote: undefined });
+  }
+  const { text, select } = query;
+  const { samplesMax, timeoutMs } = options.limits;
+  const bounds = { samplesMax, timeoutMs: Math.min(query.timeoutMs ?? Infinity, timeoutMs) };
+  const features = featureNamesOf(options.features);
+  return ok(distributeQuery(plan.value, source, { text, window, select, features, ...bounds }));
 }
 
 function contextOf(

@@ -47,3 +47,8 @@ export function featuresOf(names: readonly string[]): Result<Features, string> {
   }
   return ok(features);
 }
+
+/** The names of those that are on, in a fixed order. */
+export function featureNamesOf(features: Features): readonly string[] {
+  return [...featureNames].filter(([, feature]) => features[feature]).map(([name]) => name);
+}

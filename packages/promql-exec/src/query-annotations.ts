@@ -21,6 +21,8 @@ export type RemarkDetail =
 export interface QueryAnnotations {
   warn(range: SourceRange, text: string, detail?: RemarkDetail): void;
   inform(range: SourceRange, text: string, detail?: RemarkDetail): void;
+  /** Takes over a whole sentence of a part that evaluated a piece of the query. */
+  quote(sentence: string): void;
   /** Whole sentences as the API prints them. */
   readonly warnings: readonly string[];
   readonly infos: readonly string[];
@@ -37,14 +39,18 @@ interface Remark {
 export function createQueryAnnotations(query: string): QueryAnnotations {
   const warnings = new Map<string, Remark>();
   const infos = new Map<string, Remark>();
+  const quoted = new Set<string>();
   return {
+    quote(sentence) {
+      if (quoted.size < remarksMax) quoted.add(sentence);
+    },
     warn: (range, text, detail) => add(warnings, range, text, detail),
     inform: (range, text, detail) => add(infos, range, text, detail),
     get warnings() {
-      return sentences("PromQL warning", warnings, query);
+      return united(sentences("PromQL warning", warnings, query), quoted, "PromQL warning");
     },
     get infos() {
-      return sentences("PromQL info", infos, query);
+      return united(sentences("PromQL info", infos, query), quoted, "PromQL info");
     },
   };
 }
@@ -79,6 +85,23 @@ function sentences(prefix: string, remarks: ReadonlyMap<string, Remark>, query: 
     const { line, column } = positionOf(query, range.start);
     return `${prefix}: ${text}${detail === undefined ? "" : formatDetail(detail)} (${line}:${column})`;
   });
+}
+
+/** Own and quoted sentences: of those that differ in their position alone, the last one. */
+function united(own: readonly string[], quoted: ReadonlySet<string>, prefix: string): readonly string[] {
+  if (quoted.size === 0) return own;
+  const kept = new Map<string, { readonly sentence: string; readonly line: number; readonly column: number }>();
+  for (const sentence of [...own, ...quoted]) {
+    if (!sentence.startsWith(`${prefix}: `)) continue;
+    const [position, line = 0, column = 0] = / \((\d+):(\d+)\)$/.exec(sentence) ?? [""];
+    const text = sentence.slice(0, sentence.length - position.length);
+    const place = { sentence, line: Number(line), column: Number(column) };
+    const before = kept.get(text);
+    const isLater =
+      before === undefined || place.line > before.line || (place.line === before.line && place.column > before.column);
+    if (isLater) kept.set(text, place);
+  }
+  return Array.from(kept.values(), ({ sentence }) => sentence);
 }
 
 function formatDetail(detail: RemarkDetail): string {

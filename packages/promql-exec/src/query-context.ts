@@ -7,6 +7,7 @@ import type { SampleBudget } from "./limits.ts";
 import type { Operator } from "./operator.ts";
 import type { Pace } from "./pace.ts";
 import type { QueryAnnotations, RemarkDetail } from "./query-annotations.ts";
+import type { RemoteQuery } from "./remote-query.ts";
 import { repeatQueryableSamples, type QueryableSamples } from "./queryable-samples.ts";
 
 export interface QueryContext {
@@ -25,6 +26,8 @@ export interface QueryContext {
   readonly queryable: QueryableSamples | undefined;
   /** Puts an operator under observation, where somebody asked; whoever reads it must read what this gives. */
   readonly watch: (operator: Operator) => Operator;
+  /** How parts of the source are asked; undefined where none evaluates. */
+  readonly remote: RemoteQuery | undefined;
   /** Counts that operators add to. */
   readonly tally: { seriesSelected: number; samplesRead: number };
 }

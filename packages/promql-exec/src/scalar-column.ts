@@ -64,6 +64,7 @@ export function createScalarColumn(
     case "window":
     case "subquery":
     case "aggregate":
+    case "remote":
       throw new Error(`not a scalar: ${formatPlan(node)}`);
     default:
       return unreachable(node);

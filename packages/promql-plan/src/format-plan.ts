@@ -36,10 +36,18 @@ export function formatPlan(node: PlanNode): string {
     }
     case "call":
       return `${node.function}(${node.arguments.map(formatPlan).join(", ")})`;
+    case "remote": {
+      const parts = [...node.parts.slice(0, partsMax), ...(node.hasRest ? ["the rest"] : [])].join(", ");
+      const more = node.parts.length > partsMax ? ` and ${node.parts.length - partsMax} more` : "";
+      return `remote(${parts}${more}: ${formatPlan(node.query)})`;
+    }
     default:
       return unreachable(node);
   }
 }
+
+/** Parts that are named; of others, how many there are. */
+const partsMax = 4;
 
 function formatExtension({ extension }: SelectNode): string {
   return extension === undefined ? "" : ` ${extension}`;

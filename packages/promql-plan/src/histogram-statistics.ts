@@ -21,6 +21,7 @@ function mark(node: PlanNode, need: BucketNeed): PlanNode {
   switch (node.kind) {
     case "number":
     case "string":
+    case "remote":
       return node;
     case "select":
       return markSelect(node, need);

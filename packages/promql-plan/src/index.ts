@@ -6,6 +6,7 @@ export {
   type ArithmeticOperator,
   type ComparisonOperator,
 } from "./float-arithmetic.ts";
+export { distributePlan, type DistributionOptions, type Piece, type PlanPartition } from "./distributed-plan.ts";
 export { formatPlan } from "./format-plan.ts";
 export { markHistogramStatistics } from "./histogram-statistics.ts";
 export {
@@ -15,6 +16,7 @@ export {
   type BinaryNode,
   type CallNode,
   type PlanNode,
+  type RemoteNode,
   type SelectNode,
   type StepGrid,
   type SubqueryNode,

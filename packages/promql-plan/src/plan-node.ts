@@ -82,6 +82,24 @@ export interface CallNode {
   readonly range: SourceRange;
 }
 
+/** A vector that parts of the source evaluate, each over its own series; as many series as they give, equal labels included. */
+export interface RemoteNode {
+  readonly kind: "remote";
+  readonly partition: number; // of those that the plan was distributed over
+  readonly parts: readonly string[]; // names of those who are asked
+  /** Whether the query is evaluated here too, over what no part has. */
+  readonly hasRest: boolean;
+  readonly query: PlanNode;
+  /**
+   * What a part gives: results of its own, partial ones of any kind, sums of which others have a share, or the counts that
+   * go with such sums.
+   */
+  readonly gives: "results" | "partial-results" | "sums" | "counts-of-sums";
+  /** The steps: from `startMs` to `endMs`, or one where `stepMs` is 0. */
+  readonly window: { readonly startMs: number; readonly endMs: number; readonly stepMs: number };
+  readonly range: SourceRange;
+}
+
 export type PlanNode =
   | { readonly kind: "number"; readonly value: number; readonly range: SourceRange }
   | { readonly kind: "string"; readonly value: string; readonly range: SourceRange }
@@ -93,7 +111,8 @@ export type PlanNode =
   | { readonly kind: "negate"; readonly input: PlanNode; readonly range: SourceRange }
   | BinaryNode
   | AggregateNode
-  | CallNode;
+  | CallNode
+  | RemoteNode;
 
 /** What the node gives at each step. */
 export function planType(node: PlanNode): ValueType {
@@ -104,6 +123,7 @@ export function planType(node: PlanNode): ValueType {
       return "string";
     case "select":
     case "aggregate":
+    case "remote":
       return "vector";
     case "window":
     case "subquery":

@@ -45,25 +45,33 @@ function isIdle({ type, value }: Matcher): boolean {
   return type === "=~" && value === ".*";
 }
 
-/** Rebuilds a plan from its leaves up, giving every node, its inputs done, to `rewrite`. */
+/**
+ * Rebuilds a plan from its leaves up, giving every node, its inputs done, to `rewrite`. What is evaluated elsewhere is a
+ * leaf: its query stays as it is.
+ */
 export function mapPlan(node: PlanNode, rewrite: (node: PlanNode) => PlanNode): PlanNode {
-  const map = (input: PlanNode) => mapPlan(input, rewrite);
+  return rewrite(mapInputs(node, (input) => mapPlan(input, rewrite)));
+}
+
+/** The node over other inputs. */
+export function mapInputs(node: PlanNode, map: (input: PlanNode) => PlanNode): PlanNode {
   switch (node.kind) {
     case "number":
     case "string":
     case "select":
     case "window":
-      return rewrite(node);
+    case "remote":
+      return node;
     case "subquery":
     case "step-invariant":
     case "negate":
-      return rewrite({ ...node, input: map(node.input) });
+      return { ...node, input: map(node.input) };
     case "binary":
-      return rewrite({ ...node, left: map(node.left), right: map(node.right) });
+      return { ...node, left: map(node.left), right: map(node.right) };
     case "aggregate":
-      return rewrite({ ...node, parameter: node.parameter && map(node.parameter), input: map(node.input) });
+      return { ...node, parameter: node.parameter && map(node.parameter), input: map(node.input) };
     case "call":
-      return rewrite({ ...node, arguments: node.arguments.map(map) });
+      return { ...node, arguments: node.arguments.map(map) };
     default:
       return unreachable(node);
   }

@@ -1,0 +1,141 @@
+/** What one part of the source evaluates, as an operator: its answer, or, where it refuses, its series evaluated here. */
+import type { EvaluatedSeries, Evaluation, EvaluationRequest, Evaluator, SeriesSource } from "@pleiad/model";
+import { formatPlan, stepCountOf, type RemoteNode, type StepGrid } from "@pleiad/promql-plan";
+import { histogramCost } from "./limits.ts";
+import { floatSample, histogramSample, type Operator, type RowHistograms, type RowVisitor } from "./operator.ts";
+import type { QueryContext } from "./query-context.ts";
+import { QueryError } from "./query-error.ts";
+import { createRowOperator } from "./row-operator.ts";
+
+export interface RemotePart extends Operator {
+  /** Whether the part says that some of its samples could not be put together; known once `series` is done. */
+  readonly hasRemarks: boolean;
+}
+
+/** `buildLocal` gives the operator of the same piece over series that are read. */
+export function createRemotePart(
+  evaluator: Evaluator,
+  request: EvaluationRequest,
+  node: RemoteNode,
+  grid: StepGrid,
+  context: QueryContext,
+  buildLocal: (source: SeriesSource) => Operator,
+): RemotePart {
+  let description = `part ${evaluator.name}`;
+  let hasRemarks = false;
+  let isLocal = false;
+  let reader: Operator | undefined;
+
+  const missing = (texts: readonly string[]): readonly EvaluatedSeries[] => {
+    if (context.settings.onFailure === "abort") throw new QueryError("source", texts.join("; "));
+    for (const text of texts) context.sourceWarnings.add(text);
+    description += ": missing";
+    return [];
+  };
+  const takeOver = ({ series, warnings, samplesRead, answeredBy, receivedBytes }: Evaluation) => {
+    for (const warning of warnings) {
+      if (!isRemark(warning)) context.sourceWarnings.add(warning);
+      // How often it counts says nothing that its sums do not.
+      else if (node.gives !== "counts-of-sums") context.annotations.quote(warning);
+    }
+    hasRemarks = warnings.some((warning) => warning.startsWith(warningStart));
+    context.tally.samplesRead += samplesRead;
+    context.tally.seriesSelected += series.length;
+    description += `: ${series.length} series in ${receivedBytes} bytes from ${answeredBy}`;
+    return series;
+  };
+  const answered = (series: readonly EvaluatedSeries[]): Operator => {
+    const shape = { description: formatPlan(node.query), inputs: [], grid, context };
+    const labels = series.map((one) => one.labels);
+    return createRowOperator(shape, async () => ({
+      labels,
+      each: async (visit) => await eachRow(series, grid, context, visit),
+    }));
+  };
+
+  const open = async (signal: AbortSignal): Promise<Operator> => {
+    const result = await evaluator.evaluate(request, signal);
+    context.pace.check();
+    if (result.ok) return answered(takeOver(result.value));
+    const { failure } = result;
+    switch (failure.kind) {
+      case "missing":
+        return answered(missing(failure.texts));
+      case "canceled":
+        throw new QueryError("canceled", "query was canceled in expression evaluation");
+      case "refused":
+        description += `: read and evaluated here, for it refused: ${failure.reason}`;
+        isLocal = true;
+        return buildLocal(evaluator.source);
+    }
+  };
+
+  return {
+    get description() {
+      return description;
+    },
+    get inputs() {
+      return isLocal && reader !== undefined ? [reader] : [];
+    },
+    get hasRemarks() {
+      return hasRemarks;
+    },
+    get dropsName() {
+      return reader?.dropsName;
+    },
+    get rows() {
+      return reader?.rows;
+    },
+    async series(signal) {
+      reader = await open(signal);
+      return await reader.series(signal);
+    },
+    async next(out, signal) {
+      if (reader === undefined) throw new Error("next before series");
+      return await reader.next(out, signal);
+    },
+  };
+}
+
+const warningStart = "PromQL warning: ";
+
+function isRemark(text: string): boolean {
+  return text.startsWith(warningStart) || text.startsWith("PromQL info: ");
+}
+
+/** Visits the series of an answer as rows. Throws a QueryError where a sample lies beside the steps. */
+async function eachRow(
+  series: readonly EvaluatedSeries[],
+  grid: StepGrid,
+  context: QueryContext,
+  visit: RowVisitor,
+): Promise<void> {
+  const stepCount = stepCountOf(grid);
+  const values = new Float64Array(stepCount);
+  const present = new Uint8Array(stepCount);
+  for (const [seriesId, one] of series.entries()) {
+    present.fill(0);
+    for (let i = 0; i < one.values.length; i++) {
+      const step = stepOf(one.timestampsMs[i], grid, stepCount);
+      values[step] = one.values[i];
+      present[step] = floatSample;
+    }
+    let histograms: RowHistograms | undefined;
+    for (const [i, histogram] of one.histograms.entries()) {
+      const step = stepOf(one.histogramTimestampsMs[i], grid, stepCount);
+      context.budget.take(histogramCost(histogram));
+      histograms ??= new Array(stepCount);
+      histograms[step] = histogram;
+      present[step] = histogramSample;
+    }
+    if (one.values.length + one.histograms.length > 0) visit(seriesId, values, present, histograms);
+    if (context.pace.due()) await context.pace.rest();
+  }
+}
+
+function stepOf(timestampMs: number, { startMs, stepMs }: StepGrid, stepCount: number): number {
+  const step = Math.round((timestampMs - startMs) / stepMs);
+  // Times are whole milliseconds on their way, steps need not be.
+  if (step >= 0 && step < stepCount && Math.abs(startMs + step * stepMs - timestampMs) < 1) return step;
+  throw new QueryError("source", `an evaluated sample at ${timestampMs} ms, which is none of the steps`);
+}
