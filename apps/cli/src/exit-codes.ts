@@ -3,6 +3,7 @@ export const exitCodes = {
   done: 0,
   failed: 1, // it could not be done: a port taken, nothing answers
   badInput: 2, // a flag, a fleet file or a query is wrong
+  findings: 3, // it was done, and something was found that the caller asked to fail on
 } as const;
 
 /** Ends the command with one line of its own on standard error. */

@@ -7,6 +7,7 @@ import {
   formatFleetProblemWithExcerpt,
   planFleet,
   readFleet,
+  type Fleet,
   type FleetFailure,
   type Plan,
 } from "@pleiad/fleet";
@@ -19,10 +20,16 @@ export interface PlanChanges {
   readonly historyMs?: number;
 }
 
-/** Throws CommandFailure with every problem of the file, one a line. */
-export function loadPlan(file: string | undefined, { historyMs }: PlanChanges = {}): Plan {
+/** Where the file is, and how messages name it. */
+export function resolveFleetFile(file: string | undefined): { readonly path: string; readonly shown: string } {
   const path = resolve(file ?? defaultFleetFile);
   const shown = relative(process.cwd(), path);
+  return { path, shown: shown.startsWith("..") ? path : shown };
+}
+
+/** Throws CommandFailure with every problem of the file, one a line. */
+export function loadFleet(file: string | undefined): Fleet {
+  const { path, shown } = resolveFleetFile(file);
   let text: string;
   try {
     text = readFileSync(path, "utf8");
@@ -31,12 +38,21 @@ export function loadPlan(file: string | undefined, { historyMs }: PlanChanges = 
     const reason = code === "ENOENT" ? "there is no such file" : `cannot be read (${code ?? "unknown"})`;
     throw new CommandFailure(exitCodes.badInput, `${shown}: ${reason}`);
   }
-  const fleet = readFleet(text, shown.startsWith("..") ? path : shown);
+  const fleet = readFleet(text, shown);
   if (!fleet.ok) throw asFailure(fleet.failure);
-  const { twin } = fleet.value;
-  const plan = planFleet({ ...fleet.value, twin: { ...twin, historyMs: historyMs ?? twin.historyMs } });
+  return fleet.value;
+}
+
+/** The same for what the fleet cannot be planned for. */
+export function planOf(fleet: Fleet): Plan {
+  const plan = planFleet(fleet);
   if (!plan.ok) throw asFailure(plan.failure);
   return plan.value;
+}
+
+export function loadPlan(file: string | undefined, { historyMs }: PlanChanges = {}): Plan {
+  const fleet = loadFleet(file);
+  return planOf({ ...fleet, twin: { ...fleet.twin, historyMs: historyMs ?? fleet.twin.historyMs } });
 }
 
 function asFailure(failure: FleetFailure): CommandFailure {

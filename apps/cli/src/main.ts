@@ -1,9 +1,11 @@
 #!/usr/bin/env node
 /** The `pleiad` command: flags in, exit code out. */
 import { readFileSync } from "node:fs";
+import { severities } from "@pleiad/findings";
 import { parseDuration } from "@pleiad/model";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { bucketInspectCommand, bucketListCommand, bucketVerifyCommand, type BucketOptions } from "./commands/bucket.ts";
+import { lintCommand, type LintCommandOptions } from "./commands/lint.ts";
 import { planCommand } from "./commands/plan.ts";
 import { queryCommand, type QueryCommandOptions } from "./commands/query.ts";
 import {
@@ -67,6 +69,26 @@ program
   .argument("[fleet]", "fleet file; default: fleets/seven-nodes.yaml")
   .option("--json", "print the whole plan as data", false)
   .action((file: string | undefined, options: { json: boolean }) => planCommand(file, options));
+
+const severityOption = (flag: string, description: string) =>
+  new Option(`${flag} <severity>`, description).choices([...severities]);
+
+program
+  .command("lint")
+  .description("say what is wrong or risky in a fleet file that can be planned")
+  .argument("[fleet]", "fleet file; default: fleets/seven-nodes.yaml")
+  .addOption(severityOption("--severity", "the least that is shown").default("low"))
+  .addOption(
+    new Option("--fail-on <severity>", "the least that ends with exit code 3")
+      .choices([...severities, "none"])
+      .default("high"),
+  )
+  .addOption(new Option("--format <format>", "of the output").choices(["text", "json", "sarif"]).default("text"))
+  .option("--json", "the same as --format json", false)
+  .option("--fix", "write the corrected file in place of the old one", false)
+  .action((file: string | undefined, options: Omit<LintCommandOptions, "version"> & { json: boolean }) =>
+    lintCommand(file, { ...options, format: options.json ? "json" : options.format, version }),
+  );
 
 program
   .command("query")

@@ -1,1 +1,14 @@
-export {};
+export {
+  isAtLeast,
+  pageOf,
+  severities,
+  type Finding,
+  type FleetEdit,
+  type FleetValue,
+  type Severity,
+} from "./finding.ts";
+export type { Fault, FindingRule, LintSubject } from "./finding-rule.ts";
+export { fixFleet, type FixedFleet, type FixFailure } from "./fix.ts";
+export { countFindings, findingsFrom, lintFleet } from "./lint.ts";
+export { findingRules } from "./registry.ts";
+export { findingsToJson, findingsToSarif } from "./sarif.ts";

@@ -1,0 +1,94 @@
+/** `pleiad lint [file]`: what is wrong or risky in a fleet that can be planned, and what to write instead. */
+import { readFileSync, writeFileSync } from "node:fs";
+import {
+  countFindings,
+  findingsFrom,
+  findingsToJson,
+  findingsToSarif,
+  fixFleet,
+  isAtLeast,
+  lintFleet,
+  severities,
+  type Finding,
+  type Severity,
+} from "@pleiad/findings";
+import { formatFleetFailure } from "@pleiad/fleet";
+import { CommandFailure, exitCodes } from "../exit-codes.ts";
+import { loadFleet, planOf, resolveFleetFile } from "../fleet-input.ts";
+import { linesOf } from "../text-lines.ts";
+
+export interface LintCommandOptions {
+  readonly severity: Severity; // the least that is shown
+  readonly failOn: Severity | "none"; // the least that ends the command with exit code 3
+  readonly format: "text" | "json" | "sarif";
+  readonly fix: boolean;
+  readonly version: string;
+}
+
+export function lintCommand(file: string | undefined, options: LintCommandOptions): void {
+  const findings = findingsFrom(options.fix ? fixFile(file) : findingsOf(file), options.severity);
+  process.stdout.write(formatFindings(findings, options));
+  const { failOn } = options;
+  if (failOn !== "none" && findings.some(({ severity }) => isAtLeast(severity, failOn))) {
+    process.exitCode = exitCodes.findings;
+  }
+}
+
+function findingsOf(file: string | undefined): readonly Finding[] {
+  const fleet = loadFleet(file);
+  return lintFleet({ fleet, plan: planOf(fleet) });
+}
+
+/** Writes the corrected file in place of the old one, and gives what is left to people. */
+function fixFile(file: string | undefined): readonly Finding[] {
+  planOf(loadFleet(file)); // a file that is wrong in itself is told of as everywhere
+  const { path, shown } = resolveFleetFile(file);
+  const text = readFileSync(path, "utf8");
+  const fixed = fixFleet(text, shown);
+  if (!fixed.ok) {
+    const { failure } = fixed;
+    if (failure.kind === "invalid-fleet") throw new Error(formatFleetFailure(failure));
+    throw new CommandFailure(
+      exitCodes.failed,
+      `${shown}: not changed, for the corrected file would have no plan. It would say:\n${formatFleetFailure(failure.failure)}`,
+    );
+  }
+  if (fixed.value.text !== text) writeFileSync(path, fixed.value.text);
+  const count = fixed.value.fixed.length;
+  process.stderr.write(count === 0 ? `${shown}: nothing to correct\n` : `${shown}: ${count} findings corrected\n`);
+  return fixed.value.left;
+}
+
+function formatFindings(findings: readonly Finding[], { format, version }: LintCommandOptions): string {
+  switch (format) {
+    case "json":
+      return findingsToJson(findings);
+    case "sarif":
+      return findingsToSarif(findings, version);
+    case "text":
+      return `${findings.map(findingText).join("")}${summaryOf(findings)}\n`;
+  }
+}
+
+const width = 80;
+
+/** A line that editors and CI can jump to, and below it what is there and what to write. */
+function findingText({ severity, code, file, line, column, found, instead, page }: Finding): string {
+  const head = `${severity.padEnd(6)}  ${file}:${line}:${column}  ${code}`;
+  const body = [...linesOf(found, width - 8), ...hanging("instead: ", instead), page].map((text) => `        ${text}`);
+  return `${[head, ...body].join("\n")}\n\n`;
+}
+
+function hanging(label: string, text: string): readonly string[] {
+  return linesOf(text, width - 8 - label.length).map(
+    (line, i) => `${i === 0 ? label : " ".repeat(label.length)}${line}`,
+  );
+}
+
+function summaryOf(findings: readonly Finding[]): string {
+  const counts = countFindings(findings);
+  const parts = severities
+    .filter((severity) => counts[severity] > 0)
+    .map((severity) => `${counts[severity]} ${severity}`);
+  return parts.length === 0 ? "no findings" : `${findings.length} findings: ${parts.join(", ")}`;
+}
