@@ -1,1 +1,8 @@
-export {};
+export {
+  createWriteReceiver,
+  defaultWriteReceiver,
+  refusalAnswer,
+  type WriteReceiver,
+  type WriteReceiverOptions,
+  type WriteTarget,
+} from "./write-receiver.ts";

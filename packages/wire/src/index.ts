@@ -75,7 +75,7 @@ export {
   type SeriesFrameWriter,
 } from "./series-response.ts";
 export { readTimeSeries, writeTimeSeries, type TimeSeriesMessage } from "./time-series.ts";
-export { decodeSnappyBlock, encodeSnappyBlock } from "./snappy-block.ts";
+export { decodeSnappyBlock, encodeSnappyBlock, snappyBlockLength } from "./snappy-block.ts";
 export { decodeSnappyFrames, encodeSnappyFrames } from "./snappy-frames.ts";
 export { formatWireFailure, type WireFailure } from "./wire-failure.ts";
 export { createWriteRequestV2Reader } from "./write-request-v2.ts";

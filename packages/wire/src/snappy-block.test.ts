@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { decodeSnappyBlock, encodeSnappyBlock } from "./snappy-block.ts";
+import { decodeSnappyBlock, encodeSnappyBlock, snappyBlockLength } from "./snappy-block.ts";
 
 const utf8 = new TextEncoder();
 const page = utf8.encode(
@@ -55,6 +55,16 @@ describe("a snappy block", () => {
     let state = 1;
     const noise = Uint8Array.from({ length: 100_000 }, () => (state = Math.imul(state, 48_271) % 0x7fffffff));
     expect(encodeSnappyBlock(noise).length).toBeLessThan(noise.length + 64);
+  });
+
+  it("tells its length before it is read", () => {
+    for (const bytes of [0, 127, 128, 100_000]) {
+      expect(snappyBlockLength(encodeSnappyBlock(new Uint8Array(bytes)))).toBe(bytes);
+    }
+    expect(snappyBlockLength(Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0x0f))).toBe(2 ** 32 - 1);
+    for (const nothing of [[], [0x80], [0xff, 0xff, 0xff, 0xff, 0xff, 0]]) {
+      expect(snappyBlockLength(Uint8Array.from(nothing))).toBeUndefined();
+    }
   });
 
   it("that says more than is allowed is refused before memory is taken for it", () => {

@@ -17,6 +17,18 @@ export function decodeSnappyBlock(block: Uint8Array, bytesMax: number): Result<U
   return decodeSnappy(block, 0, block.length, bytesMax);
 }
 
+/** How many bytes a block says that it stands for; undefined where it says nothing. */
+export function snappyBlockLength(block: Uint8Array): number | undefined {
+  let length = 0;
+  for (let i = 0; i < 5; i++) {
+    const byte = block[i];
+    if (byte === undefined) return undefined;
+    length += (byte & 0x7f) * 2 ** (7 * i);
+    if (byte < 0x80) return length;
+  }
+  return undefined;
+}
+
 /** The bytes as a block, which belongs to the caller. */
 export function encodeSnappyBlock(bytes: Uint8Array): Uint8Array {
   const out = new Uint8Array(blockBytesMax(bytes.length));
