@@ -1,5 +1,5 @@
 /** Pieces of text to a response body: short ones whole, long ones streamed while they are written. */
-import type { Clock, HttpResponse } from "@pleiad/ports";
+import { joinBytes, type Clock, type HttpResponse } from "@pleiad/ports";
 import type { JsonPiece } from "./envelope.ts";
 
 const streamedBytes = 65_536;
@@ -51,7 +51,8 @@ class PieceBatch {
       return text;
     }
     this.#endText();
-    const joined = joinBytes(this.#parts, this.#partBytes);
+    const [only] = this.#parts;
+    const joined = only !== undefined && this.#parts.length === 1 ? only : joinBytes(this.#parts);
     this.#parts = [];
     this.#partBytes = 0;
     return joined;
@@ -72,16 +73,4 @@ const encoder = new TextEncoder();
 
 function bytesOf(piece: JsonPiece): Uint8Array {
   return typeof piece === "string" ? encoder.encode(piece) : piece;
-}
-
-function joinBytes(parts: readonly Uint8Array[], byteCount: number): Uint8Array {
-  const [only] = parts;
-  if (only !== undefined && parts.length === 1) return only;
-  const joined = new Uint8Array(byteCount);
-  let at = 0;
-  for (const part of parts) {
-    joined.set(part, at);
-    at += part.length;
-  }
-  return joined;
 }

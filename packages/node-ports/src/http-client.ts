@@ -2,7 +2,7 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { createGunzip } from "node:zlib";
-import { HttpError, type HttpAnswer, type HttpFetchOptions } from "@pleiad/ports";
+import { HttpError, joinBytes, type HttpAnswer, type HttpFetchOptions } from "@pleiad/ports";
 import { reasonOf } from "./address.ts";
 import type { HttpLimits } from "./http-limits.ts";
 import { headerMap } from "./http-server.ts";
@@ -125,11 +125,5 @@ async function readBody(response: IncomingMessage, bytesMax: number): Promise<Ui
     }
     throw error;
   }
-  const whole = new Uint8Array(byteCount);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
+  return joinBytes(parts);
 }

@@ -9,9 +9,8 @@
  * problem by its name, and never passed over.
  */
 import { fail, ok, parseDuration, type Result } from "@pleiad/model";
-import type { Bucket, Clock, FileSystem, Observations, Random } from "@pleiad/ports";
+import { keyFault, type Bucket, type Clock, type FileSystem, type Observations, type Random } from "@pleiad/ports";
 import { createFileBucket } from "./file-bucket.ts";
-import { keyFault } from "./object-key.ts";
 import { withMetrics } from "./observed-bucket.ts";
 import { withPrefix } from "./prefixed-bucket.ts";
 import { createS3Bucket, defaultS3Transfer, type S3BucketOptions } from "./s3-bucket.ts";

@@ -7,8 +7,7 @@
  * Where a key is also the folder of other keys, the object stands beside the folder as `c%object`. Names with a `%` that
  * encodes nothing are the bucket's own.
  */
-import { BucketError, type DirectoryEntry } from "@pleiad/ports";
-import { checkKey, keyFault } from "./object-key.ts";
+import { BucketError, checkKey, keyFault, type DirectoryEntry } from "@pleiad/ports";
 
 /** What the bucket keeps for itself, in its directory. */
 export const ownName = "%pleiad";

@@ -1,6 +1,5 @@
 /** A part of a bucket that looks like a bucket: all keys under one prefix. */
-import type { Bucket } from "@pleiad/ports";
-import { checkKey } from "./object-key.ts";
+import { checkKey, type Bucket } from "@pleiad/ports";
 
 /** `prefix` is the text of a key, without a slash at its ends. Throws BucketError "invalid-key" for any other. */
 export function withPrefix(bucket: Bucket, prefix: string): Bucket {

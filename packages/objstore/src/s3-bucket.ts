@@ -10,6 +10,8 @@ import type { CompletedPart, S3Client } from "@aws-sdk/client-s3";
 import { compareText } from "@pleiad/model";
 import {
   BucketError,
+  checkKey,
+  keyFault,
   type Bucket,
   type Clock,
   type ObjectAttributes,
@@ -18,7 +20,6 @@ import {
   type Random,
 } from "@pleiad/ports";
 import { partsOf } from "./body-parts.ts";
-import { checkKey, keyFault } from "./object-key.ts";
 import { withPatience } from "./patience.ts";
 import { retry, type RetryOptions } from "./retry.ts";
 import { s3FailureOf, type S3Failure } from "./s3-failure.ts";

@@ -6,6 +6,7 @@ export {
   type ObjectAttributes,
   type PutOptions,
 } from "./bucket.ts";
+export { joinBytes } from "./byte-parts.ts";
 export type { Clock, Milliseconds } from "./clock.ts";
 export { withDeadline } from "./deadline.ts";
 export {
@@ -33,6 +34,7 @@ export {
   type RpcContext,
   type RpcHandler,
 } from "./network.ts";
+export { checkKey, keyFault } from "./object-key.ts";
 export type { Counter, Gauge, HistogramMetric, LogLevel, Observations } from "./observations.ts";
 export type { Ports, Service } from "./ports.ts";
 export { seededRandom, type Random } from "./random.ts";

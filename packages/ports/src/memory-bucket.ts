@@ -1,5 +1,7 @@
 /** A bucket in memory, for tests. */
 import { BucketError, type Bucket, type ListOptions, type ObjectAttributes } from "./bucket.ts";
+import { joinBytes } from "./byte-parts.ts";
+import { checkKey } from "./object-key.ts";
 
 export interface MemoryBucket extends Bucket {
   /** Every object as it stands, by key: to be looked at, cut short, or changed by a test. */
@@ -9,7 +11,6 @@ export interface MemoryBucket extends Bucket {
 }
 
 const keysPerPage = 1000;
-const keyBytesMax = 1024;
 
 /** `wallMs` tells when an object was written. */
 export function memoryBucket(wallMs: () => number = () => 0, name = "memory"): MemoryBucket {
@@ -19,8 +20,7 @@ export function memoryBucket(wallMs: () => number = () => 0, name = "memory"): M
 
   const begin = (operation: keyof typeof requests, key: string | undefined, signal: AbortSignal | undefined) => {
     signal?.throwIfAborted();
-    const fault = key === undefined ? undefined : keyFault(key);
-    if (fault !== undefined) throw new BucketError("invalid-key", JSON.stringify(key?.slice(0, 100)), fault);
+    if (key !== undefined) checkKey(key);
     requests[operation]++;
   };
   const contentOf = (key: string) => {
@@ -89,13 +89,7 @@ async function wholeOf(body: Uint8Array | AsyncIterable<Uint8Array>): Promise<Ui
   if (body instanceof Uint8Array) return body.slice();
   const parts: Uint8Array[] = [];
   for await (const part of body) parts.push(part.slice());
-  const whole = new Uint8Array(parts.reduce((total, part) => total + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
+  return joinBytes(parts);
 }
 
 /** The content's length and FNV-1a hash. */
@@ -103,19 +97,6 @@ function etagOf(content: Uint8Array): string {
   let hash = 0x811c9dc5;
   for (const byte of content) hash = Math.imul(hash ^ byte, 0x01000193);
   return `"${content.length}-${(hash >>> 0).toString(16)}"`;
-}
-
-function keyFault(key: string): string | undefined {
-  const byteCount = new TextEncoder().encode(key).length;
-  if (byteCount === 0) return "empty";
-  if (byteCount > keyBytesMax) return `${byteCount} bytes, limit ${keyBytesMax}`;
-  if (!key.isWellFormed()) return "not valid Unicode";
-  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
-  if (/[\u0000-\u001f\u007f]/.test(key)) return "control character";
-  for (const segment of key.split("/")) {
-    if (segment === "" || segment === "." || segment === "..") return `segment ${JSON.stringify(segment)}`;
-  }
-  return undefined;
 }
 
 function compareUtf8(a: string, b: string): number {

@@ -12,6 +12,7 @@ import {
   type Network,
   type RpcHandler,
 } from "./network.ts";
+import { joinBytes } from "./byte-parts.ts";
 import type { Clock } from "./clock.ts";
 import type { Observations } from "./observations.ts";
 import type { Ports } from "./ports.ts";
@@ -505,13 +506,7 @@ export async function wholeBody(body: HttpResponse["body"]): Promise<Uint8Array>
   if (body instanceof Uint8Array) return body;
   const parts: Uint8Array[] = [];
   for await (const part of body) parts.push(part.slice());
-  const whole = new Uint8Array(parts.reduce((total, part) => total + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
+  return joinBytes(parts);
 }
 
 export function silentObservations(): Observations {

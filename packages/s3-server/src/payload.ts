@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { crc32c } from "@pleiad/chunks";
+import { joinBytes } from "@pleiad/ports";
 import { decodeChunkedBody } from "./chunked-body.ts";
 import { S3Error } from "./s3-error.ts";
 import { equalTexts, type VerifiedSignature } from "./signature.ts";
@@ -109,13 +110,7 @@ export async function readWhole(parts: AsyncIterable<Uint8Array>, bytesMax: numb
     if (byteCount > bytesMax) throw tooLarge(bytesMax);
     held.push(part);
   }
-  const whole = new Uint8Array(byteCount);
-  let at = 0;
-  for (const part of held) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
+  return joinBytes(held);
 }
 
 async function* plainParts(body: AsyncIterable<Uint8Array>) {

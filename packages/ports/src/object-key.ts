@@ -1,5 +1,5 @@
 /** Which texts are object keys: those that every kind of storage can hold, and none that reads as a path trick. */
-import { BucketError } from "@pleiad/ports";
+import { BucketError } from "./bucket.ts";
 
 const keyBytesMax = 1024;
 
