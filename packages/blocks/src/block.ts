@@ -28,6 +28,8 @@ export interface Block extends SeriesSource {
   everySeries(signal: AbortSignal): AsyncIterable<BlockSeries>;
   /** Bytes of memory that the open block and its caches hold. */
   heldBytes(): number;
+  /** Those of them that it holds as long as it is open: its symbols and label values. */
+  tableBytes(): number;
   close(): Promise<void>;
 }
 
@@ -104,6 +106,7 @@ export async function openBlock(
     symbols: () => index.symbols.all(),
     everySeries: (scanSignal) => scanSeries({ block: name, windows, index, segments }, scanSignal),
     heldBytes: () => windows.heldBytes + cache.heldBytes + index.heldBytes,
+    tableBytes: () => index.heldBytes,
     select: (request, selectSignal) => selectSeries(reader, request, selectSignal),
     labelNames: (request, labelSignal) => listLabelNames(reader, request, labelSignal),
     labelValues: (label, request, labelSignal) => listLabelValues(reader, label, request, labelSignal),

@@ -199,7 +199,7 @@ export async function benchBucketStore(
       return nowMs() - from;
     };
     const open = async () => {
-      const opened = await openStore(bucket, { cacheBytesMax: 512 << 20, intern }, ports);
+      const opened = await openStore(bucket, { cacheBytesMax: 512 << 20, keptBytesMax: 0, intern }, ports);
       requests = 0;
       return opened.store;
     };

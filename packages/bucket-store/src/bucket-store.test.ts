@@ -1,5 +1,5 @@
 import { runSeriesSourceAcceptance } from "@pleiad/model/acceptance";
-import { memoryBucket, testPorts } from "@pleiad/ports/testing";
+import { memoryBucket, memoryFiles, testPorts } from "@pleiad/ports/testing";
 import { labelsFromRecord } from "@pleiad/model";
 import { describe, expect, it } from "vitest";
 import {
@@ -277,11 +277,14 @@ describe("the list of blocks", () => {
 });
 
 describe("index headers", () => {
+  // Small files are not kept as they are.
+  const ranged = { keptBytesMax: 0 };
+
   it("are built once, kept on disk, loaded at the first question and dropped when the block rests", async () => {
     const bucket = interceptedBucket();
     const block = { from: 0, to: 2, series: steadySeries(names, 0, 2) };
     const { ulid } = await putBlock(bucket, block);
-    const { store, ports } = await openStore(bucket);
+    const { store, ports } = await openStore(bucket, ranged);
     store.start();
     const path = `/headers/${ulid}/index-header`;
     expect(ports.files.contents.has(path)).toBe(false);
@@ -305,7 +308,7 @@ describe("index headers", () => {
     const bucket = memoryBucket();
     const block = { from: 0, to: 2, series: steadySeries(names, 0, 2) };
     const { ulid } = await putBlock(bucket, block);
-    const { store, ports } = await openStore(bucket);
+    const { store, ports } = await openStore(bucket, ranged);
     await ask(store);
     await store.stop();
     const path = `/headers/${ulid}/index-header`;
@@ -316,7 +319,7 @@ describe("index headers", () => {
       () => new Uint8Array(),
     ]) {
       await ports.files.writeFileAtomic(path, damage(good));
-      const again = await openStore(bucket, {}, { ...testPorts({ startMs: epochMs }), files: ports.files });
+      const again = await openStore(bucket, ranged, { ...testPorts({ startMs: epochMs }), files: ports.files });
       expect((await ask(again.store)).lines).toEqual(linesOf([block]));
       expect(ports.files.contents.get(path)).toEqual(good);
     }
@@ -325,15 +328,89 @@ describe("index headers", () => {
   it("of blocks that are gone are removed, at the start too", async () => {
     const bucket = memoryBucket();
     const { ulid } = await putBlock(bucket, { from: 0, to: 2, series: steadySeries(names, 0, 2) });
-    const { store, ports } = await openStore(bucket);
+    const { store, ports } = await openStore(bucket, ranged);
     await ask(store);
     for (const key of [...bucket.objects.keys()]) await bucket.delete(key);
     await store.refresh();
     expect(ports.files.contents.has(`/headers/${ulid}/index-header`)).toBe(false);
     await ports.files.makeDirectory(`/headers/${ulid}`);
     await ports.files.writeFileAtomic(`/headers/${ulid}/index-header`, new Uint8Array(9));
-    await openStore(bucket, {}, { ...testPorts(), files: ports.files });
+    await openStore(bucket, ranged, { ...testPorts(), files: ports.files });
     expect(ports.files.contents.has(`/headers/${ulid}/index-header`)).toBe(false);
+  });
+});
+
+describe("small files of blocks", () => {
+  async function twoBlocks() {
+    const bucket = interceptedBucket();
+    const blocks = [0, 2].map((from) => ({ from, to: from + 2, series: steadySeries(names, from, from + 2) }));
+    for (const block of blocks) await putBlock(bucket, block);
+    const reads: string[] = [];
+    bucket.answer = ({ key }, real) => {
+      reads.push(key.slice(27));
+      return real();
+    };
+    return { bucket, blocks, reads };
+  }
+
+  it("come by one request each, for all who ask at once, and from the disk after a restart", async () => {
+    const { bucket, blocks, reads } = await twoBlocks();
+    const first = await openStore(bucket);
+    reads.length = 0;
+    const answers = await Promise.all([ask(first.store), ask(first.store), ask(first.store)]);
+    for (const { lines } of answers) expect(lines).toEqual(linesOf(blocks));
+    expect(reads.sort()).toEqual(["chunks/000001", "chunks/000001", "index", "index"]);
+    await first.store.stop();
+    const again = await openStore(bucket, {}, { ...testPorts({ startMs: epochMs }), files: first.ports.files });
+    reads.length = 0;
+    expect((await ask(again.store)).lines).toEqual(linesOf(blocks));
+    expect(reads).toEqual([]);
+    await again.store.stop();
+  });
+
+  it("are there before anybody asks, soon after the list was read", async () => {
+    const { bucket, blocks, reads } = await twoBlocks();
+    const { store, ports } = await openStore(bucket, { aheadAtOnceMax: 1 });
+    reads.length = 0;
+    store.start();
+    await ports.clock.advance(2000);
+    expect(reads).toHaveLength(4);
+    expect((await ask(store)).lines).toEqual(linesOf(blocks));
+    expect(reads).toHaveLength(4);
+    await store.stop();
+  });
+
+  it("that are damaged on disk are read anew, and the answer is whole", async () => {
+    const { bucket, blocks } = await twoBlocks();
+    const first = await openStore(bucket);
+    await ask(first.store);
+    await first.store.stop();
+    const { files } = first.ports;
+    const path = "/headers/kept-files/000001";
+    const good = files.contents.get(path)?.slice() ?? new Uint8Array();
+    expect(good.length).toBeGreaterThan(1000);
+    for (let at = 0; at < good.length; at += 61) {
+      const pack = good.slice();
+      pack[at] = (pack[at] ?? 0) ^ 0x10;
+      const disk = memoryFiles();
+      await disk.makeDirectory("/headers/kept-files");
+      await disk.writeFileAtomic(path, pack);
+      const { store } = await openStore(bucket, {}, { ...testPorts({ startMs: epochMs }), files: disk });
+      expect(await ask(store)).toEqual({ lines: linesOf(blocks), failure: undefined, warnings: [] });
+      await store.stop();
+    }
+  });
+
+  it("leave the disk with their blocks", async () => {
+    const { bucket } = await twoBlocks();
+    const { store, ports } = await openStore(bucket);
+    await ask(store);
+    for (const key of [...bucket.objects.keys()]) await bucket.delete(key);
+    await store.refresh();
+    await store.stop();
+    const again = await openStore(bucket, {}, { ...testPorts({ startMs: epochMs }), files: ports.files });
+    expect([...ports.files.contents.keys()].filter((path) => path.includes("kept-files"))).toEqual([]);
+    await again.store.stop();
   });
 });
 

@@ -31,7 +31,7 @@ import {
   type SourceFailure,
   type ValueTest,
 } from "@pleiad/model";
-import { withDeadline, type Bucket, type Ports } from "@pleiad/ports";
+import { BucketError, withDeadline, type Bucket, type Ports } from "@pleiad/ports";
 import {
   blocksOfTime,
   groupBlockSets,
@@ -48,6 +48,7 @@ import { coverageOf, type Coverage } from "./coverage.ts";
 import { Gate } from "./gate.ts";
 import { HeaderFolder } from "./header-folder.ts";
 import { HeldBlock, type HeldBlockOptions } from "./held-block.ts";
+import { KeptFiles } from "./kept-files.ts";
 import { boundedWarnings, QuestionCursor, QuestionRun, type QuestionContext } from "./question-cursor.ts";
 import { Question, type QuestionLimits } from "./question.ts";
 import {
@@ -63,7 +64,7 @@ import { storeMetrics } from "./store-metrics.ts";
 export interface BucketStoreOptions {
   /** Names the store in failures. */
   readonly name: string;
-  /** For index headers; absolute, for this store alone. */
+  /** For index headers and small files of blocks; absolute, for this store alone. */
   readonly directory: string;
   /** Which blocks are this shard's: Thanos's `selector.relabel-config`. */
   readonly rules: readonly SelectorRule[];
@@ -80,6 +81,12 @@ export interface BucketStoreOptions {
   readonly cacheBytesMax: number;
   /** What the tables of open blocks may take beside: over it, those that rest longest are closed. */
   readonly tableBytesMax: number;
+  /** What small files of blocks may take on the local disk; 0: none are kept. */
+  readonly keptBytesMax: number;
+  /** Files up to this size are fetched as a whole, by one request, and kept. */
+  readonly keptFileBytesMax: number;
+  /** How many blocks have their small files fetched at once before anybody asks for them; 0: none. */
+  readonly aheadAtOnceMax: number;
   readonly questionsAtOnceMax: number;
   readonly opensAtOnceMax: number;
   readonly limits: QuestionLimits;
@@ -103,6 +110,10 @@ export const defaultBucketStore: Omit<BucketStoreOptions, "name" | "directory"> 
   idleMs: 5 * minuteMs,
   cacheBytesMax: 512 * mebibyte,
   tableBytesMax: 512 * mebibyte,
+  keptBytesMax: 1024 * mebibyte,
+  // As much as is read for nothing where it spares a request.
+  keptFileBytesMax: mebibyte / 2,
+  aheadAtOnceMax: 4,
   questionsAtOnceMax: 20,
   opensAtOnceMax: 20,
   limits: { seriesMax: 2_000_000, samplesMax: 2_000_000_000, bytesMax: 8 * 1024 * mebibyte },
@@ -161,6 +172,8 @@ interface StoreView {
 }
 
 const emptyView: StoreView = { held: new Map(), sets: [], states: new Map(), sinceMs: 0 };
+/** In the directory, beside a folder of each block. */
+const keptFolder = "kept-files";
 const firstRetryMs = 5_000;
 /** A list that could not be read so often in a row is told to be old. */
 const syncsMissedMax = 3;
@@ -184,6 +197,12 @@ export function createBucketStore(
   const stopping = new AbortController();
   const lister = createBlockLister(bucket, { ...defaultBlockLister, blocksMax: options.blocksMax });
   const headers = new HeaderFolder(files, options.directory);
+  const kept = new KeptFiles(files, clock, {
+    directory: `${options.directory}/${keptFolder}`,
+    bytesMax: options.keptBytesMax,
+    fileBytesMax: options.keptFileBytesMax,
+    onWarning: (message, reason) => observations.log("warn", message, { name, reason }),
+  });
   const cache = createSharedCache(options.cacheBytesMax);
   // By the signal that every read of a question carries.
   const questions = new WeakMap<AbortSignal, Question>();
@@ -191,6 +210,7 @@ export function createBucketStore(
   const heldOptions: HeldBlockOptions = {
     reads: createBucketReads(bucket, options.reads, ports),
     headers,
+    kept,
     opensAtOnce: new Gate(options.opensAtOnceMax),
     open: {
       intern: options.intern,
@@ -273,7 +293,11 @@ export function createBucketStore(
       block.drop();
       await headers.remove(ulid);
     }
-    if (lastSyncMs === undefined) await headers.removeOthers(held);
+    if (lastSyncMs === undefined) {
+      await headers.removeOthers(held);
+      await kept.open();
+    }
+    if (lastSyncMs === undefined || dropped.length > 0) await kept.forgetOthers(held);
     lastSyncMs = clock.wallMs();
     lastSyncFailure = undefined;
     metrics.blocksLoaded.set(held.size);
@@ -297,6 +321,32 @@ export function createBucketStore(
       const pauseMs = failures === 0 ? syncIntervalMs : Math.min(syncIntervalMs, firstRetryMs * 2 ** (failures - 1));
       // Up to a tenth more, so that stores that began together do not stay together.
       await clock.sleep(Math.round(pauseMs * (1 + random.float() / 10)), stopping.signal);
+    }
+  }
+
+  /** After each reading of the list, the newest blocks first: those are asked for most, and are many before they are compacted. */
+  async function fetchAhead(): Promise<void> {
+    const blocks = [...view.held.values()].sort((a, b) => a.meta.maxTimeMs - b.meta.maxTimeMs);
+    const work = async () => {
+      for (let block = blocks.pop(); block !== undefined; block = blocks.pop()) {
+        try {
+          await block.fetchAhead(stopping.signal);
+        } catch (error) {
+          // Whoever asks for it learns why.
+          if (!stopping.signal.aborted && !(error instanceof BucketError)) throw error;
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: options.aheadAtOnceMax }, work));
+  }
+
+  async function keepFetchingAhead(): Promise<void> {
+    for (let seen: StoreView = emptyView; ;) {
+      if (view !== seen) {
+        seen = view;
+        await fetchAhead();
+      }
+      await clock.sleep(1000, stopping.signal);
     }
   }
 
@@ -447,6 +497,7 @@ export function createBucketStore(
     start() {
       run(keepSynced);
       run(keepSwept);
+      if (options.aheadAtOnceMax > 0) run(keepFetchingAhead);
     },
     refresh,
     ready: readiness,
@@ -475,6 +526,7 @@ export function createBucketStore(
       await Promise.all(loops);
       await refreshing;
       for (const block of view.held.values()) block.drop();
+      await kept.close();
     },
   });
 }

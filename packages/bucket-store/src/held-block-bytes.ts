@@ -1,22 +1,38 @@
-/** The bytes of one block of a bucket, with what its meta.json tells of them: most blocks open without a request. */
+/**
+ * The bytes of one block of a bucket, with what its meta.json tells of them: most blocks open without a request. Small
+ * files come as a whole, by one request each, and from the local disk from then on.
+ */
 import { formatBlockMeta, type BlockBytes, type BlockMeta } from "@pleiad/blocks";
 import { BucketError } from "@pleiad/ports";
 import type { BucketReads } from "./bucket-reads.ts";
+import type { KeptFiles } from "./kept-files.ts";
 
 export interface HeldBlockBytes extends BlockBytes {
   /** Whether the bucket said that a file of the block is not there. */
   readonly isGone: boolean;
+  /** Whether the file is small enough to come as a whole. */
+  isSmall(file: string): boolean;
+  /** Brings small files to the local disk that are not there, as long as none must go for them. */
+  fetchAhead(signal: AbortSignal): Promise<void>;
+  /** From now on small files that are read stay in memory, until `letGo`. */
+  hold(): void;
+  letGo(): void;
 }
 
-/** `onFetch` is told how much is to be read, and may throw. */
-export function heldBlockBytes(
-  reads: BucketReads,
-  meta: BlockMeta,
-  onFetch: (byteCount: number, signal: AbortSignal | undefined) => void,
-): HeldBlockBytes {
+export interface HeldBlockSource {
+  readonly reads: BucketReads;
+  readonly kept: KeptFiles;
+  /** Told how much is to be read from the bucket; may throw. */
+  readonly onFetch: (byteCount: number, signal: AbortSignal | undefined) => void;
+}
+
+export function heldBlockBytes({ reads, kept, onFetch }: HeldBlockSource, meta: BlockMeta): HeldBlockBytes {
   const { ulid } = meta;
   const files = new Map(meta.thanos?.files.map(({ path, sizeBytes }) => [path, sizeBytes]));
   const metaBytes = formatBlockMeta(meta);
+  const held = new Map<string, Uint8Array>();
+  const fetching = new Map<string, Promise<Uint8Array>>();
+  let isHolding = false;
   let isGone = false;
 
   async function sizeOf(file: string, signal?: AbortSignal): Promise<number | undefined> {
@@ -31,6 +47,32 @@ export function heldBlockBytes(
     } catch (error) {
       if (error instanceof BucketError && error.kind === "not-found") return undefined;
       throw error;
+    }
+  }
+
+  async function fetch(file: string, offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array> {
+    onFetch(length, signal);
+    try {
+      return await reads.read(`${ulid}/${file}`, offset, length, signal);
+    } catch (error) {
+      if (error instanceof BucketError && error.kind === "not-found") isGone = true;
+      throw error;
+    }
+  }
+
+  /** One request for all who want some of a small file now, and none for those who come later. */
+  async function fetchWhole(file: string, size: number, signal?: AbortSignal): Promise<Uint8Array> {
+    // Whoever began it may be canceled: then this reader reads for itself.
+    const begun = await fetching.get(file)?.catch(() => undefined);
+    if (begun !== undefined) return begun;
+    const whole = fetch(file, 0, size, signal);
+    fetching.set(file, whole);
+    try {
+      const bytes = await whole;
+      await kept.keep(ulid, file, bytes);
+      return bytes;
+    } finally {
+      if (fetching.get(file) === whole) fetching.delete(file);
     }
   }
 
@@ -55,13 +97,30 @@ export function heldBlockBytes(
       const wanted = size === undefined ? length : Math.max(0, Math.min(length, size - offset));
       // A store may refuse an empty range.
       if (wanted === 0) return new Uint8Array(0);
-      onFetch(wanted, signal);
-      try {
-        return await reads.read(`${ulid}/${file}`, offset, wanted, signal);
-      } catch (error) {
-        if (error instanceof BucketError && error.kind === "not-found") isGone = true;
-        throw error;
+      if (size === undefined) return await fetch(file, offset, wanted, signal);
+      if (isHolding && kept.takes(size)) {
+        const whole =
+          held.get(file) ?? (await kept.read(ulid, file, size, 0, size)) ?? (await fetchWhole(file, size, signal));
+        held.set(file, whole);
+        return whole.slice(offset, offset + wanted);
       }
+      const onDisk = await kept.read(ulid, file, size, offset, wanted);
+      if (onDisk !== undefined) return onDisk;
+      if (!kept.takes(size)) return await fetch(file, offset, wanted, signal);
+      return (await fetchWhole(file, size, signal)).slice(offset, offset + wanted);
+    },
+    isSmall: (file) => kept.takes(files.get(file) ?? Infinity),
+    async fetchAhead(signal) {
+      for (const [file, size = Infinity] of files) {
+        if (kept.takes(size) && !kept.has(ulid, file) && kept.hasRoomFor(size)) await fetchWhole(file, size, signal);
+      }
+    },
+    hold: () => {
+      isHolding = true;
+    },
+    letGo: () => {
+      isHolding = false;
+      held.clear();
     },
     close: async () => {},
   };

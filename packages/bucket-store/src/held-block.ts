@@ -12,22 +12,19 @@ import {
 import { fail, ok, type Labels, type Result, type SourceFailure } from "@pleiad/model";
 import type { Clock } from "@pleiad/ports";
 import { externalLabelsOf } from "./block-plan.ts";
-import { orAborted, type BucketReads } from "./bucket-reads.ts";
+import { orAborted } from "./bucket-reads.ts";
 import type { Gate } from "./gate.ts";
 import type { HeaderFolder } from "./header-folder.ts";
-import { heldBlockBytes, type HeldBlockBytes } from "./held-block-bytes.ts";
+import { heldBlockBytes, type HeldBlockBytes, type HeldBlockSource } from "./held-block-bytes.ts";
 import type { StoreMetrics } from "./store-metrics.ts";
 
 /** What the blocks of a store share. */
-export interface HeldBlockOptions {
-  readonly reads: BucketReads;
+export interface HeldBlockOptions extends HeldBlockSource {
   readonly headers: HeaderFolder;
   readonly opensAtOnce: Gate;
   readonly open: Omit<BlockOptions, "externalLabels" | "indexHeader">;
   readonly clock: Clock;
   readonly metrics: StoreMetrics;
-  /** Told of every read for a question, with the question's signal; may throw. */
-  readonly onFetch: (byteCount: number, signal: AbortSignal | undefined) => void;
   readonly onWarning: (message: string, ulid: string, reason: string) => void;
   /** Ends with the store: what several questions wait for is not canceled by one of them. */
   readonly signal: AbortSignal;
@@ -103,6 +100,11 @@ export class HeldBlock {
     }
   }
 
+  /** Brings its small files to the local disk; throws what a bucket throws, or the reason of the signal. */
+  async fetchAhead(signal: AbortSignal): Promise<void> {
+    await this.#bytes().fetchAhead(signal);
+  }
+
   /** Closes it if nobody reads it. */
   async closeIfUnread(): Promise<boolean> {
     const opened = this.#opened;
@@ -137,6 +139,7 @@ export class HeldBlock {
       },
       release,
       discard: () => {
+        this.#options.kept.forget(this.meta.ulid);
         this.#discard(opened);
         release();
       },
@@ -186,44 +189,61 @@ export class HeldBlock {
   }
 
   async #openNow(): Promise<Result<OpenedBlock, OpenFailure>> {
-    const { headers } = this.#options;
+    const bytes = this.#bytes();
+    return bytes.isSmall("index") ? await this.#openSmall(bytes) : await this.#openByHeader();
+  }
+
+  /** A small index is kept as it is: a header would be most of it. */
+  async #openSmall(bytes: HeldBlockBytes): Promise<Result<OpenedBlock, OpenFailure>> {
+    const { kept } = this.#options;
+    const { ulid } = this.meta;
+    const wasKept = kept.has(ulid, "index");
+    const opened = await this.#openWith(bytes, undefined);
+    if (opened.ok || opened.failure.cause.kind !== "corrupt") return opened;
+    kept.forget(ulid);
+    if (!wasKept) return opened;
+    this.#options.onWarning("The index on disk is damaged and is read anew.", ulid, opened.failure.cause.reason);
+    const again = await this.#openWith(this.#bytes(), undefined);
+    if (!again.ok) kept.forget(ulid);
+    return again;
+  }
+
+  async #openByHeader(): Promise<Result<OpenedBlock, OpenFailure>> {
+    const { headers, onWarning, signal } = this.#options;
     const { ulid } = this.meta;
     const kept = await headers.read(ulid);
     if (kept !== undefined) {
-      const opened = await this.#openWith(kept);
+      const opened = await this.#openWith(this.#bytes(), kept);
       if (opened.ok || !isHeaderFault(opened.failure.cause)) return opened;
-      this.#options.onWarning(
-        "The index-header on disk is damaged and is made anew.",
-        ulid,
-        opened.failure.cause.reason,
-      );
+      onWarning("The index-header on disk is damaged and is made anew.", ulid, opened.failure.cause.reason);
     }
     const bytes = this.#bytes();
-    const built = await buildIndexHeader(bytes, this.#options.signal);
+    const built = await buildIndexHeader(bytes, signal);
     if (!built.ok) return fail({ failure: sourceFailureOf(built.failure), isGone: bytes.isGone });
     const reason = await headers.write(ulid, built.value);
-    if (reason !== undefined) this.#options.onWarning("The index-header cannot be kept on disk.", ulid, reason);
-    return await this.#openWith(built.value);
+    if (reason !== undefined) onWarning("The index-header cannot be kept on disk.", ulid, reason);
+    return await this.#openWith(this.#bytes(), built.value);
   }
 
   async #openWith(
-    indexHeader: Uint8Array,
+    bytes: HeldBlockBytes,
+    indexHeader: Uint8Array | undefined,
   ): Promise<Result<OpenedBlock, OpenFailure & { readonly cause: BlockFailure }>> {
-    const bytes = this.#bytes();
-    const opened = await openBlock(
-      bytes,
-      { ...this.#options.open, externalLabels: this.labels, indexHeader },
-      this.#options.signal,
-    );
+    const { open, signal } = this.#options;
+    const header = indexHeader === undefined ? {} : { indexHeader };
+    // An index without a header is read in several parts.
+    bytes.hold();
+    const opened = await openBlock(bytes, { ...open, externalLabels: this.labels, ...header }, signal);
+    bytes.letGo();
     if (!opened.ok) {
       return fail({ failure: sourceFailureOf(opened.failure), isGone: bytes.isGone, cause: opened.failure });
     }
     const block = opened.value;
-    return ok({ block, bytes, tableBytes: block.heldBytes(), leases: 0, isDiscarded: false });
+    return ok({ block, bytes, tableBytes: block.tableBytes(), leases: 0, isDiscarded: false });
   }
 
   #bytes(): HeldBlockBytes {
-    return heldBlockBytes(this.#options.reads, this.meta, this.#options.onFetch);
+    return heldBlockBytes(this.#options, this.meta);
   }
 }
 

@@ -76,6 +76,7 @@ it("every sample once, whatever was compacted, marked or deleted meanwhile", asy
     }
     const { store } = await openStore(bucket, {
       cacheBytesMax: [0, 20_000, 1 << 24][random.int(3)] ?? 0,
+      keptBytesMax: random.int(2) << 20,
       readRuns: { windowBytes: 1 << (15 + random.int(3)), gapBytesMax: random.int(2) << 18, runBytesMax: 1 << 18 },
     });
     for (let round = 0; round < 5; round++) {
