@@ -22,6 +22,7 @@ export interface Given {
 /** A part of the load. The fleet has regions, a region has clusters that are alike. */
 export interface LoadScope {
   readonly name: string;
+  readonly alsoCalled?: string; // what measured values may call it too: of clusters their group
   readonly level: Level;
   readonly given: Readonly<Record<string, Given>>;
   readonly parts: readonly LoadScope[];
@@ -91,14 +92,16 @@ class Scope implements CapacityScope {
   readonly level: Level;
   readonly parts: readonly Scope[];
   readonly #given: Readonly<Record<string, Given>>;
+  readonly #names: readonly string[];
   readonly #around: Scope | undefined;
   readonly #setting: Setting;
   readonly #figures = new Map<string, Figure>();
 
-  constructor({ name, level, given, parts }: LoadScope, around: Scope | undefined, setting: Setting) {
+  constructor({ name, alsoCalled, level, given, parts }: LoadScope, around: Scope | undefined, setting: Setting) {
     this.name = name;
     this.level = level;
     this.#given = given;
+    this.#names = alsoCalled === undefined ? [name] : [name, alsoCalled];
     this.#around = around;
     this.#setting = setting;
     this.parts = parts.map((part) => new Scope(part, this, setting));
@@ -132,7 +135,8 @@ class Scope implements CapacityScope {
   #make(definition: Definition): Figure {
     const { name } = definition;
     const { measured, engine } = this.#setting;
-    const found = measured.get(`${name}@${this.name}`) ?? measured.get(name);
+    const own = this.#names.map((scope) => measured.get(`${name}@${scope}`)).find((one) => one !== undefined);
+    const found = own ?? measured.get(name);
     if (found !== undefined) return this.#plain(definition, found, "measured");
     const given = this.#given[name];
     if (given !== undefined) {

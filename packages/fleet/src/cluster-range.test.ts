@@ -15,7 +15,7 @@ describe("ranges of cluster names", () => {
 
   for (const [text, code] of [
     ["c-{2..1}", "RANGE_REVERSED"],
-    ["c-{1..10001}", "RANGE_HUGE"],
+    ["c-{1..200001}", "RANGE_HUGE"],
     ["c-{1..999999999999}", "RANGE_HUGE"],
     ["c-{01..100}", "RANGE_SYNTAX"],
     ["c-{1..2}-{1..2}", "RANGE_SYNTAX"],

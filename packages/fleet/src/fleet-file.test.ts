@@ -35,6 +35,10 @@ describe("a fleet file becomes a fleet", () => {
       importance: "medium",
       externalLabels: { cluster: "office-1", cluster_group: "offices", region: "west", replica: "0" },
       series: 10_000,
+      churnPerHour: 0.01,
+      prometheusReplicas: 1,
+      ingest: "pull",
+      availability: 0.999,
       twinSeries: 100,
       scrapeIntervalMs: 30_000,
       retentionMs: 172_800_000,
@@ -119,8 +123,8 @@ describe("all problems in one run", () => {
     const fleet = readFleet(`nodes:\n${nodes}`, "f.yaml");
     if (fleet.ok) throw new Error("read");
     expect(fleet.failure.problems).toHaveLength(100);
-    // Six keys of each node are missing, and six sections of the file.
-    expect(fleet.failure.omitted).toBe(130 * 6 + 5 - 100);
+    // Six keys of each node are missing, and four sections of the file.
+    expect(fleet.failure.omitted).toBe(130 * 6 + 4 - 100);
   });
 });
 
@@ -175,7 +179,7 @@ describe("the shape, for editors and in the guide", () => {
       title: "Pleiad fleet file",
       type: "object",
       additionalProperties: false,
-      required: ["version", "name", "nodes", "groups", "regions", "roles"],
+      required: ["version", "name", "nodes", "groups", "roles"],
     });
     expect(Object.keys(schema.properties?.["twin"]?.properties ?? {})).toEqual([
       "basePort",

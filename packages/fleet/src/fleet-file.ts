@@ -14,7 +14,7 @@ import type {
   FleetStaff,
   RoleKey,
 } from "./fleet.ts";
-import { readMembership, type Membership } from "./membership.ts";
+import { readMembership, shortList, type Membership } from "./membership.ts";
 import { compareNames } from "./name-order.ts";
 import type { PlannedTarget, RoleKind, Tier } from "./plan.ts";
 import { ProblemLog } from "./problem-log.ts";
@@ -32,13 +32,15 @@ export function readFleet(text: string, fileName: string): Result<Fleet, FleetFa
   checkNames(tree.value, log);
   // What parts mean together is only asked of parts that have the right shape.
   if (file === undefined) return fail(fleetFailure(log.problems));
-  for (const [node, { role }] of Object.entries(file.nodes)) {
+  for (const [node, { role, zone }] of Object.entries(file.nodes)) {
     report(nameMismatch(role), ["nodes", node, "role"], role, log.atValue.bind(log));
+    if (zone !== undefined) report(nameMismatch(zone), ["nodes", node, "zone"], zone, log.atValue.bind(log));
   }
   checkLabels(file, log);
   checkPresence(file, log);
   checkTargets(file, log);
   checkBackfill(file, log);
+  checkBucketRetention(file, log);
   const membership = readMembership(file, log);
   const fleet = assembleFleet(file, membership, tree.source);
   checkLabelCollisions(fleet, log);
@@ -118,7 +120,8 @@ function assembleFleet(file: FleetFile, membership: Membership, source: FleetSou
       clusterAloneMicrosMonth: prices.clusterAlone,
     },
     staff: staff(file),
-    growth: growth === undefined ? undefined : { clustersPerMonth: growth.clusters, seriesRatioPerMonth: growth.series },
+    growth:
+      growth === undefined ? undefined : { clustersPerMonth: growth.clusters, seriesRatioPerMonth: growth.series },
     monitoring: hasMonitoring
       ? {
           job: monitoring?.job ?? "monitoring",
@@ -272,6 +275,18 @@ function checkLabels(file: FleetFile, log: ProblemLog): void {
   if (file.monitoring !== undefined) {
     checkLabelScheme(file.monitoring.externalLabels, ["replica"], ["monitoring", "externalLabels"], log);
   }
+  const tellsReplicas = Object.entries(file.externalLabels).some(
+    ([name, text]) => file.replicaLabels.includes(name) && text.includes("${replica}"),
+  );
+  for (const [group, { prometheusReplicas = file.defaults.prometheusReplicas }] of Object.entries(file.groups)) {
+    if (prometheusReplicas === 1 || tellsReplicas) continue;
+    log.atKey(["groups", group, "prometheusReplicas"], {
+      code: "NO_REPLICA_LABEL",
+      expected: `one of replicaLabels (${shortList(file.replicaLabels)}) among externalLabels, as \${replica}`,
+      found: `none, and ${prometheusReplicas} replicas`,
+      hint: `add ${file.replicaLabels[0] ?? "replica"}: \${replica}`,
+    });
+  }
   file.replicaLabels.forEach((name, i) => {
     report(labelNameMismatch(name), ["replicaLabels", i], name, log.atValue.bind(log));
   });
@@ -298,7 +313,7 @@ function checkLabelCollisions(fleet: Fleet, log: ProblemLog): void {
 }
 
 /** Sections that roles need, and roles that sections need. */
-function checkPresence({ roles, objectStorage, monitoring }: FleetFile, log: ProblemLog): void {
+function checkPresence({ roles, groups, defaults, objectStorage, monitoring }: FleetFile, log: ProblemLog): void {
   for (const key of roleKeys) {
     const settings = roles[key];
     if (settings === undefined) continue;
@@ -310,6 +325,15 @@ function checkPresence({ roles, objectStorage, monitoring }: FleetFile, log: Pro
         hint: "on pins replicas to nodes, tiers lets the planner choose",
       });
     }
+  }
+  for (const [group, { ingest }] of Object.entries(groups)) {
+    if ((ingest ?? defaults.ingest) === "pull" || roles.receiver !== undefined) continue;
+    log.atKey(["groups", group, "ingest"], {
+      code: "KEY_MISSING",
+      expected: 'the key "receiver" in roles',
+      found: `none, and clusters of ${group} that push`,
+      hint: "nobody would take what they write",
+    });
   }
   const needsBucket = roleKeys.find((key) => roles[key] !== undefined && /store|compactor/.test(key));
   if (needsBucket !== undefined && objectStorage === undefined) {
@@ -359,6 +383,22 @@ function checkTargets({ groups }: FleetFile, log: ProblemLog): void {
         });
       }
       seen.add(key);
+    });
+  }
+}
+
+/** Compactors make points of five minutes from what is older than 40 h, and points of an hour from 10 d on. */
+const leastKeptMs = { raw: 40 * 3_600_000, "5m": 10 * 86_400_000 } as const;
+
+function checkBucketRetention({ objectStorage }: FleetFile, log: ProblemLog): void {
+  for (const resolution of ["raw", "5m"] as const) {
+    const keptMs = objectStorage?.retention[resolution];
+    if (keptMs === undefined || keptMs >= leastKeptMs[resolution]) continue;
+    log.atValue(["objectStorage", "retention", resolution], {
+      code: "RETENTION_ORDER",
+      expected: `at least ${formatDuration(leastKeptMs[resolution])}`,
+      found: formatDuration(keptMs),
+      hint: "the next resolution is made of samples of that age: they would be gone before",
     });
   }
 }

@@ -7,7 +7,15 @@ import { fail, ok, type Result } from "@pleiad/model";
 import { deploymentSchema } from "./deployment-schema.ts";
 import { clustersMax } from "./cluster-range.ts";
 import type { Mismatch } from "./problems.ts";
-import { durationReader, readCount, readCpu, readNetworkRate, readPrice, readSize, type QuantityReader } from "./quantities.ts";
+import {
+  durationReader,
+  readCount,
+  readCpu,
+  readNetworkRate,
+  readPrice,
+  readSize,
+  type QuantityReader,
+} from "./quantities.ts";
 
 const second = 1000;
 const hour = 3_600_000;
@@ -227,9 +235,7 @@ export const fleetFileSchema = z.strictObject({
       price: price(5000),
     })
     .optional(),
-  growth: z
-    .strictObject({ clusters: z.number().min(0).max(clustersMax), series: ratio(10, 0) })
-    .optional(),
+  growth: z.strictObject({ clusters: z.number().min(0).max(clustersMax), series: ratio(10, 0) }).optional(),
   monitoring: z
     .strictObject({
       job: z.string().min(1).max(100).default("monitoring"),

@@ -48,7 +48,8 @@ export type {
   Versions,
 } from "./plan.ts";
 export { planTable, planToJson, type PlanTable, type PlanTableRow } from "./plan-table.ts";
-export { planFleet } from "./planner.ts";
+export { capacityOf } from "./capacity-load.ts";
+export { planFleet, type PlanOptions } from "./planner.ts";
 export {
   fleetProblemCodes,
   formatFleetFailure,

@@ -1,56 +1,124 @@
 /**
- * Who runs where: pinned replicas first, then the others, largest first, each on the least loaded node that may have it.
- * The same fleet always gives the same placement.
+ * Who runs where: pinned replicas first, then the others, largest first. Each goes to a node that has room, in a zone that
+ * has fewest of its set, among the least loaded; of nodes about as loaded the one is taken that the names of set and node
+ * favour. So a fleet that changes a little keeps most of its replicas where they are, and the same fleet always gives the
+ * same placement.
  */
 import type { Fleet, FleetNode, FleetRegion, FleetRole } from "./fleet.ts";
 import type { Path } from "./fleet-source.ts";
 import { compareNames, didYouMean } from "./name-order.ts";
 import { shortList } from "./membership.ts";
+import type { PlannedShard } from "./plan.ts";
 import type { ProblemLog } from "./problem-log.ts";
+import type { RoleSize, RoleSizes } from "./role-sizes.ts";
+import type { SuperRegion } from "./super-regions.ts";
 
-/** The replicas of one role that back each other up: of the whole fleet, or of one region. */
+/** The replicas of one role that back each other up: of the whole fleet, or of one region; of one shard. */
 interface ReplicaSet {
   readonly role: FleetRole;
   readonly region: FleetRegion | undefined;
+  readonly scopeName: string | undefined; // of the region or super-region
+  readonly shard: PlannedShard;
+  readonly size: RoleSize;
 }
 
 export interface PlacedReplica {
   readonly role: FleetRole;
   readonly region: string | undefined;
-  readonly replica: number;
+  readonly replica: number; // over all shards
+  readonly shard: PlannedShard;
+  readonly size: RoleSize;
   readonly node: string;
 }
 
 interface NodeLoad {
   readonly node: FleetNode;
-  readonly cpuMillicoresUsed: number;
-  readonly memoryBytesUsed: number;
-  readonly roleCount: number;
+  readonly cpuMillicores: number; // that roles may use
+  readonly memoryBytes: number;
+  readonly hash: number;
+  cpuMillicoresUsed: number;
+  memoryBytesUsed: number;
 }
 
 /** Places every replica, in the order of the plan: by role, region, replica. What cannot be placed goes to the log. */
-export function placeRoles(fleet: Fleet, log: ProblemLog): readonly PlacedReplica[] {
-  const loads = new Map(fleet.nodes.map((node) => [node.name, emptyLoad(node)]));
-  const sets = fleet.roles.flatMap((role): ReplicaSet[] =>
-    role.scope === "fleet" ? [{ role, region: undefined }] : fleet.regions.map((region) => ({ role, region })),
-  );
+export function placeRoles(
+  fleet: Fleet,
+  roles: readonly FleetRole[],
+  superRegions: readonly SuperRegion[],
+  sizes: RoleSizes,
+  log: ProblemLog,
+): readonly PlacedReplica[] {
+  const loads = new Map(fleet.nodes.map((node) => [node.name, emptyLoad(node, fleet)]));
+  const sets = roles.flatMap((role) => replicaSets(role, fleet, superRegions, sizes));
   const nodesOf = new Map<ReplicaSet, readonly string[]>();
   for (const set of sets) {
     const pins = pinsOf(set);
-    if (pins !== undefined) nodesOf.set(set, pinReplicas(set, pins, fleet, loads, log));
+    if (pins !== undefined) nodesOf.set(set, pinReplicas(set, pins, roles, fleet, loads, log));
   }
+  const cpuMillicores = fleet.nodes.reduce((sum, node) => sum + node.cpuMillicores, 0);
+  const memoryBytes = fleet.nodes.reduce((sum, node) => sum + node.memoryBytes, 0);
+  // The share of the whole fleet that one replica takes, so that CPU and memory can be compared.
+  const share = ({ size }: ReplicaSet) => Math.max(size.cpuMillicores / cpuMillicores, size.memoryBytes / memoryBytes);
   const automatic = sets.filter((set) => !nodesOf.has(set));
   // Sorting is stable: sets of one size keep the order of the plan.
-  automatic.sort((a, b) => sizeOf(b.role, fleet) - sizeOf(a.role, fleet));
+  automatic.sort((a, b) => share(b) - share(a));
   for (const set of automatic) nodesOf.set(set, spreadReplicas(set, fleet, loads, log));
   return sets.flatMap((set) =>
-    (nodesOf.get(set) ?? []).map((node, replica) => ({ role: set.role, region: set.region?.name, replica, node })),
+    (nodesOf.get(set) ?? []).map((node, i) => ({
+      role: set.role,
+      region: set.scopeName,
+      replica: set.shard.index * set.role.replicas + i,
+      shard: set.shard,
+      size: set.size,
+      node,
+    })),
   );
 }
 
 /** The identity of a replica: `regional-querier-a1-0`, `compactor-0`. */
 export function roleId({ role, region, replica }: PlacedReplica): string {
   return region === undefined ? `${role.kind}-${replica}` : `${role.kind}-${region}-${replica}`;
+}
+
+/** What roles may use of a node: what it has, less its own system's share, less what the policies keep free. */
+export function usable(
+  fleet: Fleet,
+  node: FleetNode,
+): { readonly cpuMillicores: number; readonly memoryBytes: number } {
+  const { reserve, headroomRatio } = fleet.policies;
+  return {
+    cpuMillicores: Math.max(0, Math.floor((node.cpuMillicores - reserve.cpuMillicores) * (1 - headroomRatio))),
+    memoryBytes: Math.max(0, Math.floor((node.memoryBytes - reserve.memoryBytes) * (1 - headroomRatio))),
+  };
+}
+
+function replicaSets(
+  role: FleetRole,
+  fleet: Fleet,
+  superRegions: readonly SuperRegion[],
+  sizes: RoleSizes,
+): readonly ReplicaSet[] {
+  const shardsOf = (region: FleetRegion | undefined, scopeName: string | undefined): ReplicaSet[] => {
+    const size = sizes(role, scopeName);
+    return Array.from({ length: size.shards }, (_, index) => {
+      return { role, region, scopeName, shard: { index, count: size.shards }, size };
+    });
+  };
+  switch (role.scope) {
+    case "fleet":
+      return shardsOf(undefined, undefined);
+    case "region":
+      return regionsWith(role, fleet).flatMap((region) => shardsOf(region, region.name));
+    case "super-region":
+      return superRegions.flatMap(({ name }) => shardsOf(undefined, name));
+  }
+}
+
+/** The regions that need a role: receivers are where clusters push. */
+function regionsWith({ kind }: FleetRole, { regions, clusters }: Fleet): readonly FleetRegion[] {
+  if (kind !== "receiver") return regions;
+  const pushing = new Set(clusters.filter(({ ingest }) => ingest === "push").map(({ region }) => region));
+  return regions.filter(({ name }) => pushing.has(name));
 }
 
 function pinsOf({ role, region }: ReplicaSet): readonly string[] | undefined {
@@ -64,17 +132,23 @@ function pathOf({ role, region }: ReplicaSet): Path {
 function pinReplicas(
   set: ReplicaSet,
   pins: readonly string[],
+  roles: readonly FleetRole[],
   fleet: Fleet,
-  loads: Map<string, NodeLoad>,
+  loads: ReadonlyMap<string, NodeLoad>,
   log: ProblemLog,
 ): readonly string[] {
   const path = [...pathOf(set), "on"];
   const unknown = pins.flatMap((name, i) => (loads.has(name) ? [] : [[name, i] as const]));
   if (unknown.length > 0) {
-    for (const [name, i] of unknown) reportUnknownNode(name, [...path, i], set, fleet, log);
+    // A region's pins serve all its roles, and a role's all its shards: one report is enough.
+    const isFirst = set.region === undefined || roles.find(({ scope }) => scope === "region") === set.role;
+    if (isFirst && set.shard.index === 0) {
+      for (const [name, i] of unknown) reportUnknownNode(name, [...path, i], fleet, log);
+    }
     return [];
   }
-  const nodes = Array.from({ length: set.role.replicas }, (_, replica) => pins[replica % pins.length] ?? "");
+  const { replicas } = set.role;
+  const nodes = Array.from({ length: replicas }, (_, i) => pins[(set.shard.index * replicas + i) % pins.length] ?? "");
   const distinct = new Set(nodes);
   if (fleet.policies.spreadReplicas && distinct.size < nodes.length) {
     log.atValue(path, {
@@ -84,19 +158,11 @@ function pinReplicas(
       hint: "one lost node would take replicas with it; policies.spreadReplicas: false allows that knowingly",
     });
   }
-  for (const node of nodes) addLoad(loads, node, set.role);
+  for (const node of nodes) addLoad(loads, node, set.size);
   return nodes;
 }
 
-function reportUnknownNode(
-  name: string,
-  path: Path,
-  { role, region }: ReplicaSet,
-  fleet: Fleet,
-  log: ProblemLog,
-): void {
-  // A region's pins serve all its roles: one report is enough.
-  if (region !== undefined && fleet.roles.find(({ scope }) => scope === "region") !== role) return;
+function reportUnknownNode(name: string, path: Path, fleet: Fleet, log: ProblemLog): void {
   const known = fleet.nodes.map((node) => node.name);
   log.atValue(path, {
     code: "NO_NODE",
@@ -109,44 +175,48 @@ function reportUnknownNode(
 function spreadReplicas(
   set: ReplicaSet,
   fleet: Fleet,
-  loads: Map<string, NodeLoad>,
+  loads: ReadonlyMap<string, NodeLoad>,
   log: ProblemLog,
 ): readonly string[] {
   const { role } = set;
-  const candidates = fleet.nodes.filter(({ tier }) => role.tiers.includes(tier)).map(({ name }) => name);
-  const tiersText = role.tiers.length === 1 ? `tier ${role.tiers[0]}` : `tiers ${role.tiers.join(" and ")}`;
-  // A role of regions is short of nodes for all of them alike: the first speaks for the rest.
-  const reports = set.region === undefined || set.region === fleet.regions.find(({ on }) => on === undefined);
-  if (candidates.length === 0) {
-    if (reports) {
-      log.atKey(["roles", role.key], {
-        code: "NO_NODE",
-        expected: `a node of ${tiersText} for ${role.key}`,
-        found: "none",
-        hint: `${set.region === undefined ? "pin it with on" : "pin its regions with on"}, or name other tiers, as in ${tiersHint(fleet)}`,
-      });
-    }
+  const { spreadReplicas, spreadZones } = fleet.policies;
+  const candidates = [...loads.values()].filter(({ node }) => role.tiers.includes(node.tier));
+  if (candidates.length === 0 || (spreadReplicas && candidates.length < role.replicas)) {
+    reportTooFewNodes(set, candidates, fleet, log);
     return [];
   }
-  if (fleet.policies.spreadReplicas && candidates.length < role.replicas) {
-    if (reports) {
-      log.atKey(["roles", role.key], {
-        code: "UNSCHEDULABLE",
-        expected: `${role.replicas} nodes of ${tiersText} for ${role.replicas} replicas on different nodes`,
-        found: `${candidates.length}: ${shortList(candidates)}`,
-        hint: "name more tiers, ask for fewer replicas, or set policies.spreadReplicas: false knowingly",
-      });
-    }
-    return [];
-  }
-  const chosen: string[] = [];
+  const key = hashText(`${role.key} ${set.scopeName ?? ""} ${set.shard.index}`);
+  const chosen: NodeLoad[] = [];
   for (let replica = 0; replica < role.replicas; replica++) {
-    const free = fleet.policies.spreadReplicas ? candidates.filter((name) => !chosen.includes(name)) : candidates;
-    const node = leastLoaded(free, role, loads);
-    chosen.push(node);
-    addLoad(loads, node, role);
+    const free = spreadReplicas ? candidates.filter((load) => !chosen.includes(load)) : candidates;
+    const load = choose(spreadZones ? inEmptiestZones(free, chosen) : free, free, set.size, key);
+    chosen.push(load);
+    addLoad(loads, load.node.name, set.size);
   }
-  return chosen.sort(compareNames);
+  return chosen.map(({ node }) => node.name).sort(compareNames);
+}
+
+function reportTooFewNodes(set: ReplicaSet, candidates: readonly NodeLoad[], fleet: Fleet, log: ProblemLog): void {
+  const { role } = set;
+  // A role of regions is short of nodes for all of them alike: the first speaks for the rest.
+  const isFirst = set.region === undefined || set.region === fleet.regions.find(({ on }) => on === undefined);
+  if (!isFirst || set.shard.index > 0) return;
+  const tiersText = role.tiers.length === 1 ? `tier ${role.tiers[0]}` : `tiers ${role.tiers.join(" and ")}`;
+  if (candidates.length === 0) {
+    log.atKey(["roles", role.key], {
+      code: "NO_NODE",
+      expected: `a node of ${tiersText} for ${role.key}`,
+      found: "none",
+      hint: `${set.region === undefined ? "pin it with on" : "pin its regions with on"}, or name other tiers, as in ${tiersHint(fleet)}`,
+    });
+    return;
+  }
+  log.atKey(["roles", role.key], {
+    code: "UNSCHEDULABLE",
+    expected: `${role.replicas} nodes of ${tiersText} for ${role.replicas} replicas on different nodes`,
+    found: `${candidates.length}: ${shortList(candidates.map(({ node }) => node.name))}`,
+    hint: "name more tiers, ask for fewer replicas, or set policies.spreadReplicas: false knowingly",
+  });
 }
 
 /** The tiers that there are nodes of, as the key is written: `tiers: [1, 2]`. */
@@ -154,53 +224,71 @@ function tiersHint({ nodes }: Fleet): string {
   return `tiers: [${[...new Set(nodes.map(({ tier }) => tier))].sort().join(", ")}]`;
 }
 
-/** Of the nodes with room the one that is least full afterwards; of none with room the same, its budget tells. */
-function leastLoaded(names: readonly string[], role: FleetRole, loads: ReadonlyMap<string, NodeLoad>): string {
-  let best: { readonly name: string; readonly fill: number; readonly roleCount: number } | undefined;
-  for (const name of names) {
-    const load = loads.get(name);
-    if (load === undefined) continue;
-    const fill = fillWith(load, role);
-    const { roleCount } = load;
-    // Ties keep the first: nodes come by name.
-    if (best === undefined || fill < best.fill || (fill === best.fill && roleCount < best.roleCount)) {
-      best = { name, fill, roleCount };
-    }
+/** Nodes in the zones that have fewest of the set already. A node that names no zone is a zone by itself. */
+function inEmptiestZones(free: readonly NodeLoad[], chosen: readonly NodeLoad[]): readonly NodeLoad[] {
+  if (chosen.length === 0) return free;
+  const countOf = ({ node }: NodeLoad) =>
+    node.zone === undefined ? 0 : chosen.filter((other) => other.node.zone === node.zone).length;
+  const fewest = free.reduce((least, load) => Math.min(least, countOf(load)), Infinity);
+  return free.filter((load) => countOf(load) === fewest);
+}
+
+/** Nodes whose fill differs by less than this share are taken for as loaded. */
+const fillSlack = 0.1;
+
+/**
+ * The node for one more replica, of `preferred` where one of these has room, else of `others`. Where no node has room the
+ * least full is taken, and its budget tells.
+ */
+function choose(preferred: readonly NodeLoad[], others: readonly NodeLoad[], size: RoleSize, key: number): NodeLoad {
+  const roomy = preferred.filter((load) => fillWith(load, size) <= 1);
+  const wider = roomy.length > 0 ? roomy : others.filter((load) => fillWith(load, size) <= 1);
+  const from = wider.length > 0 ? wider : others;
+  const least = from.reduce((fill, load) => Math.min(fill, fillWith(load, size)), Infinity);
+  const slack = wider.length > 0 ? fillSlack : 0;
+  let best: NodeLoad | undefined;
+  for (const load of from) {
+    if (fillWith(load, size) > least + slack) continue;
+    // Equal hashes keep the first: nodes come by name.
+    if (best === undefined || mixHash(key, load.hash) > mixHash(key, best.hash)) best = load;
   }
   if (best === undefined) throw new Error("no node to choose from");
-  return best.name;
+  return best;
 }
 
 /** How full a node would be with one more replica: the larger share of CPU and memory. Above 1 it does not fit. */
-function fillWith({ node, cpuMillicoresUsed, memoryBytesUsed }: NodeLoad, role: FleetRole): number {
+function fillWith(load: NodeLoad, size: RoleSize): number {
   return Math.max(
-    (cpuMillicoresUsed + (role.cpuMillicores ?? 0)) / node.cpuMillicores,
-    (memoryBytesUsed + (role.memoryBytes ?? 0)) / node.memoryBytes,
+    (load.cpuMillicoresUsed + size.cpuMillicores) / load.cpuMillicores,
+    (load.memoryBytesUsed + size.memoryBytes) / load.memoryBytes,
   );
-}
-
-/** The share of the whole fleet's nodes that one replica takes, so that CPU and memory can be compared. */
-function sizeOf(role: FleetRole, { nodes }: Fleet): number {
-  const cpuMillicores = nodes.reduce((sum, node) => sum + node.cpuMillicores, 0);
-  const memoryBytes = nodes.reduce((sum, node) => sum + node.memoryBytes, 0);
-  return Math.max((role.cpuMillicores ?? 0) / cpuMillicores, (role.memoryBytes ?? 0) / memoryBytes);
 }
 
 function setText({ role, region }: ReplicaSet): string {
   return region === undefined ? role.kind : `${role.kind} ${region.name}`;
 }
 
-function emptyLoad(node: FleetNode): NodeLoad {
-  return { node, cpuMillicoresUsed: 0, memoryBytesUsed: 0, roleCount: 0 };
+function emptyLoad(node: FleetNode, fleet: Fleet): NodeLoad {
+  return { node, ...usable(fleet, node), hash: hashText(node.name), cpuMillicoresUsed: 0, memoryBytesUsed: 0 };
 }
 
-function addLoad(loads: Map<string, NodeLoad>, name: string, role: FleetRole): void {
+function addLoad(loads: ReadonlyMap<string, NodeLoad>, name: string, size: RoleSize): void {
   const load = loads.get(name);
   if (load === undefined) throw new Error(`no node ${name}`);
-  loads.set(name, {
-    node: load.node,
-    cpuMillicoresUsed: load.cpuMillicoresUsed + (role.cpuMillicores ?? 0),
-    memoryBytesUsed: load.memoryBytesUsed + (role.memoryBytes ?? 0),
-    roleCount: load.roleCount + 1,
-  });
+  load.cpuMillicoresUsed += size.cpuMillicores;
+  load.memoryBytesUsed += size.memoryBytes;
+}
+
+/** FNV-1a over UTF-16 units. */
+function hashText(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return hash >>> 0;
+}
+
+/** Two hashes as one, so that every set has its own order of nodes (rendezvous hashing). */
+function mixHash(a: number, b: number): number {
+  let hash = Math.imul(a ^ (b + 0x9e3779b9), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
 }

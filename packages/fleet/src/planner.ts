@@ -1,9 +1,11 @@
 /** From a fleet to its plan. Pure and deterministic: no clock, no randomness, no order but that of names. */
 import { fail, ok, type Result } from "@pleiad/model";
+import type { Measured } from "@pleiad/capacity";
+import { capacityOf } from "./capacity-load.ts";
 import { expandLabels } from "./external-labels.ts";
-import type { Fleet, FleetCluster, FleetObjectStorage } from "./fleet.ts";
+import type { Fleet, FleetCluster, FleetObjectStorage, FleetRole } from "./fleet.ts";
 import { shortList } from "./membership.ts";
-import { placeRoles, roleId, type PlacedReplica } from "./placement.ts";
+import { placeRoles, roleId, usable, type PlacedReplica } from "./placement.ts";
 import type {
   Plan,
   PlannedCluster,
@@ -13,20 +15,30 @@ import type {
   PlannedObjectStorage,
   PlannedRegion,
   PlannedRole,
+  PlannedSuperRegion,
   PlanTotals,
 } from "./plan.ts";
 import { coresText, gibibytesText } from "./plan-table.ts";
 import { ProblemLog } from "./problem-log.ts";
 import { fleetFailure, type FleetFailure } from "./problems.ts";
+import { roleSizes } from "./role-sizes.ts";
+import { superRegionsOf, tiersReason, type SuperRegion } from "./super-regions.ts";
 import { survivalOf } from "./survival.ts";
 import { planPorts, type PortPlan } from "./twin-ports.ts";
 import { wireRoles } from "./wiring.ts";
 
+export interface PlanOptions {
+  /** Values in place of the capacity model's own, for the roles that it sizes. */
+  readonly measured?: Measured;
+}
+
 /** Plans a fleet; fails with every bound that it breaks, each at its place in the fleet file. */
-export function planFleet(fleet: Fleet): Result<Plan, FleetFailure> {
+export function planFleet(fleet: Fleet, { measured }: PlanOptions = {}): Result<Plan, FleetFailure> {
   const log = new ProblemLog(fleet.source);
   checkRegions(fleet, log);
-  const placed = placeRoles(fleet, log);
+  const superRegions = superRegionsOf(fleet);
+  const sizes = roleSizes(fleet, capacityOf(fleet, measured));
+  const placed = placeRoles(fleet, plannedRoles(fleet, superRegions), superRegions, sizes, log);
   const ports = planPorts(fleet.twin.basePort, {
     roles: placed.length,
     regions: fleet.regions.length,
@@ -36,20 +48,47 @@ export function planFleet(fleet: Fleet): Result<Plan, FleetFailure> {
     log.atValue(["twin", "basePort"], { code: "PORT_RANGE", ...ports.failure });
     return fail(fleetFailure(log.problems));
   }
-  const plan = assemblePlan(fleet, placed, ports.value);
-  checkBudgets(plan, log);
+  const plan = assemblePlan(fleet, placed, superRegions, ports.value);
+  checkBudgets(plan, fleet, log);
   checkClusterNames(plan, log);
   checkNodeNames(plan, log);
   return log.problems.length > 0 ? fail(fleetFailure(log.problems)) : ok(plan);
 }
 
-function assemblePlan(fleet: Fleet, placed: readonly PlacedReplica[], ports: PortPlan): Plan {
+/** The roles of the file, and the queriers of super-regions where it does not name them. */
+function plannedRoles({ roles }: Fleet, superRegions: readonly SuperRegion[]): readonly FleetRole[] {
+  if (superRegions.length === 0) return roles.filter(({ scope }) => scope !== "super-region");
+  const regional = roles.findIndex(({ key }) => key === "regional-querier");
+  const below = roles[regional];
+  if (below === undefined || roles.some(({ scope }) => scope === "super-region")) return roles;
+  const added: FleetRole = {
+    ...below,
+    key: "super-regional-querier",
+    kind: "super-regional-querier",
+    scope: "super-region",
+    cpuMillicores: undefined,
+    memoryBytes: undefined,
+    tiers: [1],
+  };
+  return roles.toSpliced(regional, 0, added);
+}
+
+function assemblePlan(
+  fleet: Fleet,
+  placed: readonly PlacedReplica[],
+  superRegions: readonly SuperRegion[],
+  ports: PortPlan,
+): Plan {
   const roles = placed.map((replica, i) => plannedRole(replica, i, ports));
   const nodes = plannedNodes(fleet, roles);
   const regions = plannedRegions(fleet, roles);
+  const plannedSuperRegions = superRegions.map((one) => plannedSuperRegion(one, roles));
   const clusters = fleet.clusters.map((cluster) => plannedCluster(cluster, ports));
   const monitoring = plannedMonitoring(fleet, roles);
   const { objectStorage, twin } = fleet;
+  const pushing = clusters.find(({ ingest }) => ingest === "push");
+  const refusal =
+    ports.refusal ?? (pushing === undefined ? undefined : `it runs no receivers, and ${pushing.name} pushes`);
   return {
     version: 1,
     fleet: fleet.name,
@@ -57,8 +96,11 @@ function assemblePlan(fleet: Fleet, placed: readonly PlacedReplica[], ports: Por
     nodes,
     roles,
     regions,
+    ...(superRegions.length === 0
+      ? {}
+      : { superRegions: plannedSuperRegions, tiersReason: tiersReason(fleet, superRegions) }),
     clusters,
-    edges: wireRoles(roles, regions, clusters),
+    edges: wireRoles(roles, regions, plannedSuperRegions, clusters),
     totals: totalsOf(nodes, clusters),
     survival: survivalOf(roles, nodes, regions),
     queryMode: fleet.queryMode,
@@ -66,7 +108,7 @@ function assemblePlan(fleet: Fleet, placed: readonly PlacedReplica[], ports: Por
     ...(monitoring === undefined ? {} : { monitoring }),
     ...(objectStorage === undefined ? {} : { objectStorage: plannedObjectStorage(objectStorage) }),
     twin: {
-      ...(ports.refusal === undefined ? {} : { refusal: ports.refusal }),
+      ...(refusal === undefined ? {} : { refusal }),
       consolePort: ports.consolePort,
       backfillMs: twin.backfillMs,
       retentionMs: twin.retentionMs,
@@ -102,18 +144,19 @@ function plannedHistory(
 }
 
 function plannedRole(placed: PlacedReplica, index: number, ports: PortPlan): PlannedRole {
-  const { role, region, replica, node } = placed;
+  const { role, region, replica, shard, size, node } = placed;
   const s3Port = role.kind === "object-store" ? ports.s3Port(replica) : undefined;
   return {
     id: roleId(placed),
     kind: role.kind,
     region,
     replica,
+    ...(shard.count === 1 ? {} : { shard }),
     node,
-    cpuMillicores: role.cpuMillicores ?? 0,
-    memoryBytes: role.memoryBytes ?? 0,
-    ...(role.diskBytes === undefined ? {} : { diskBytes: role.diskBytes }),
-    sizedBy: role.cpuMillicores === undefined || role.memoryBytes === undefined ? "model" : "file",
+    cpuMillicores: size.cpuMillicores,
+    memoryBytes: size.memoryBytes,
+    ...(size.diskBytes === undefined ? {} : { diskBytes: size.diskBytes }),
+    sizedBy: size.sizedBy,
     httpPort: ports.roleHttpPort(index, role.kind),
     grpcPort: ports.roleGrpcPort(index, role.kind),
     ...(s3Port === undefined ? {} : { s3Port }),
@@ -142,12 +185,21 @@ function plannedNodes(fleet: Fleet, roles: readonly PlannedRole[]): readonly Pla
 }
 
 function plannedRegions(fleet: Fleet, roles: readonly PlannedRole[]): readonly PlannedRegion[] {
+  const queriersOf = Map.groupBy(
+    roles.filter(({ kind }) => kind === "regional-querier"),
+    ({ region }) => region,
+  );
   return fleet.regions.map(({ name, clusters, clustersMax }) => ({
     name,
     clusters,
     clustersMax,
-    queriers: roles.filter(({ kind, region }) => kind === "regional-querier" && region === name).map(({ id }) => id),
+    queriers: (queriersOf.get(name) ?? []).map(({ id }) => id),
   }));
+}
+
+function plannedSuperRegion({ name, level, members }: SuperRegion, roles: readonly PlannedRole[]): PlannedSuperRegion {
+  const queriers = roles.filter(({ kind, region }) => kind === "super-regional-querier" && region === name);
+  return { name, level, members, queriers: queriers.map(({ id }) => id) };
 }
 
 function plannedCluster(cluster: FleetCluster, ports: PortPlan): PlannedCluster {
@@ -214,30 +266,54 @@ function checkRegions(fleet: Fleet, log: ProblemLog): void {
   }
 }
 
-function checkBudgets({ nodes, roles }: Plan, log: ProblemLog): void {
+function checkBudgets({ nodes, roles }: Plan, fleet: Fleet, log: ProblemLog): void {
   const roleOf = new Map(roles.map((role) => [role.id, role]));
+  const fleetNodeOf = new Map(fleet.nodes.map((node) => [node.name, node]));
   for (const node of nodes) {
+    const fleetNode = fleetNodeOf.get(node.name);
+    if (fleetNode === undefined) continue;
     const own = node.roles.flatMap((id) => roleOf.get(id) ?? []);
-    const hint = "move roles elsewhere with on, or give the node more";
-    if (node.cpuMillicoresUsed > node.cpuMillicores) {
+    const { cpuMillicores, memoryBytes } = usable(fleet, fleetNode);
+    const diskBytesUsed = sum(own, ({ diskBytes }) => diskBytes ?? 0);
+    if (node.cpuMillicoresUsed > cpuMillicores) {
       const users = shortList(own.map(({ id, cpuMillicores }) => `${id} ${coresText(cpuMillicores)}`));
       log.atKey(["nodes", node.name], {
         code: "NODE_CPU",
-        expected: `roles of at most ${coresText(node.cpuMillicores)} cores`,
+        expected: `roles of at most ${coresText(cpuMillicores)} cores${keptFree(fleet, coresText(node.cpuMillicores))}`,
         found: `${coresText(node.cpuMillicoresUsed)} cores: ${users}`,
-        hint,
+        hint: budgetHint,
       });
     }
-    if (node.memoryBytesUsed > node.memoryBytes) {
+    if (node.memoryBytesUsed > memoryBytes) {
       const users = shortList(own.map(({ id, memoryBytes }) => `${id} ${gibibytesText(memoryBytes)}`));
       log.atKey(["nodes", node.name], {
         code: "NODE_MEM",
-        expected: `roles of at most ${gibibytesText(node.memoryBytes)} GiB`,
+        expected: `roles of at most ${gibibytesText(memoryBytes)} GiB${keptFree(fleet, gibibytesText(node.memoryBytes))}`,
         found: `${gibibytesText(node.memoryBytesUsed)} GiB: ${users}`,
-        hint,
+        hint: budgetHint,
+      });
+    }
+    if (diskBytesUsed > node.diskBytes) {
+      const users = own.flatMap(({ id, diskBytes }) =>
+        diskBytes === undefined ? [] : [`${id} ${gibibytesText(diskBytes)}`],
+      );
+      log.atKey(["nodes", node.name], {
+        code: "NODE_DISK",
+        expected: `volumes of at most ${gibibytesText(node.diskBytes)} GiB`,
+        found: `${gibibytesText(diskBytesUsed)} GiB: ${shortList(users)}`,
+        hint: budgetHint,
       });
     }
   }
+}
+
+const budgetHint = "move roles elsewhere with on, or give the node more";
+
+/** ` (of 16, less reserve and headroom of the policies)`; nothing where they keep nothing free. */
+function keptFree({ policies }: Fleet, whole: string): string {
+  const { reserve, headroomRatio } = policies;
+  if (reserve.cpuMillicores === 0 && reserve.memoryBytes === 0 && headroomRatio === 0) return "";
+  return ` (of ${whole}, less what policies.reserve and policies.headroom keep)`;
 }
 
 /** An edge names roles and clusters alike. */

@@ -26,6 +26,7 @@ export const fleetProblemCodes = {
   NAME_DNS: "A name is no DNS label: a-z, 0-9 and '-', at most 63, no '-' at either end.",
   LABEL_NAME: "A label name is not valid, or reserved.",
   LABEL_COLLISION: "Two clusters have the same external labels once replica labels are taken off.",
+  NO_REPLICA_LABEL: "Prometheus replicas of a cluster carry no label that tells them apart.",
   UNEXPANDED_VAR: "A label value holds a placeholder that is not known.",
   RANGE_SYNTAX: "A range of cluster names is not written as name-{001..060}.",
   RANGE_REVERSED: "A range ends before it starts.",
@@ -44,8 +45,10 @@ export const fleetProblemCodes = {
   UNSCHEDULABLE: "There are fewer nodes than replicas that must be on different nodes.",
   NODE_CPU: "The roles of a node need more CPU than it has.",
   NODE_MEM: "The roles of a node need more memory than it has.",
+  NODE_DISK: "The volumes of a node's roles need more disk than it has.",
   DUP_TARGET: "Two targets of a cluster would give the same series.",
   URL: "A target is no http or https URL that may be scraped.",
+  RETENTION_ORDER: "Samples are deleted before those of the next resolution are made of them.",
   BUCKET_NAME: "The bucket's name is not one that S3 accepts.",
   PORT_RANGE: "The twin's ports would leave the range below the ephemeral ports.",
 } as const;

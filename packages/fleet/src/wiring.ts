@@ -1,6 +1,6 @@
 /** Who asks whom: the arrows of the plan, from the side that opens the connection. */
 import { unreachable } from "@pleiad/model";
-import type { PlannedCluster, PlannedEdge, PlannedRegion, PlannedRole, RoleKind } from "./plan.ts";
+import type { PlannedCluster, PlannedEdge, PlannedRegion, PlannedRole, PlannedSuperRegion, RoleKind } from "./plan.ts";
 
 type Protocol = PlannedEdge["protocol"];
 
@@ -8,11 +8,22 @@ type Protocol = PlannedEdge["protocol"];
 export function wireRoles(
   roles: readonly PlannedRole[],
   regions: readonly PlannedRegion[],
+  superRegions: readonly PlannedSuperRegion[],
   clusters: readonly PlannedCluster[],
 ): readonly PlannedEdge[] {
   const byKind = Map.groupBy(roles, ({ kind }) => kind);
   const ofKind = (kind: RoleKind) => byKind.get(kind) ?? [];
-  const clustersOf = new Map(regions.map((region) => [region.name, region.clusters]));
+  const byKindAndRegion = Map.groupBy(roles, ({ kind, region }) => `${kind} ${region ?? ""}`);
+  const ofRegion = (kind: RoleKind, region: string | undefined) => byKindAndRegion.get(`${kind} ${region ?? ""}`) ?? [];
+  const membersOf = new Map(superRegions.map((one) => [one.name, one]));
+  const topLevel = Math.max(0, ...superRegions.map(({ level }) => level));
+  const top = topLevel === 0 ? regions : superRegions.filter(({ level }) => level === topLevel);
+  const pulledOf = new Map(
+    [...Map.groupBy(clusters, ({ region }) => region)].map(([region, members]) => [
+      region,
+      members.filter(({ ingest }) => ingest === "pull").map(({ name }) => name),
+    ]),
+  );
   const queryEntry = ofKind("query-frontend").length > 0 ? "query-frontend" : "global-querier";
 
   /** Replicas that hold the same: one of them is enough. */
@@ -21,6 +32,11 @@ export function wireRoles(
   /** Each holds what the others do not: all of them are asked. */
   const allOf = (from: string, targets: readonly string[], protocol: Protocol): PlannedEdge[] =>
     targets.map((to) => ({ from, to, protocol, group: undefined }));
+  /** The queriers of regions, or of super-regions above them. */
+  const queriersOf = (members: readonly string[], level: number) => {
+    const kind = level === 0 ? "regional-querier" : "super-regional-querier";
+    return members.flatMap((name) => ofRegion(kind, name));
+  };
 
   const fromRole = ({ id, kind, region }: PlannedRole): readonly PlannedEdge[] => {
     switch (kind) {
@@ -28,25 +44,33 @@ export function wireRoles(
         return oneOf(id, ofKind("global-querier"), "http");
       case "global-querier":
         return [
-          ...oneOf(id, ofKind("regional-querier"), "grpc"),
-          ...oneOf(id, ofKind("store-gateway").filter(isGlobal), "grpc"),
+          ...oneOf(
+            id,
+            queriersOf(
+              top.map(({ name }) => name),
+              topLevel,
+            ),
+            "grpc",
+          ),
+          ...oneOf(id, ofRegion("store-gateway", undefined), "grpc"),
           // Every ruler evaluates for itself, and every agent scrapes for itself: their series differ by replica label.
           ...allOf(id, idsOf(ofKind("ruler")), "grpc"),
           ...allOf(id, idsOf(ofKind("monitoring-agent")), "grpc"),
         ];
-      case "super-regional-querier":
-        return [];
+      case "super-regional-querier": {
+        const { members = [], level = 1 } = membersOf.get(region ?? "") ?? {};
+        return oneOf(id, queriersOf(members, level - 1), "grpc");
+      }
       case "regional-querier":
         return [
-          ...allOf(id, clustersOf.get(region ?? "") ?? [], "grpc"),
-          ...oneOf(
-            id,
-            ofKind("store-gateway").filter((store) => store.region === region),
-            "grpc",
-          ),
+          ...allOf(id, pulledOf.get(region ?? "") ?? [], "grpc"),
+          // A receiver that was away lacks what was written meanwhile.
+          ...allOf(id, idsOf(ofRegion("receiver", region)), "grpc"),
+          ...oneOf(id, ofRegion("store-gateway", region), "grpc"),
         ];
       case "store-gateway":
       case "compactor":
+      case "receiver":
         return oneOf(id, ofKind("object-store"), "s3");
       case "ruler":
         return [
@@ -64,8 +88,6 @@ export function wireRoles(
           ...allOf(id, idsOf(roles.filter((role) => role.id !== id && role.httpPort !== undefined)), "http"),
           ...oneOf(id, ofKind("object-store"), "s3"),
         ];
-      case "receiver":
-        return oneOf(id, ofKind("object-store"), "s3");
       case "alertmanager":
       case "object-store":
         return [];
@@ -73,15 +95,16 @@ export function wireRoles(
         return unreachable(kind);
     }
   };
-  return [...roles.flatMap(fromRole), ...clusters.flatMap(({ name }) => oneOf(name, ofKind("object-store"), "s3"))];
+  const fromCluster = ({ name, region, ingest }: PlannedCluster): readonly PlannedEdge[] =>
+    ingest === "push"
+      ? allOf(name, idsOf(ofRegion("receiver", region)), "http")
+      : oneOf(name, ofKind("object-store"), "s3");
+  return [...roles.flatMap(fromRole), ...clusters.flatMap(fromCluster)];
 }
 
-function replicaGroup({ kind, region }: PlannedRole): string {
-  return region === undefined ? kind : `${kind}-${region}`;
-}
-
-function isGlobal({ region }: PlannedRole): boolean {
-  return region === undefined;
+function replicaGroup({ kind, region, shard }: PlannedRole): string {
+  const group = region === undefined ? kind : `${kind}-${region}`;
+  return shard === undefined ? group : `${group}-shard-${shard.index}`;
 }
 
 function idsOf(roles: readonly PlannedRole[]): readonly string[] {

@@ -6,6 +6,26 @@ import type { SelectorRule } from "@pleiad/blocks";
 import type { Plan, PlannedRole } from "@pleiad/fleet";
 
 export function blocksOf(gateway: PlannedRole, plan: Plan): readonly SelectorRule[] {
+  return [...regionRules(gateway, plan), ...shardRules(gateway, ["__block_id"])];
+}
+
+/** The blocks of one shard of the compactor: whole streams, and replicas of one cluster together. */
+export function compactedBlocksOf(compactor: PlannedRole, { clusters, replicaLabels }: Plan): readonly SelectorRule[] {
+  const names = new Set(clusters.flatMap(({ externalLabels }) => Object.keys(externalLabels)));
+  return shardRules(compactor, [...names].filter((name) => !replicaLabels.includes(name)).sort());
+}
+
+const shardLabel = "__shard";
+
+function shardRules({ shard }: PlannedRole, sourceLabels: readonly string[]): readonly SelectorRule[] {
+  if (shard === undefined) return [];
+  return [
+    { action: "hashmod", sourceLabels, separator, modulus: shard.count, targetLabel: shardLabel },
+    { action: "keep", sourceLabels: [shardLabel], separator, regex: String(shard.index) },
+  ];
+}
+
+function regionRules(gateway: PlannedRole, plan: Plan): readonly SelectorRule[] {
   const hasRegions = plan.roles.some(({ kind, region }) => kind === "store-gateway" && region !== undefined);
   if (!hasRegions) return [];
   const { labels, keysOf } = regionKeys(plan);

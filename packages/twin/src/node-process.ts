@@ -8,7 +8,7 @@ import { startCompactor } from "@pleiad/role-compactor";
 import { startObjectStore } from "@pleiad/role-object-store";
 import { defaultQuerierLimits, startQuerier } from "@pleiad/role-querier";
 import { startStoreGateway } from "@pleiad/role-store-gateway";
-import { blocksOf } from "./block-owners.ts";
+import { blocksOf, compactedBlocksOf } from "./block-owners.ts";
 import { runChildProcess, type ProcessWorld, type RoleWorld } from "./child-process.ts";
 import { openTwinBucket, s3Region, type S3Credential } from "./object-storage.ts";
 import { runsInTwin } from "./running-roles.ts";
@@ -125,8 +125,9 @@ async function objectStore({ role, plan, own, directory, credential }: RoleStart
   return valueOf(started);
 }
 
-function compactor({ role, own, directory, bucket }: RoleStart): Service {
-  const options = { name: role.id, directory, compaction: twinCompaction, waitIntervalMs: compactorPauseMs };
+function compactor({ role, plan, own, directory, bucket }: RoleStart): Service {
+  const selector = { rules: compactedBlocksOf(role, plan), minTimeMs: undefined, maxTimeMs: undefined };
+  const options = { name: role.id, directory, compaction: twinCompaction, waitIntervalMs: compactorPauseMs, selector };
   return valueOf(startCompactor(planned(bucket, "bucket"), options, own.ports));
 }
 
