@@ -1,11 +1,11 @@
-/** The outside world for a command that runs once: warnings go to standard error, nobody asks for its metrics. */
-import { createMetricRegistry, observationsOf } from "@pleiad/exposition";
+/** The outside world for a command: warnings go to standard error, metrics to whoever has the registry. */
+import { createMetricRegistry, observationsOf, type MetricRegistry } from "@pleiad/exposition";
 import { createNodePorts } from "@pleiad/node-ports";
 import type { Ports } from "@pleiad/ports";
 
-export function commandPorts(): Ports {
+export function commandPorts(registry: MetricRegistry = createMetricRegistry()): Ports {
   return createNodePorts({
-    observations: observationsOf(createMetricRegistry(), (level, message, fields) => {
+    observations: observationsOf(registry, (level, message, fields) => {
       if (level === "warn" || level === "error") process.stderr.write(`${message} ${JSON.stringify(fields ?? {})}\n`);
     }),
   });

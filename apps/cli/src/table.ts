@@ -6,6 +6,15 @@ export interface Column {
   readonly alignment?: "left" | "right";
 }
 
+export function left(title: string): Column {
+  return { title };
+}
+
+/** For numbers. */
+export function right(title: string): Column {
+  return { title, alignment: "right" };
+}
+
 /** Rows hold one text a column. The result ends in a newline. */
 export function formatTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
   const bare = { left: "", right: "", mid: "", other: "" };

@@ -1,22 +1,15 @@
 /** `pleiad bucket ls | inspect | verify`: the blocks in object storage, as people look at them. */
-import { existsSync, readFileSync } from "node:fs";
-import { resolve } from "node:path";
-import {
-  bucketBlockBytes,
-  createBlockLister,
-  defaultVerify,
-  formatBlockFailure,
-  verifyBlock,
-  type BlockListing,
-  type ListedBlock,
-} from "@pleiad/blocks";
+import { readFileSync } from "node:fs";
+import { bucketBlockBytes, createBlockLister, type BlockListing, type ListedBlock } from "@pleiad/blocks";
 import { createBucket, parseBucketConfig } from "@pleiad/objstore";
 import type { Bucket } from "@pleiad/ports";
 import { parse } from "yaml";
+import { blockCells, blockColumns, reportVerification } from "../block-report.ts";
 import { commandPorts } from "../command-ports.ts";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
+import { existingFolder } from "../folder-input.ts";
 import { formatBytes, formatSpan, formatTime } from "../quantities.ts";
-import { formatTable, type Column } from "../table.ts";
+import { formatTable, left, right } from "../table.ts";
 
 export interface BucketOptions {
   readonly objstore: string | undefined; // a file as Thanos has it
@@ -25,29 +18,22 @@ export interface BucketOptions {
 }
 
 const never = new AbortController().signal;
-const right = "right" as const;
 
 /** A line a block, then what is no block or not whole. */
 export async function bucketListCommand(options: BucketOptions): Promise<void> {
   const listing = await readListing(openBucket(options));
   const blocks = chosenBlocks(listing, options.label);
-  const columns: readonly Column[] = [
-    { title: "BLOCK" },
-    { title: "FROM" },
-    { title: "SPAN", alignment: right },
-    { title: "LEVEL", alignment: right },
-    { title: "RESOLUTION", alignment: right },
-    { title: "SERIES", alignment: right },
-    { title: "SAMPLES", alignment: right },
-    { title: "SIZE", alignment: right },
-    { title: "MARKS" },
-    { title: "LABELS" },
+  const columns = [
+    ...blockColumns,
+    right("RESOLUTION"),
+    right("SERIES"),
+    right("SAMPLES"),
+    right("SIZE"),
+    left("MARKS"),
+    left("LABELS"),
   ];
   const rows = blocks.map(({ meta, marks }) => [
-    meta.ulid,
-    formatTime(meta.minTimeMs),
-    formatSpan(meta.maxTimeMs - meta.minTimeMs),
-    String(meta.compaction.level),
+    ...blockCells(meta),
     resolutionOf(meta.thanos?.resolutionMs ?? 0),
     String(meta.stats.numSeries),
     String(meta.stats.numSamples),
@@ -66,16 +52,16 @@ export async function bucketInspectCommand(options: BucketOptions): Promise<void
     chosenBlocks(listing, options.label),
     ({ meta }) => `${labelsOf(meta.thanos?.labels)} ${resolutionOf(meta.thanos?.resolutionMs ?? 0)}`,
   );
-  const columns: readonly Column[] = [
-    { title: "LABELS" },
-    { title: "RESOLUTION", alignment: right },
-    { title: "BLOCKS", alignment: right },
-    { title: "LEVELS" },
-    { title: "FROM" },
-    { title: "TO" },
-    { title: "SAMPLES", alignment: right },
-    { title: "SIZE", alignment: right },
-    { title: "TO DELETE", alignment: right },
+  const columns = [
+    left("LABELS"),
+    right("RESOLUTION"),
+    right("BLOCKS"),
+    left("LEVELS"),
+    left("FROM"),
+    left("TO"),
+    right("SAMPLES"),
+    right("SIZE"),
+    right("TO DELETE"),
   ];
   const rows = [...streams].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, blocks]) => streamRow(blocks));
   process.stdout.write(formatTable(columns, rows));
@@ -92,14 +78,7 @@ export async function bucketVerifyCommand(ulid: string | undefined, options: Buc
   }
   let wrong = listing.malformed.size + listing.faults.length;
   for (const { meta } of blocks) {
-    const report = await verifyBlock(bucketBlockBytes(bucket, meta.ulid), { ...defaultVerify, ulid: meta.ulid }, never);
-    if (!report.ok) throw new CommandFailure(exitCodes.failed, formatBlockFailure(report.failure));
-    const { findings, untold, stats } = report.value;
-    wrong += findings.length + untold;
-    const whole = `whole: ${String(stats.numSeries)} series, ${String(stats.numSamples)} samples`;
-    process.stdout.write(`${meta.ulid}  ${findings.length === 0 ? whole : "not as it should be"}\n`);
-    for (const finding of findings) process.stdout.write(`  ${finding}\n`);
-    if (untold > 0) process.stdout.write(`  and ${String(untold)} more\n`);
+    wrong += await reportVerification(meta.ulid, bucketBlockBytes(bucket, meta.ulid));
   }
   process.stdout.write(describeRest(listing));
   if (wrong > 0) throw new CommandFailure(exitCodes.failed, `${String(wrong)} findings`);
@@ -109,13 +88,10 @@ function openBucket({ objstore, directory }: BucketOptions): Bucket {
   if ((objstore === undefined) === (directory === undefined)) {
     throw new CommandFailure(exitCodes.badInput, "give either --objstore <file> or --dir <folder>");
   }
-  if (directory !== undefined && !existsSync(directory)) {
-    throw new CommandFailure(exitCodes.badInput, `there is no folder ${resolve(directory)}`);
-  }
   const value: unknown =
     directory === undefined
       ? readConfiguration(objstore ?? "")
-      : { type: "FILESYSTEM", config: { directory: resolve(directory) } };
+      : { type: "FILESYSTEM", config: { directory: existingFolder(directory) } };
   const config = parseBucketConfig(value);
   if (!config.ok) {
     throw new CommandFailure(

@@ -3,7 +3,7 @@ import { unreachable } from "@pleiad/model";
 import { readRunningTwin } from "@pleiad/twin";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
 import { formatAnalysis, formatExplanation } from "../query-explanation.ts";
-import { formatTable } from "../table.ts";
+import { formatTable, left, right } from "../table.ts";
 
 export interface QueryCommandOptions {
   readonly url: string | undefined;
@@ -117,23 +117,15 @@ export function formatAnswer(answer: Envelope): string {
       if (data.result.length === 0) return "no series\n";
       const names = labelNames(data.result);
       return formatTable(
-        [...names.map((title) => ({ title })), { title: "VALUE", alignment: "right" }],
+        [...names.map(left), right("VALUE")],
         data.result.map((one) => [...names.map((name) => one.metric[name] ?? ""), one.value?.[1] ?? "histogram"]),
       );
     }
     case "matrix": {
       if (data.result.length === 0) return "no series\n";
       const names = labelNames(data.result);
-      const right = (title: string) => ({ title, alignment: "right" as const });
       return formatTable(
-        [
-          ...names.map((title) => ({ title })),
-          right("POINTS"),
-          right("FIRST"),
-          right("LAST"),
-          right("MIN"),
-          right("MAX"),
-        ],
+        [...names.map(left), ...["POINTS", "FIRST", "LAST", "MIN", "MAX"].map(right)],
         data.result.map((one) => {
           const values = (one.values ?? []).map(([, value]) => value);
           const numbers = values.map(Number).filter((value) => !Number.isNaN(value));

@@ -1,15 +1,7 @@
 /** `pleiad tsdb analyze | dump | verify`: what a data folder of Prometheus or Pleiad holds, and whether it is whole. */
 import { existsSync, readdirSync, statSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
-import {
-  defaultVerify,
-  directoryBlockBytes,
-  formatBlockFailure,
-  isUlid,
-  openBlock,
-  verifyBlock,
-  type Block,
-} from "@pleiad/blocks";
+import { basename, join } from "node:path";
+import { directoryBlockBytes, formatBlockFailure, isUlid, openBlock, type Block } from "@pleiad/blocks";
 import {
   createHistogramColumns,
   createSampleColumns,
@@ -30,10 +22,12 @@ import {
 import type { Ports } from "@pleiad/ports";
 import { parseSelector, quoteString } from "@pleiad/promql-syntax";
 import { defaultTsdbView, formatTsdbFailure, viewTsdb } from "@pleiad/tsdb";
+import { blockCells, blockColumns, reportVerification } from "../block-report.ts";
 import { commandPorts } from "../command-ports.ts";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
-import { formatBytes, formatSpan, formatTime } from "../quantities.ts";
-import { formatTable } from "../table.ts";
+import { existingFolder } from "../folder-input.ts";
+import { formatBytes } from "../quantities.ts";
+import { formatTable, left, right } from "../table.ts";
 
 const cacheBytesMax = 64 * 1024 * 1024;
 const never = new AbortController().signal;
@@ -59,10 +53,7 @@ export async function tsdbAnalyzeCommand(
     const { numSeries, numChunks, numSamples } = meta.stats;
     const bytes = bytesBelow(path);
     rows.push([
-      meta.ulid,
-      formatTime(meta.minTimeMs),
-      formatSpan(meta.maxTimeMs - meta.minTimeMs),
-      String(meta.compaction.level),
+      ...blockCells(meta),
       String(numSeries),
       String(numChunks),
       String(numSamples),
@@ -71,23 +62,15 @@ export async function tsdbAnalyzeCommand(
     ]);
     await block.close();
   }
-  const right = "right" as const;
-  process.stdout.write(
-    formatTable(
-      [
-        { title: "BLOCK" },
-        { title: "FROM" },
-        { title: "SPAN", alignment: right },
-        { title: "LEVEL", alignment: right },
-        { title: "SERIES", alignment: right },
-        { title: "CHUNKS", alignment: right },
-        { title: "SAMPLES", alignment: right },
-        { title: "SIZE", alignment: right },
-        { title: "B/SAMPLE", alignment: right },
-      ],
-      rows,
-    ),
-  );
+  const columns = [
+    ...blockColumns,
+    right("SERIES"),
+    right("CHUNKS"),
+    right("SAMPLES"),
+    right("SIZE"),
+    right("B/SAMPLE"),
+  ];
+  process.stdout.write(formatTable(columns, rows));
   const chosen = ulid === undefined ? folders.at(-1) : folders.find((path) => basename(path) === ulid);
   if (chosen === undefined) throw new CommandFailure(exitCodes.badInput, `there is no block ${String(ulid)}`);
   process.stdout.write(await describeSeries(chosen, Number(options.limit), ports));
@@ -111,10 +94,10 @@ async function describeSeries(path: string, limit: number, ports: Ports): Promis
   } finally {
     await block.close();
   }
-  const columns = (title: string, count: string) => [{ title }, { title: count, alignment: "right" as const }];
+  const columns = (title: string, count: string) => [left(title), right(count)];
   const top = (counts: Iterable<readonly [string, number]>) =>
     [...counts]
-      .sort(([a, left], [b, right]) => right - left || (a < b ? -1 : 1))
+      .sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1))
       .slice(0, limit)
       .map(([name, count]) => [name, String(count)]);
   return [
@@ -129,8 +112,7 @@ async function describeSeries(path: string, limit: number, ports: Ports): Promis
 export async function tsdbDumpCommand(folder: string, options: TsdbDumpOptions): Promise<void> {
   const selector = parseSelector(options.match);
   if (!selector.ok) throw new CommandFailure(exitCodes.badInput, selector.failure.message);
-  const directory = resolve(folder);
-  if (!existsSync(directory)) throw new CommandFailure(exitCodes.badInput, `there is no folder ${directory}`);
+  const directory = existingFolder(folder);
   const view = await viewTsdb(directory, defaultTsdbView, commandPorts());
   if (!view.ok) throw new CommandFailure(exitCodes.failed, formatTsdbFailure(view.failure));
   const minTimeMs = readTime(options.minTime, -8.64e15);
@@ -188,26 +170,14 @@ export async function tsdbVerifyCommand(folder: string): Promise<void> {
   const ports = commandPorts();
   let wrong = 0;
   for (const path of blockFoldersOf(folder)) {
-    const bytes = directoryBlockBytes(ports.files, path);
-    const report = await verifyBlock(bytes, { ...defaultVerify, ulid: basename(path) }, never);
-    if (!report.ok) throw new CommandFailure(exitCodes.failed, formatBlockFailure(report.failure));
-    const { findings, untold, stats } = report.value;
-    wrong += findings.length + untold;
-    const verdict =
-      findings.length === 0
-        ? `whole: ${String(stats.numSeries)} series, ${String(stats.numSamples)} samples`
-        : `${String(findings.length + untold)} findings`;
-    process.stdout.write(`${basename(path)}  ${verdict}\n`);
-    for (const finding of findings) process.stdout.write(`  ${finding}\n`);
-    if (untold > 0) process.stdout.write(`  and ${String(untold)} more\n`);
+    wrong += await reportVerification(basename(path), directoryBlockBytes(ports.files, path));
   }
   if (wrong > 0) throw new CommandFailure(exitCodes.failed, `${String(wrong)} findings`);
 }
 
 /** The blocks of a data folder, by ULID and so by age, or the one block that the folder is. */
 function blockFoldersOf(folder: string): readonly string[] {
-  const directory = resolve(folder);
-  if (!existsSync(directory)) throw new CommandFailure(exitCodes.badInput, `there is no folder ${directory}`);
+  const directory = existingFolder(folder);
   if (existsSync(join(directory, "meta.json"))) return [directory];
   const blocks = readdirSync(directory)
     .filter((name) => isUlid(name))

@@ -1,13 +1,12 @@
 /** `pleiad tsdb serve <folder>`: the HTTP API over a data folder of Prometheus or Pleiad, read and never written. */
-import { existsSync } from "node:fs";
-import { resolve } from "node:path";
 import { createSharedCache } from "@pleiad/blocks";
-import { createMetricRegistry, observationsOf } from "@pleiad/exposition";
+import { createMetricRegistry } from "@pleiad/exposition";
 import { createHttpApi, defaultHttpApiLimits, loopbackAccess } from "@pleiad/http-api";
-import { createNodePorts } from "@pleiad/node-ports";
 import { createEngine, defaultEngineOptions, featuresOf } from "@pleiad/promql-exec";
 import { defaultTsdbView, formatTsdbFailure, viewTsdb } from "@pleiad/tsdb";
+import { commandPorts } from "../command-ports.ts";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
+import { existingFolder } from "../folder-input.ts";
 
 export interface TsdbServeOptions {
   readonly listen: string;
@@ -21,15 +20,11 @@ const blockCacheBytesMax = 256 * mebibyte;
 const stopGraceMs = 2000;
 
 export async function tsdbServeCommand(folder: string, options: TsdbServeOptions): Promise<void> {
-  const directory = resolve(folder);
-  if (!existsSync(directory)) throw new CommandFailure(exitCodes.badInput, `there is no folder ${directory}`);
+  const directory = existingFolder(folder);
   const features = featuresOf(options.enableFeature);
   if (!features.ok) throw new CommandFailure(exitCodes.badInput, features.failure);
   const registry = createMetricRegistry();
-  const observations = observationsOf(registry, (level, message, fields) => {
-    if (level === "warn" || level === "error") process.stderr.write(`${message} ${JSON.stringify(fields ?? {})}\n`);
-  });
-  const ports = createNodePorts({ observations });
+  const ports = commandPorts(registry);
   const texts = new Map<string, string>();
   const intern = (text: string) => {
     const held = texts.get(text);
