@@ -81,7 +81,9 @@ function fetchOnce(target: URL, agent: HttpAgent, options: HttpFetchOptions): Pr
       });
     });
     request.on("response", (response) => {
-      readBody(response, bodyBytesMax).then(
+      // Who names encodings itself also reads them.
+      const asSent = options.headers?.["accept-encoding"] !== undefined;
+      readBody(response, bodyBytesMax, asSent).then(
         (bytes) => {
           const answer = { status: response.statusCode ?? 0, headers: headerMap(response.headers), body: bytes };
           resolve({ kind: "answer", answer });
@@ -102,9 +104,9 @@ function abortKind(signal: AbortSignal): [HttpError["kind"], string] {
   return reason?.name === "TimeoutError" ? ["timeout", "no answer in time"] : ["canceled", "canceled"];
 }
 
-/** The decompressed body, as one array of its own. Rejects with HttpError for what this side decides. */
-async function readBody(response: IncomingMessage, bytesMax: number): Promise<Uint8Array> {
-  const encoding = response.headers["content-encoding"] ?? "identity";
+/** The body, decompressed unless it is wanted as sent, as one array. Rejects with HttpError for what this side decides. */
+async function readBody(response: IncomingMessage, bytesMax: number, asSent: boolean): Promise<Uint8Array> {
+  const encoding = asSent ? "identity" : (response.headers["content-encoding"] ?? "identity");
   if (encoding !== "identity" && encoding !== "gzip" && encoding !== "x-gzip") {
     throw new HttpError("protocol", `answer in content encoding ${encoding}, expected gzip or none`);
   }

@@ -378,7 +378,9 @@ describe("fetch", () => {
     });
     const network = networkWith();
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/metrics?token=secret`;
-    return { url, fetch: () => network.fetchHttp(url, { signal: never, bodyBytesMax }) };
+    const fetch = (headers: Readonly<Record<string, string>> = {}) =>
+      network.fetchHttp(url, { signal: never, bodyBytesMax, headers });
+    return { url, fetch };
   };
 
   it("asks for gzip, and bounds what comes out of it", async () => {
@@ -391,6 +393,16 @@ describe("fetch", () => {
     expect((await fetch()).body.length).toBe(1_000_000);
     const bounded = await fetchFrom(handle, 999_999);
     await expect(bounded.fetch()).rejects.toMatchObject({ kind: "too-large" });
+  });
+
+  it("leaves a body as it was sent to who names encodings", async () => {
+    const { fetch } = await fetchFrom((request, response) => {
+      expect(request.headers["accept-encoding"]).toBe("snappy");
+      response.setHeader("content-encoding", "snappy");
+      response.end("as it is");
+    });
+    const { headers, body } = await fetch({ "accept-encoding": "snappy" });
+    expect([headers.get("content-encoding"), new TextDecoder().decode(body)]).toEqual(["snappy", "as it is"]);
   });
 
   it.each<readonly [string, Parameters<typeof createServer>[1], string, RegExp]>([

@@ -99,6 +99,7 @@ export interface HttpResponse {
 
 export interface HttpFetchOptions {
   readonly method?: "GET" | "HEAD" | "POST" | "PUT" | "DELETE";
+  /** In lower case. With an `accept-encoding` among them the body comes as it is sent, in the encoding its header names. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array | string;
   readonly signal: AbortSignal;
