@@ -1,1 +1,7 @@
-export {};
+export { allowedEdges, type AllowedEdge } from "./network-policies.ts";
+export { deploymentOf, type Deployment, type RenderFailure } from "./deployment.ts";
+export { objectKey, type KubernetesObject } from "./kubernetes-object.ts";
+export { renderFleet } from "./render.ts";
+export { defaultRenderSettings, type GitOpsSource, type RenderSettings, type SecretSource } from "./render-settings.ts";
+export type { RenderedTree } from "./rendered-tree.ts";
+export { thanosVersions } from "./thanos-command.ts";

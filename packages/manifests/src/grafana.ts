@@ -1,0 +1,101 @@
+/** Grafana: replicas that share a database, so that sessions, dashboards and alert states are those of all of them. */
+import type { Deployment } from "./deployment.ts";
+import type { KubernetesObject } from "./kubernetes-object.ts";
+import { labelsOf } from "./object-labels.ts";
+import { serviceUrl } from "./thanos-components.ts";
+import { workloadObjects } from "./workload-objects.ts";
+import type { Workload } from "./workload.ts";
+import { yamlOf } from "./yaml-text.ts";
+
+/** Must be there: `GF_DATABASE_URL`, `GF_SECURITY_ADMIN_USER`, `GF_SECURITY_ADMIN_PASSWORD`, `GF_SECURITY_SECRET_KEY`. */
+export const grafanaSecret = "grafana";
+export const grafanaSecretKeys = [
+  "GF_DATABASE_URL",
+  "GF_SECURITY_ADMIN_USER",
+  "GF_SECURITY_ADMIN_PASSWORD",
+  "GF_SECURITY_SECRET_KEY",
+] as const;
+export const dashboardsConfigMap = "grafana-dashboards";
+const grafanaUserId = 472;
+
+export function grafanaObjects(deployment: Deployment, workload: Workload): readonly KubernetesObject[] {
+  const { images, plan, settings, workloads } = deployment;
+  const metadata = { namespace: settings.namespace, labels: labelsOf(workload) };
+  const entry = workloads.some(({ kind }) => kind === "query-frontend") ? "query-frontend" : "global-querier";
+  return [
+    {
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { ...metadata, name: "grafana-provisioning" },
+      data: {
+        "datasources.yaml": yamlOf({
+          apiVersion: 1,
+          datasources: [
+            {
+              name: "Fleet",
+              uid: "fleet",
+              type: "prometheus",
+              access: "proxy",
+              url: serviceUrl(deployment, entry),
+              isDefault: true,
+              jsonData: {
+                prometheusType: "Thanos",
+                httpMethod: "POST",
+                timeInterval: "30s",
+                incrementalQuerying: true,
+              },
+            },
+          ],
+        }),
+        "dashboards.yaml": yamlOf({
+          apiVersion: 1,
+          providers: [
+            { name: "pleiad", folder: plan.fleet, type: "file", options: { path: "/etc/grafana/dashboards" } },
+          ],
+        }),
+      },
+    },
+    ...workloadObjects(deployment, workload, {
+      version: plan.versions.grafana,
+      image: images.grafana,
+      args: [],
+      env: [
+        ...grafanaSecretKeys.map((key) => ({
+          name: key,
+          valueFrom: { secretKeyRef: { name: grafanaSecret, key } },
+        })),
+        { name: "GF_AUTH_ANONYMOUS_ENABLED", value: "false" },
+        { name: "GF_ANALYTICS_REPORTING_ENABLED", value: "false" },
+        { name: "GF_ANALYTICS_CHECK_FOR_UPDATES", value: "false" },
+        // Alert states are shared, so that an alert is sent once.
+        {
+          name: "GF_UNIFIED_ALERTING_HA_PEERS",
+          value: `${workload.name}.${settings.namespace}.svc.cluster.local:9094`,
+        },
+      ],
+      mounts: [
+        { name: "data", mountPath: "/var/lib/grafana" },
+        { name: "tmp", mountPath: "/tmp" },
+        {
+          name: "provisioning",
+          mountPath: "/etc/grafana/provisioning/datasources/fleet.yaml",
+          subPath: "datasources.yaml",
+        },
+        {
+          name: "provisioning",
+          mountPath: "/etc/grafana/provisioning/dashboards/fleet.yaml",
+          subPath: "dashboards.yaml",
+        },
+        { name: "dashboards", mountPath: "/etc/grafana/dashboards", readOnly: true },
+      ],
+      volumes: [
+        { name: "data", emptyDir: { sizeLimit: "1Gi" } },
+        { name: "tmp", emptyDir: { sizeLimit: "100Mi" } },
+        { name: "provisioning", configMap: { name: "grafana-provisioning" } },
+        { name: "dashboards", configMap: { name: dashboardsConfigMap, optional: true } },
+      ],
+      userId: grafanaUserId,
+      probes: { port: 3000, livePath: "/api/health", readyPath: "/api/health" },
+    }),
+  ];
+}

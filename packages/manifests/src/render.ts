@@ -1,0 +1,176 @@
+/** A fleet's plan as the files of a deployment: what the monitoring nodes run, and a folder for every app cluster. */
+import { ok, unreachable, type Result } from "@pleiad/model";
+import type { Fleet, Plan } from "@pleiad/fleet";
+import { appClusterObjects } from "./app-cluster.ts";
+import { authorityObjects } from "./certificates.ts";
+import { deploymentOf, type Deployment, type RenderFailure } from "./deployment.ts";
+import { fleetRules } from "./fleet-rules.ts";
+import { grafanaObjects } from "./grafana.ts";
+import type { KubernetesObject } from "./kubernetes-object.ts";
+import { memcachedObjects } from "./memcached.ts";
+import { alertmanagerObjects, monitoringAgentObjects } from "./monitoring-stack.ts";
+import { cachePolicy, closedNamespace, namespaceOf, networkPolicies } from "./network-policies.ts";
+import { commonLabels } from "./object-labels.ts";
+import { objectStoreObjects } from "./object-storage.ts";
+import { storageSecretObjects } from "./object-storage-config.ts";
+import { priorities } from "./pod.ts";
+import type { RenderSettings } from "./render-settings.ts";
+import { renderedTree, type Kustomization, type RenderedTree } from "./rendered-tree.ts";
+import {
+  compactorObjects,
+  querierObjects,
+  queryFrontendObjects,
+  receiverObjects,
+  rulerObjects,
+  storeGatewayObjects,
+} from "./thanos-components.ts";
+import type { Workload } from "./workload.ts";
+
+/** The same tree for the same fleet, settings and plan, byte for byte. */
+export function renderFleet(fleet: Fleet, plan: Plan, settings: RenderSettings): Result<RenderedTree, RenderFailure> {
+  const deployment = deploymentOf(fleet, plan, settings);
+  return deployment.ok ? ok(renderDeployment(deployment.value)) : deployment;
+}
+
+function renderDeployment(deployment: Deployment): RenderedTree {
+  const { plan } = deployment;
+  const storage = storageFolder(deployment);
+  const tiers = [...(storage === undefined ? [] : [storage]), globalFolder(deployment), ...regionFolders(deployment)];
+  const top: Kustomization = {
+    path: "",
+    comment: `The monitoring cluster of the fleet ${plan.fleet}, in the order in which it is applied.\nThe app clusters have a folder each below app-clusters: apply each to its own cluster.`,
+    files: new Map(),
+    folders: tiers.map(({ path }) => path),
+  };
+  return renderedTree([top, ...tiers, ...clusterFolders(deployment)]);
+}
+
+function storageFolder(deployment: Deployment): Kustomization | undefined {
+  const own = deployment.workloads.filter(({ kind }) => kind === "object-store");
+  const { storage, settings } = deployment;
+  if (storage === undefined || storage.kind === "external") return undefined;
+  const workload = own[0];
+  return {
+    path: "s3",
+    comment: `Object storage (${storage.kind}) with the bucket ${storage.bucket}.`,
+    files: new Map<string, readonly KubernetesObject[]>([
+      ["namespace.yaml", [namespaceObject(settings.storageNamespace), closedNamespace(settings.storageNamespace)]],
+      ["object-store.yaml", workload === undefined ? [] : objectStoreObjects(deployment, workload)],
+      ["network-policies.yaml", storage.kind === "rook" ? [] : networkPolicies(deployment, own)],
+    ]),
+    folders: [],
+  };
+}
+
+function globalFolder(deployment: Deployment): Kustomization {
+  const { settings, workloads } = deployment;
+  const own = workloads.filter(
+    (workload) => workload.region === undefined && namespaceOf(deployment, workload) === settings.namespace,
+  );
+  const hasCache = own.some(({ kind }) => kind === "query-frontend");
+  return {
+    path: "global",
+    comment: "What serves the whole fleet.",
+    files: new Map<string, readonly KubernetesObject[]>([
+      ["namespace.yaml", [namespaceObject(settings.namespace), closedNamespace(settings.namespace)]],
+      ["priority-classes.yaml", priorityObjects()],
+      ["certificates.yaml", authorityObjects(deployment)],
+      [
+        "secrets.yaml",
+        storageSecretObjects(deployment, {
+          namespace: settings.namespace,
+          path: "pleiad/monitoring/object-storage",
+          from: "monitoring",
+        }),
+      ],
+      ["memcached.yaml", hasCache ? [...memcachedObjects(deployment), cachePolicy(deployment)] : []],
+      ...own.map((workload) => [`${workload.name}.yaml`, componentObjects(deployment, workload)] as const),
+      ["rules.yaml", fleetRules(deployment)],
+      ["network-policies.yaml", networkPolicies(deployment, own)],
+    ]),
+    folders: [],
+  };
+}
+
+function regionFolders(deployment: Deployment): readonly Kustomization[] {
+  const regional = deployment.workloads.filter(({ region }) => region !== undefined);
+  return [...Map.groupBy(regional, ({ region }) => region as string)].map(([region, workloads]) => ({
+    path: `regional-${region}`,
+    comment: `The region ${region}: ${deployment.plan.regions.find(({ name }) => name === region)?.clusters.length ?? 0} clusters.`,
+    files: new Map<string, readonly KubernetesObject[]>([
+      ...workloads.map((workload) => [`${workload.name}.yaml`, componentObjects(deployment, workload)] as const),
+      ["network-policies.yaml", networkPolicies(deployment, workloads)],
+    ]),
+    folders: [],
+  }));
+}
+
+function clusterFolders(deployment: Deployment): readonly Kustomization[] {
+  const { plan, settings } = deployment;
+  return plan.clusters.map((cluster) => ({
+    path: `app-clusters/${cluster.name}`,
+    comment: `For the app cluster ${cluster.name} (group ${cluster.group}, region ${cluster.region}): apply it there.`,
+    files: new Map<string, readonly KubernetesObject[]>([
+      ["namespace.yaml", [namespaceObject(settings.namespace)]],
+      ["prometheus.yaml", appClusterObjects(deployment, cluster)],
+    ]),
+    folders: [],
+  }));
+}
+
+function componentObjects(deployment: Deployment, workload: Workload): readonly KubernetesObject[] {
+  const { kind } = workload;
+  switch (kind) {
+    case "global-querier":
+    case "super-regional-querier":
+    case "regional-querier":
+      return querierObjects(deployment, workload);
+    case "query-frontend":
+      return queryFrontendObjects(deployment, workload);
+    case "store-gateway":
+      return storeGatewayObjects(deployment, workload);
+    case "compactor":
+      return compactorObjects(deployment, workload);
+    case "ruler":
+      return rulerObjects(deployment, workload);
+    case "receiver":
+      return receiverObjects(deployment, workload);
+    case "alertmanager":
+      return alertmanagerObjects(deployment, workload);
+    case "grafana":
+      return grafanaObjects(deployment, workload);
+    case "monitoring-agent":
+      return monitoringAgentObjects(deployment, workload);
+    case "object-store":
+    case "object-store-console":
+      throw new Error(`${kind} belongs to the folder s3`);
+    default:
+      return unreachable(kind);
+  }
+}
+
+/** Every namespace admits only pods of the strictest profile. */
+function namespaceObject(name: string): KubernetesObject {
+  return {
+    apiVersion: "v1",
+    kind: "Namespace",
+    metadata: {
+      name,
+      labels: {
+        ...commonLabels,
+        "pod-security.kubernetes.io/enforce": "restricted",
+        "pod-security.kubernetes.io/warn": "restricted",
+      },
+    },
+  };
+}
+
+function priorityObjects(): readonly KubernetesObject[] {
+  return Object.entries(priorities).map(([name, value]) => ({
+    apiVersion: "scheduling.k8s.io/v1",
+    kind: "PriorityClass",
+    metadata: { name, labels: { ...commonLabels } },
+    value,
+    description: `Of the fleet's monitoring: ${name.slice("pleiad-".length)}`,
+  }));
+}
