@@ -1,4 +1,5 @@
 export { defaultStoreHandlers, storeHandlers, type StoreHandlerOptions } from "./store-handlers.ts";
+export { listenForStore, type StoreListenerOptions, type StoreListeners } from "./store-listeners.ts";
 export type { StoreIdentity } from "./store-identity.ts";
 export {
   createStoreClient,

@@ -10,12 +10,13 @@ import {
   type BuildInfo,
 } from "@pleiad/http-api";
 import { fail, ok, type Result } from "@pleiad/model";
-import type { Listener, Ports, Service } from "@pleiad/ports";
+import type { Ports, Service } from "@pleiad/ports";
 import { createEngine, defaultEngineOptions, defaultLimits, noFeatures, type Features } from "@pleiad/promql-exec";
 import {
   createFanout,
   defaultFanout,
   defaultStoreHandlers,
+  listenForStore,
   storeHandlers,
   type EndpointSpec,
   type Fanout,
@@ -137,25 +138,28 @@ export async function startQuerier(
     requestsMax: limits.storeRequestsMax,
   });
 
-  const rpc = await bind(name, "StoreAPI", () => ports.network.serveRpc(options.grpcAddress, handlers));
-  if (!rpc.ok) return await abandon(fanout, [], rpc.failure);
-  const http = await bind(name, "HTTP", () => ports.network.serveHttp(options.httpAddress, handleHttp));
-  if (!http.ok) return await abandon(fanout, [rpc.value], http.failure);
+  const { httpAddress, grpcAddress } = options;
+  const listening = await listenForStore(ports.network, { name, grpcAddress, httpAddress, handlers, handleHttp });
+  if (!listening.ok) {
+    await fanout.stop();
+    return fail({ kind: "address", message: listening.failure });
+  }
+  const { http, rpc } = listening.value;
   fanout.start();
   ports.observations.log("info", "the querier listens", {
     name,
-    http: http.value.address,
-    grpc: rpc.value.address,
+    http: http.address,
+    grpc: rpc.address,
     endpoints: endpoints.length,
   });
   return ok({
     name,
-    httpAddress: http.value.address,
-    grpcAddress: rpc.value.address,
+    httpAddress: http.address,
+    grpcAddress: rpc.address,
     ready,
     async stop(graceMs) {
       stopping = true;
-      await Promise.all([http.value.close(graceMs), rpc.value.close(graceMs)]);
+      await listening.value.close(graceMs);
       await Promise.all([fanout.stop(), engine.close()]);
     },
   });
@@ -168,30 +172,6 @@ function judgeReadiness(fanout: Fanout): { readonly ready: boolean; readonly rea
   return asked === endpoints.length
     ? { ready: true }
     : { ready: false, reason: `${asked} of ${endpoints.length} endpoints have answered or failed so far` };
-}
-
-/** The failure names the address: it comes from the network's own error. */
-async function bind(
-  name: string,
-  what: string,
-  listen: () => Promise<Listener>,
-): Promise<Result<Listener, QuerierFailure>> {
-  try {
-    return ok(await listen());
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    return fail({ kind: "address", message: `${name} cannot listen for ${what}: ${reason}` });
-  }
-}
-
-async function abandon(
-  fanout: Fanout,
-  listeners: readonly Listener[],
-  failure: QuerierFailure,
-): Promise<Result<Querier, QuerierFailure>> {
-  for (const listener of listeners) await listener.close(0);
-  await fanout.stop();
-  return fail(failure);
 }
 
 /** Thanos's count of the stores that a querier is connected to, brought up to date for each scrape. */

@@ -5,14 +5,13 @@
 import {
   createBucketStore,
   defaultBucketStore,
-  type BucketStore,
   type BucketStoreOptions,
   type BucketStoreStatus,
 } from "@pleiad/bucket-store";
 import { createProbeApi, loopbackAccess, type AccessOptions } from "@pleiad/http-api";
 import { fail, ok, type Result } from "@pleiad/model";
-import type { Bucket, Listener, Ports, Service } from "@pleiad/ports";
-import { defaultStoreHandlers, storeHandlers } from "@pleiad/storeapi";
+import type { Bucket, Ports, Service } from "@pleiad/ports";
+import { defaultStoreHandlers, listenForStore, storeHandlers } from "@pleiad/storeapi";
 
 export interface StoreGatewayOptions {
   readonly name: string;
@@ -63,50 +62,29 @@ export async function startStoreGateway(
     ...defaultStoreHandlers,
     requestsMax: options.storeRequestsMax ?? defaultStoreHandlers.requestsMax,
   });
-  const rpc = await bind(name, "StoreAPI", () => ports.network.serveRpc(options.grpcAddress, handlers));
-  if (!rpc.ok) return await abandon(store, [], rpc.failure);
-  const http = await bind(name, "HTTP", () => ports.network.serveHttp(options.httpAddress, handleHttp));
-  if (!http.ok) return await abandon(store, [rpc.value], http.failure);
+  const { httpAddress, grpcAddress } = options;
+  const listening = await listenForStore(ports.network, { name, grpcAddress, httpAddress, handlers, handleHttp });
+  if (!listening.ok) {
+    await store.stop();
+    return fail({ kind: "address", message: listening.failure });
+  }
+  const { http, rpc } = listening.value;
   store.start();
   ports.observations.log("info", "The store gateway listens.", {
     name,
-    http: http.value.address,
-    grpc: rpc.value.address,
+    http: http.address,
+    grpc: rpc.address,
     bucket: bucket.name,
   });
   return ok({
     name,
-    httpAddress: http.value.address,
-    grpcAddress: rpc.value.address,
+    httpAddress: http.address,
+    grpcAddress: rpc.address,
     ready,
     status: () => store.status(),
     async stop(graceMs) {
-      await Promise.all([http.value.close(graceMs), rpc.value.close(graceMs)]);
+      await listening.value.close(graceMs);
       await store.stop();
     },
   });
-}
-
-/** The failure names the address: it comes from the network's own error. */
-async function bind(
-  name: string,
-  what: string,
-  listen: () => Promise<Listener>,
-): Promise<Result<Listener, StoreGatewayFailure>> {
-  try {
-    return ok(await listen());
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    return fail({ kind: "address", message: `${name} cannot listen for ${what}: ${reason}` });
-  }
-}
-
-async function abandon(
-  store: BucketStore,
-  listeners: readonly Listener[],
-  failure: StoreGatewayFailure,
-): Promise<Result<StoreGateway, StoreGatewayFailure>> {
-  for (const listener of listeners) await listener.close(0);
-  await store.stop();
-  return fail(failure);
 }
