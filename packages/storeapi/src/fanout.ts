@@ -8,6 +8,7 @@ import {
   fail,
   labelsKey,
   ok,
+  type EvaluatingSource,
   type Labels,
   type LabelsAnswer,
   type LabelsRequest,
@@ -21,6 +22,8 @@ import { createLabelTable } from "@pleiad/wire";
 import { createEndpoint, type Endpoint, type EndpointSpec, type EndpointStatus, type Trouble } from "./endpoint.ts";
 import { createMissingReport, missingClusterCount, type MissingReport } from "./missing-report.ts";
 import { compileQuestion, concernsStore, type Question } from "./question.ts";
+import { partitionFanout } from "./fanout-partition.ts";
+import { concernedClusters, missingClusters, replicaSetsOf, type Assignment, type ReplicaSet } from "./replica-set.ts";
 import { openReplicaStream, settlesWithin, type ReplicaStream } from "./replica-stream.ts";
 import { describeTrouble } from "./rpc-failures.ts";
 import { mergeSeries, type SeriesMerge } from "./series-merge.ts";
@@ -70,7 +73,7 @@ export interface Inventory {
   readonly missing: readonly string[]; // of those, the ones that no healthy endpoint announces
 }
 
-export interface Fanout extends SeriesSource {
+export interface Fanout extends EvaluatingSource {
   /** Begins to check the endpoints, each on its own, at once and then every `infoIntervalMs`, or sooner. */
   start(): void;
   /** Checks every endpoint once; resolves when all have answered or failed. */
@@ -82,19 +85,6 @@ export interface Fanout extends SeriesSource {
   /** What a querier over this fan-out says of itself to those above. */
   identity(): StoreIdentity;
 }
-
-/** Endpoints that hold the same: a group, or one endpoint alone. One of them is asked. */
-interface ReplicaSet {
-  readonly name: string;
-  readonly isGroup: boolean;
-  readonly endpoints: readonly Endpoint[];
-}
-
-type Assignment =
-  | { readonly kind: "not-concerned" }
-  /** `notAnnounced`: expected clusters that the request concerns and that none of the replicas can see. */
-  | { readonly kind: "ask"; readonly replicas: readonly Endpoint[]; readonly notAnnounced: readonly string[] }
-  | { readonly kind: "missing"; readonly clusters: readonly string[]; readonly troubles: readonly Trouble[] };
 
 export function createFanout(options: FanoutOptions, ports: StoreClientPorts): Fanout {
   const { clock, observations } = ports;
@@ -213,10 +203,10 @@ export function createFanout(options: FanoutOptions, ports: StoreClientPorts): F
     return { kind: "ask", replicas: turned, notAnnounced };
   }
 
-  function assignAll(question: Question, report: MissingReport) {
+  function assignAll(sets: readonly ReplicaSet[], question: Question, report: MissingReport) {
     turn++;
     const asked: { set: ReplicaSet; replicas: readonly Endpoint[]; notAnnounced: readonly string[] }[] = [];
-    for (const set of replicaSets) {
+    for (const set of sets) {
       const assignment = assign(set, question);
       if (assignment.kind === "missing") report.missing({ ...set, ...assignment });
       else if (assignment.kind === "ask") asked.push({ set, ...assignment });
@@ -241,7 +231,7 @@ export function createFanout(options: FanoutOptions, ports: StoreClientPorts): F
     return first === undefined ? undefined : { kind: "unavailable", source, reason: first };
   }
 
-  function select(request: SelectRequest, signal: AbortSignal): SeriesCursor {
+  function select(sets: readonly ReplicaSet[], request: SelectRequest, signal: AbortSignal): SeriesCursor {
     const method = "select";
     const report = createMissingReport();
     const warnings = createWarningList();
@@ -270,7 +260,7 @@ export function createFanout(options: FanoutOptions, ports: StoreClientPorts): F
       const compiled = compileQuestion(request, source);
       if (!compiled.ok) return compiled.failure;
       question = compiled.value;
-      asked = assignAll(question, report);
+      asked = assignAll(sets, question, report);
       if (request.onFailure === "abort") {
         const missing = missingFailure(report);
         if (missing !== undefined) return missing;
@@ -346,6 +336,7 @@ export function createFanout(options: FanoutOptions, ports: StoreClientPorts): F
   }
 
   async function labels(
+    sets: readonly ReplicaSet[],
     method: string,
     request: LabelsRequest,
     signal: AbortSignal,
@@ -361,7 +352,7 @@ export function createFanout(options: FanoutOptions, ports: StoreClientPorts): F
     if (!question.ok) return failing(question.failure);
     const report = createMissingReport();
     const warnings = createWarningList();
-    const asked = assignAll(question.value, report);
+    const asked = assignAll(sets, question.value, report);
     const ending = new AbortController();
     const whole = AbortSignal.any([signal, ending.signal]);
     const answers = await Promise.all(
@@ -411,6 +402,16 @@ export function createFanout(options: FanoutOptions, ports: StoreClientPorts): F
     });
   }
 
+  const sourceOf = (sets: readonly ReplicaSet[]): SeriesSource => ({
+    select: (request, signal) => select(sets, request, signal),
+    labelNames: (request, signal) =>
+      labels(sets, "label_names", request, signal, (endpoint, whole) => endpoint.client.labelNames(request, whole)),
+    labelValues: (label, request, signal) =>
+      labels(sets, "label_values", request, signal, (endpoint, whole) =>
+        endpoint.client.labelValues(label, request, whole),
+      ),
+  });
+
   return {
     start() {
       if (checks.length > 0) return;
@@ -426,52 +427,22 @@ export function createFanout(options: FanoutOptions, ports: StoreClientPorts): F
       await Promise.all(checks);
       await Promise.all(endpoints.map((endpoint) => endpoint.client.close()));
     },
-    select,
-    labelNames: (request, signal) =>
-      labels("label_names", request, signal, (endpoint, whole) => endpoint.client.labelNames(request, whole)),
-    labelValues: (label, request, signal) =>
-      labels("label_values", request, signal, (endpoint, whole) => endpoint.client.labelValues(label, request, whole)),
+    ...sourceOf(replicaSets),
+    partition: (request) =>
+      partitionFanout(
+        {
+          name: source,
+          sets: replicaSets,
+          assign,
+          sourceOf,
+          silenceMs: { first: options.requestTimeoutMs / 2, last: options.requestTimeoutMs },
+        },
+        request,
+      ),
     endpoints: () => endpoints.map((endpoint) => endpoint.status()),
     inventory,
     identity: () => identityOf(endpoints),
   };
-}
-
-function replicaSetsOf(endpoints: readonly Endpoint[]): readonly ReplicaSet[] {
-  const sets: ReplicaSet[] = [];
-  const groups = new Map<string, Endpoint[]>();
-  for (const endpoint of endpoints) {
-    const { group, name } = endpoint.spec;
-    const known = group === undefined ? undefined : groups.get(group);
-    if (known !== undefined) {
-      known.push(endpoint);
-      continue;
-    }
-    const members = [endpoint];
-    sets.push({ name: group ?? name, isGroup: group !== undefined, endpoints: members });
-    if (group !== undefined) groups.set(group, members);
-  }
-  return sets;
-}
-
-/** Clusters that are expected through a replica set and that not one of its endpoints can see now. */
-function missingClusters({ endpoints }: ReplicaSet): Endpoint["missing"] {
-  return (
-    endpoints.reduce<Endpoint["missing"] | undefined>((fewest, endpoint) => {
-      if (fewest === undefined || (endpoint.healthy && endpoint.missing.length < fewest.length))
-        return endpoint.missing;
-      return fewest;
-    }, undefined) ?? []
-  );
-}
-
-/** Names of the clusters that are expected through a replica set and that the labels of a request do not exclude. */
-function concernedClusters({ endpoints }: ReplicaSet, question: Question): readonly string[] {
-  const names = new Set<string>();
-  for (const { spec } of endpoints) {
-    for (const { name, labels } of spec.expects) if (question.couldMatch(labels)) names.add(name);
-  }
-  return [...names];
 }
 
 /** Whether an endpoint that is away would have been asked for more than the clusters that are expected through it. */

@@ -10,3 +10,4 @@ export {
 } from "./store-client.ts";
 export type { EndpointSpec, EndpointStatus, ExpectedCluster } from "./endpoint.ts";
 export { createFanout, defaultFanout, type Fanout, type FanoutOptions, type Inventory } from "./fanout.ts";
+export { defaultQueryHandlers, queryHandlers, type QueryHandlerOptions } from "./query-handlers.ts";

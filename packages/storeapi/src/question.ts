@@ -1,6 +1,7 @@
 /** Which stores and which clusters a request concerns, judged by labels and times alone. */
 import {
   compileMatcher,
+  emptyLabels,
   fail,
   formatMatcher,
   ok,
@@ -51,12 +52,31 @@ export function compileQuestion(request: QuestionRequest, source: string): Resul
   });
 }
 
+/** What concerns one of several questions about the same range of time. */
+export function anyOf(questions: readonly Question[]): Question | undefined {
+  const [first] = questions;
+  return first && { ...first, couldMatch: (labels) => questions.some((question) => question.couldMatch(labels)) };
+}
+
 /** Whether a store could hold something of the answer. `ageMs` is how long ago it said what it holds. */
 export function concernsStore(question: Question, identity: StoreIdentity, ageMs: number): boolean {
-  const inTime = (range: { readonly minTimeMs: number; readonly maxTimeMs: number }) =>
-    range.minTimeMs <= question.maxTimeMs && range.maxTimeMs + ageMs + growthMs >= question.minTimeMs;
+  const inTime = timeTest(question, ageMs);
   if (!inTime(identity)) return false;
   const { tsdbInfos, labelSets } = identity;
   if (tsdbInfos.length > 0) return tsdbInfos.some((one) => inTime(one) && question.couldMatch(one.labels));
   return labelSets.length === 0 || labelSets.some((labels) => question.couldMatch(labels));
+}
+
+/** External labels of what a store may hold of the range of time; the empty set where it says nothing of them. */
+export function labelSetsOf(question: Question, identity: StoreIdentity, ageMs: number): readonly Labels[] {
+  const inTime = timeTest(question, ageMs);
+  if (!inTime(identity)) return [];
+  const { tsdbInfos, labelSets } = identity;
+  if (tsdbInfos.length > 0) return tsdbInfos.filter(inTime).map(({ labels }) => labels);
+  return labelSets.length === 0 ? [emptyLabels] : labelSets;
+}
+
+function timeTest({ minTimeMs, maxTimeMs }: Question, ageMs: number) {
+  return (range: { readonly minTimeMs: number; readonly maxTimeMs: number }) =>
+    range.minTimeMs <= maxTimeMs && range.maxTimeMs + ageMs + growthMs >= minTimeMs;
 }

@@ -10,6 +10,8 @@ import {
   uniteChunks,
   uniteNeighbours,
   withoutLabels,
+  type Evaluation,
+  type EvaluationRequest,
   type LabelsAnswer,
   type Result,
   type SelectRequest,
@@ -33,6 +35,7 @@ import {
   type SeriesFrames,
   type WireFailure,
 } from "@pleiad/wire";
+import { callQuery, type QueryCallFailure } from "./query-client.ts";
 import { failureOfCall } from "./rpc-failures.ts";
 import { infoMethod, labelNamesMethod, labelValuesMethod, seriesMethod } from "./store-methods.ts";
 import { anyTime, type StoreIdentity } from "./store-identity.ts";
@@ -67,6 +70,12 @@ export interface StoreClient extends SeriesSource {
   select(request: SelectRequest, signal: AbortSignal): StoreCursor;
   /** What the peer says of itself. One that serves no StoreAPI now has `ready` false. */
   info(signal: AbortSignal, timeoutMs?: number): Promise<Result<StoreIdentity, SourceFailure>>;
+  /** Has the peer evaluate a query, if it announced that it does. `silenceMs`: how long to wait for a sign of life. */
+  evaluate(
+    request: EvaluationRequest,
+    signal: AbortSignal,
+    silenceMs?: number,
+  ): Promise<Result<Evaluation, QueryCallFailure>>;
   close(): Promise<void>;
 }
 
@@ -95,6 +104,7 @@ export function createStoreClient(address: string, ports: StoreClientPorts, opti
   );
   // What the peer announced last; until then it is taken for one that follows the contract.
   let removesReplicaLabels = true;
+  let evaluates: StoreIdentity["query"] = "none";
 
   async function call<T>(
     method: string,
@@ -156,11 +166,24 @@ export function createStoreClient(address: string, ports: StoreClientPorts, opti
     async info(signal, infoTimeoutMs = timeoutMs) {
       const answer = await call(infoMethod, encodeInfoRequest(), decodeInfoResponse, signal, infoTimeoutMs);
       if (!answer.ok) return answer;
-      const { componentType, labelSets, store } = answer.value;
+      const { componentType, labelSets, store, capabilities } = answer.value;
+      evaluates = capabilities.query;
       if (store === undefined) return ok({ componentType, labelSets, ...anyTime, tsdbInfos: [], ready: false });
       removesReplicaLabels = store.supportsWithoutReplicaLabels;
       const { minTimeMs, maxTimeMs, tsdbInfos } = store;
-      return ok({ componentType, labelSets, minTimeMs, maxTimeMs, tsdbInfos, ready: true });
+      return ok({ componentType, labelSets, minTimeMs, maxTimeMs, tsdbInfos, ready: true, query: evaluates });
+    },
+    async evaluate(request, signal, silenceMs = timeoutMs) {
+      if (evaluates === undefined || evaluates === "none") {
+        return fail({ kind: "refused", reason: "it does not evaluate" });
+      }
+      const method = "evaluate";
+      requests.add(1, method);
+      const { responseBytesMax, seriesMax } = options;
+      const limits = { name: source, address, silenceMs, messageBytesMax, responseBytesMax, seriesMax };
+      const answer = await callQuery(rpc, request, evaluates, signal, limits, clock, (bytes) => received.add(bytes));
+      if (!answer.ok) failures.add(1, method, answer.failure.kind);
+      return answer;
     },
     close: () => rpc.close(),
   };

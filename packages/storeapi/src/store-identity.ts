@@ -1,5 +1,5 @@
 import type { Labels } from "@pleiad/model";
-import { noCapabilities, type InfoResponseMessage, type TsdbInfoMessage } from "@pleiad/wire";
+import { noCapabilities, type Capabilities, type InfoResponseMessage, type TsdbInfoMessage } from "@pleiad/wire";
 
 /** What a StoreAPI server says of itself to those who may ask it. */
 export interface StoreIdentity {
@@ -9,6 +9,8 @@ export interface StoreIdentity {
   readonly minTimeMs: number;
   readonly maxTimeMs: number;
   readonly tsdbInfos: readonly TsdbInfoMessage[]; // labels and time range of each database behind it
+  /** Whether it evaluates queries too, and how it is asked. Undefined = it does not. */
+  readonly query?: Capabilities["query"];
   /** False while it cannot answer, such as during replay; then it is asked nothing. Undefined = true. */
   readonly ready?: boolean;
 }
@@ -26,6 +28,6 @@ export function infoOfIdentity(identity: StoreIdentity): InfoResponseMessage {
       identity.ready === false
         ? undefined
         : { minTimeMs, maxTimeMs, supportsSharding: false, supportsWithoutReplicaLabels: true, tsdbInfos },
-    capabilities: noCapabilities,
+    capabilities: { ...noCapabilities, query: identity.ready === false ? "none" : (identity.query ?? "none") },
   };
 }

@@ -1,0 +1,135 @@
+/** Which endpoints of a fan-out evaluate a piece of a query by themselves, and over which the rest of it is evaluated here. */
+import {
+  emptyLabels,
+  fail,
+  labelsKey,
+  ok,
+  withoutLabels,
+  type EvaluationRequest,
+  type Evaluator,
+  type Labels,
+  type Partition,
+  type PartitionRequest,
+  type SeriesSource,
+} from "@pleiad/model";
+import { overlappingParts } from "./disjoint-parts.ts";
+import type { Endpoint, Trouble } from "./endpoint.ts";
+import { createMissingReport, missingClusterCount } from "./missing-report.ts";
+import { anyOf, compileQuestion, labelSetsOf, type Question } from "./question.ts";
+import { concernedClusters, type Assignment, type ReplicaSet } from "./replica-set.ts";
+import { describeTrouble } from "./rpc-failures.ts";
+
+/** What the partition needs of its fan-out. */
+export interface PartitionedFanout {
+  readonly name: string;
+  readonly sets: readonly ReplicaSet[];
+  assign(set: ReplicaSet, question: Question): Assignment;
+  /** The fan-out over some of its endpoints. */
+  sourceOf(sets: readonly ReplicaSet[]): SeriesSource;
+  /** How long the first of several replicas may be silent, and the last one. */
+  readonly silenceMs: { readonly first: number; readonly last: number };
+}
+
+export function partitionFanout(fanout: PartitionedFanout, request: PartitionRequest): Partition {
+  const question = questionOf(fanout, request);
+  const parts = fanout.sets.flatMap((set) => {
+    if (question === undefined) return [{ set, labelSets: [emptyLabels], evaluators: [], notAnnounced: [] }];
+    const assignment = fanout.assign(set, question);
+    return assignment.kind === "not-concerned" ? [] : [partOf(set, assignment, question, request)];
+  });
+  const overlapping = overlappingParts(parts.map(({ labelSets }) => labelSets));
+  const evaluating = parts.filter((part, i) => part.evaluators.length > 0 && !overlapping.has(i));
+  const rest = parts.filter((part) => !evaluating.includes(part));
+  return {
+    evaluators: evaluating.map((part) => evaluatorOf(part, question, fanout)),
+    rest:
+      rest.length === 0
+        ? undefined
+        : {
+            source: fanout.sourceOf(rest.map(({ set }) => set)),
+            labelSets: rest.flatMap(({ labelSets }) => labelSets),
+          },
+  };
+}
+
+/** A replica set that has something of the piece, or should have. */
+interface Part {
+  readonly set: ReplicaSet;
+  readonly labelSets: readonly Labels[]; // of what it has; empty where nothing is known of one that is away
+  readonly evaluators: readonly Endpoint[]; // in the order in which they are asked
+  readonly notAnnounced: readonly string[];
+}
+
+/** Undefined where a matcher does not compile: who is asked for series says so. */
+function questionOf({ name }: PartitionedFanout, request: PartitionRequest): Question | undefined {
+  const { minTimeMs, maxTimeMs } = request;
+  const questions: Question[] = [];
+  for (const matchers of request.selections) {
+    const compiled = compileQuestion({ minTimeMs, maxTimeMs, matchers }, name);
+    if (!compiled.ok) return undefined;
+    questions.push(compiled.value);
+  }
+  return anyOf(questions);
+}
+
+function partOf(
+  set: ReplicaSet,
+  assignment: Exclude<Assignment, { kind: "not-concerned" }>,
+  question: Question,
+  request: PartitionRequest,
+): Part {
+  const replicaLabels = new Set(request.withoutLabels);
+  const labelSets = new Map<string, Labels>();
+  const add = (labels: Labels) => {
+    if (!question.couldMatch(labels)) return;
+    const own = withoutLabels(labels, replicaLabels);
+    labelSets.set(labelsKey(own), own);
+  };
+  for (const { identity, identityAgeMs, spec } of set.endpoints) {
+    if (identity !== undefined) labelSetsOf(question, identity, identityAgeMs).forEach(add);
+    // One that is expected may come while the query runs.
+    for (const { labels } of spec.expects) add(labels);
+  }
+  const asked = assignment.kind === "ask" ? assignment : { replicas: [], notAnnounced: [] };
+  const evaluators = asked.replicas.filter(({ identity }) => (identity?.query ?? "none") !== "none");
+  return { set, labelSets: [...labelSets.values()], evaluators, notAnnounced: asked.notAnnounced };
+}
+
+/** The replicas of a part as one evaluator: another one is asked where one is out of reach. */
+function evaluatorOf(
+  { set, labelSets, evaluators, notAnnounced }: Part,
+  question: Question | undefined,
+  fanout: PartitionedFanout,
+): Evaluator {
+  const missing = (clusters: readonly string[], troubles: readonly Trouble[]) => {
+    const report = createMissingReport();
+    report.missing({ ...set, clusters, troubles });
+    return report.texts();
+  };
+  return {
+    name: set.name,
+    labelSets,
+    source: fanout.sourceOf([set]),
+    async evaluate(request: EvaluationRequest, signal: AbortSignal) {
+      const troubles: Trouble[] = [];
+      for (const [i, { client, spec }] of evaluators.entries()) {
+        const isLast = i + 1 === evaluators.length;
+        const answer = await client.evaluate(request, signal, isLast ? fanout.silenceMs.last : fanout.silenceMs.first);
+        if (!answer.ok) {
+          if (answer.failure.kind !== "unreachable") return fail(answer.failure);
+          const { address } = spec;
+          troubles.push({ words: describeTrouble(answer.failure.failure, address), address });
+          continue;
+        }
+        const { warnings } = answer.value;
+        // Clusters that it did not announce are missing, unless its own warnings say so.
+        if (notAnnounced.length === 0 || missingClusterCount(warnings) >= notAnnounced.length) return ok(answer.value);
+        const texts = missing(notAnnounced, [{ words: "not announced by", address: spec.address }]);
+        if (request.onFailure === "abort") return fail({ kind: "missing", texts });
+        return ok({ ...answer.value, warnings: [...warnings, ...texts] });
+      }
+      const clusters = question === undefined ? [] : concernedClusters(set, question);
+      return fail({ kind: "missing", texts: missing(clusters, troubles) });
+    },
+  };
+}

@@ -1,0 +1,144 @@
+/** A QueryEvaluator as a server of the Query API: handlers for the gRPC transport to serve. */
+import type { EvaluatedSeries, Evaluation, EvaluationFailure, QueryEvaluator, Result } from "@pleiad/model";
+import { RpcError, type Clock, type RpcHandler } from "@pleiad/ports";
+import {
+  decodeQueryRangeRequest,
+  decodeQueryRequest,
+  encodeQueryBatch,
+  encodeQuerySeries,
+  encodeQueryStats,
+  encodeQueryWarning,
+  formatWireFailure,
+  type QueryRangeRequestMessage,
+  type QueryRequestMessage,
+  type WireFailure,
+} from "@pleiad/wire";
+import { queryMethod, queryRangeMethod } from "./query-methods.ts";
+import { evaluationOfInstant, evaluationOfRange, type QueryDefaults } from "./query-requests.ts";
+
+export interface QueryHandlerOptions {
+  readonly replicaLabels: readonly string[]; // for requests that name none
+  readonly requestsMax: number; // at once
+  readonly batchSeriesMax: number; // in one message, for clients that ask for batches
+  readonly batchSamplesMax: number; // in one message, but for a series that has more
+  /** How often a client of our own kind hears that the evaluation goes on. */
+  readonly lifeSignMs: number;
+}
+
+export const defaultQueryHandlers: QueryHandlerOptions = {
+  replicaLabels: [],
+  requestsMax: 128,
+  batchSeriesMax: 1024,
+  batchSamplesMax: 4096,
+  lifeSignMs: 1000,
+};
+
+/** Handlers by full method name, to be served beside those of StoreAPI. `ready` is asked before every request. */
+export function queryHandlers(
+  evaluator: QueryEvaluator,
+  ready: () => boolean,
+  options: QueryHandlerOptions,
+  clock: Clock,
+): ReadonlyMap<string, RpcHandler> {
+  let running = 0;
+
+  async function* answer(
+    message: QueryRequestMessage | QueryRangeRequestMessage,
+    signal: AbortSignal,
+  ): AsyncGenerator<readonly Uint8Array[]> {
+    if (message.storeMatchers.length > 0) throw new RpcError("UNIMPLEMENTED", "store matchers in a query");
+    if (!ready()) throw new RpcError("UNAVAILABLE", "not ready");
+    if (running >= options.requestsMax) {
+      throw new RpcError("RESOURCE_EXHAUSTED", `more than ${options.requestsMax} evaluations at once`);
+    }
+    running++;
+    const ending = new AbortController();
+    try {
+      const { replicaLabels } = options;
+      const defaults: QueryDefaults = { nowMs: clock.wallMs(), replicaLabels, samplesMax: Infinity };
+      const request =
+        "startSeconds" in message ? evaluationOfRange(message, defaults) : evaluationOfInstant(message, defaults);
+      const evaluating = evaluator.evaluate(request, AbortSignal.any([signal, ending.signal]));
+      if (message.exact !== undefined) yield* lifeSigns(evaluating, ending.signal);
+      yield* frames(await evaluating, message.responseBatchSize);
+    } finally {
+      ending.abort(answered);
+      running--;
+    }
+  }
+
+  /** Messages that say nothing, until the work is done: who waits can tell a long evaluation from a dead peer. */
+  async function* lifeSigns(work: Promise<unknown>, signal: AbortSignal): AsyncGenerator<readonly Uint8Array[]> {
+    let isDone = false;
+    const done = new AbortController();
+    const finished = work.finally(() => {
+      isDone = true;
+      done.abort(answered);
+    });
+    const either = AbortSignal.any([signal, done.signal]);
+    while (!isDone) {
+      const pause = clock.sleep(options.lifeSignMs, either).catch(() => undefined);
+      await Promise.race([finished, pause]);
+      if (!isDone) yield [encodeQueryStats(0, 0)];
+    }
+  }
+
+  function* frames(result: Result<Evaluation, EvaluationFailure>, batchSize: number): Generator<readonly Uint8Array[]> {
+    if (!result.ok) throw rpcErrorOfEvaluation(result.failure);
+    const { series, warnings, samplesRead, samplesPeak } = result.value;
+    if (warnings.length > 0) yield warnings.map(encodeQueryWarning);
+    const isBatching = batchSize > 1;
+    const seriesMax = isBatching ? Math.min(batchSize, options.batchSeriesMax) : options.batchSeriesMax;
+    for (const batch of batches(series, seriesMax, options.batchSamplesMax)) {
+      yield isBatching ? [encodeQueryBatch(batch)] : batch.map(encodeQuerySeries);
+    }
+    yield [encodeQueryStats(samplesRead, samplesPeak)];
+  }
+
+  const handler = (
+    decode: (bytes: Uint8Array) => Result<QueryRequestMessage | QueryRangeRequestMessage, WireFailure>,
+  ): RpcHandler => ({
+    kind: "stream",
+    async *handle(bytes, { signal }) {
+      const message = decode(bytes);
+      if (!message.ok) {
+        throw new RpcError("INVALID_ARGUMENT", `malformed request: ${formatWireFailure(message.failure)}`);
+      }
+      yield* answer(message.value, signal);
+    },
+  });
+  return new Map([
+    [queryMethod, handler(decodeQueryRequest)],
+    [queryRangeMethod, handler(decodeQueryRangeRequest)],
+  ]);
+}
+
+/** Why what belongs to an evaluation is aborted at its end. Made once: a stack for each would cost more than the abort. */
+const answered = new DOMException("the evaluation has ended", "AbortError");
+
+function rpcErrorOfEvaluation(failure: EvaluationFailure): RpcError {
+  switch (failure.kind) {
+    case "canceled":
+      return new RpcError("CANCELLED", "the evaluation was canceled");
+    case "missing":
+      return new RpcError("ABORTED", failure.texts.join("; "));
+    case "refused":
+      return new RpcError("FAILED_PRECONDITION", failure.reason);
+  }
+}
+
+function* batches(
+  series: readonly EvaluatedSeries[],
+  seriesMax: number,
+  samplesMax: number,
+): Generator<readonly EvaluatedSeries[]> {
+  let from = 0;
+  let samples = 0;
+  for (const [i, { values, histograms }] of series.entries()) {
+    samples += values.length + histograms.length;
+    if (i + 1 - from < seriesMax && samples < samplesMax && i + 1 < series.length) continue;
+    yield series.slice(from, i + 1);
+    from = i + 1;
+    samples = 0;
+  }
+}
