@@ -7,9 +7,10 @@ import { defaultExpositionLimits, type ExpositionLimits } from "@pleiad/expositi
 import { defaultHead, formatHeadFailure, type HeadLimits } from "@pleiad/head";
 import type { ExemplarSource } from "@pleiad/http-api";
 import { fail, labelValue, ok, type Labels, type Result } from "@pleiad/model";
-import type { Bucket, Listener, Ports, Service } from "@pleiad/ports";
+import type { Bucket, Listener, Ports, RpcHandler, Service } from "@pleiad/ports";
+import { engineEvaluator, type Engine, type Features } from "@pleiad/promql-exec";
 import { createScrapePool, type ScrapeTarget, type TargetStatus } from "@pleiad/scrape";
-import { storeHandlers, type StoreIdentity } from "@pleiad/storeapi";
+import { defaultQueryHandlers, queryHandlers, storeHandlers, type StoreIdentity } from "@pleiad/storeapi";
 import {
   createShipper,
   defaultShipper,
@@ -41,6 +42,8 @@ export interface AgentOptions {
   readonly intern?: (text: string) => string;
   /** A bound on what open blocks keep in memory; agents of one process share it. */
   readonly blockCache?: SharedCache;
+  /** By which it evaluates for queriers; agents of one process share it. Without it there are series only. */
+  readonly evaluation?: { readonly engine: Engine; readonly features: Features };
   readonly limits?: { readonly page?: ExpositionLimits; readonly head?: HeadLimits };
   /** Whether a page without a Content-Type is taken for the text format, as Prometheus did before version 3. */
   readonly fallbackToText?: boolean;
@@ -154,18 +157,18 @@ export async function startAgent(options: AgentOptions, ports: Ports): Promise<R
 /** Binds StoreAPI, and HTTP where it is asked for. What was bound before a failure is closed again. */
 async function bind(
   tsdb: Tsdb,
-  { grpcAddress, http, externalLabels }: AgentOptions,
+  options: AgentOptions,
   ready: Service["ready"],
   ports: Ports,
 ): Promise<Result<{ readonly rpc: Listener; readonly http: AgentHttp | undefined }, AgentFailure>> {
+  const { grpcAddress, http } = options;
   const failed = (what: string, error: unknown) => {
     const reason = error instanceof Error ? error.message : String(error);
     return fail<AgentFailure>({ kind: "listen", message: `${what}: ${reason}` });
   };
   let rpc: Listener;
   try {
-    const handlers = storeHandlers(tsdb, () => identityOf(tsdb, externalLabels));
-    rpc = await ports.network.serveRpc(grpcAddress, handlers);
+    rpc = await ports.network.serveRpc(grpcAddress, handlersOf(tsdb, options, ports));
   } catch (error) {
     return failed(`StoreAPI on ${grpcAddress}`, error);
   }
@@ -176,6 +179,19 @@ async function bind(
     await rpc.close(0);
     return failed(`HTTP on ${http.address}`, error);
   }
+}
+
+function handlersOf(
+  tsdb: Tsdb,
+  { name, externalLabels, evaluation }: AgentOptions,
+  { clock }: Ports,
+): ReadonlyMap<string, RpcHandler> {
+  if (evaluation === undefined) return storeHandlers(tsdb, () => identityOf(tsdb, externalLabels));
+  const evaluator = engineEvaluator(evaluation.engine, tsdb, { name, features: evaluation.features });
+  return new Map([
+    ...storeHandlers(tsdb, () => ({ ...identityOf(tsdb, externalLabels), query: "exact" })),
+    ...queryHandlers(evaluator, () => true, defaultQueryHandlers, clock),
+  ]);
 }
 
 /** As a sidecar beside a Prometheus: external labels, and all times from the folder's first sample on. */

@@ -5,5 +5,6 @@ export {
   type QuerierLimits,
   type QuerierOptions,
   type QuerierPorts,
+  type QueryMode,
 } from "./querier.ts";
 export type { QuerierFailure } from "./querier-failure.ts";

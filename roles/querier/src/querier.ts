@@ -9,14 +9,23 @@ import {
   type AccessOptions,
   type BuildInfo,
 } from "@pleiad/http-api";
-import { fail, ok, type Result } from "@pleiad/model";
+import { fail, ok, type Result, type SeriesSource } from "@pleiad/model";
 import type { Ports, Service } from "@pleiad/ports";
-import { createEngine, defaultEngineOptions, defaultLimits, noFeatures, type Features } from "@pleiad/promql-exec";
+import {
+  createEngine,
+  defaultEngineOptions,
+  defaultLimits,
+  engineEvaluator,
+  noFeatures,
+  type Features,
+} from "@pleiad/promql-exec";
 import {
   createFanout,
   defaultFanout,
+  defaultQueryHandlers,
   defaultStoreHandlers,
   listenForStore,
+  queryHandlers,
   storeHandlers,
   type EndpointSpec,
   type Fanout,
@@ -60,9 +69,16 @@ export interface QuerierOptions {
   readonly access?: AccessOptions;
   readonly buildInfo?: BuildInfo;
   readonly limits?: QuerierLimits;
+  /**
+   * Whether endpoints that evaluate are asked for their share of an answer, or all of them for series. Either way it
+   * evaluates for queriers above. By default distributed.
+   */
+  readonly queryMode?: QueryMode;
   /** What its engine has of Prometheus's experimental features; by default none. */
   readonly features?: Features;
 }
+
+export type QueryMode = "fan-out" | "distributed";
 
 export type QuerierPorts = Pick<Ports, "clock" | "network" | "observations" | "threads">;
 
@@ -107,13 +123,14 @@ export async function startQuerier(
     },
     ports,
   );
+  const source = options.queryMode === "fan-out" ? seriesOnly(fanout) : fanout;
   let stopping = false;
   const ready = () => (stopping ? { ready: false, reason: "stopping" } : judgeReadiness(fanout));
   const observeConnections = connectionGauge(fanout, ports);
   const handleHttp = createHttpApi(
     {
       engine,
-      source: fanout,
+      source,
       stores: () => ({ stores: listStores(fanout.endpoints()), missingClusters: fanout.inventory().missing }),
       buildInfo: options.buildInfo ?? unknownBuild,
       replicaLabels,
@@ -133,10 +150,18 @@ export async function startQuerier(
     },
     ports,
   );
-  const handlers = storeHandlers(fanout, () => ({ ...fanout.identity(), ready: ready().ready }), {
-    ...defaultStoreHandlers,
-    requestsMax: limits.storeRequestsMax,
-  });
+  const { storeRequestsMax: requestsMax } = limits;
+  const identity = () => ({ ...fanout.identity(), ready: ready().ready, query: "exact" as const });
+  const evaluator = engineEvaluator(engine, source, { name, features });
+  const handlers = new Map([
+    ...storeHandlers(fanout, identity, { ...defaultStoreHandlers, requestsMax }),
+    ...queryHandlers(
+      evaluator,
+      () => ready().ready,
+      { ...defaultQueryHandlers, replicaLabels, requestsMax },
+      ports.clock,
+    ),
+  ]);
 
   const { httpAddress, grpcAddress } = options;
   const listening = await listenForStore(ports.network, { name, grpcAddress, httpAddress, handlers, handleHttp });
@@ -163,6 +188,15 @@ export async function startQuerier(
       await Promise.all([fanout.stop(), engine.close()]);
     },
   });
+}
+
+/** The same series, of which no part evaluates. */
+function seriesOnly(source: SeriesSource): SeriesSource {
+  return {
+    select: (request, signal) => source.select(request, signal),
+    labelNames: (request, signal) => source.labelNames(request, signal),
+    labelValues: (label, request, signal) => source.labelValues(label, request, signal),
+  };
 }
 
 /** Until then an answer would lack stores of which it is not even known that they are missing. */
