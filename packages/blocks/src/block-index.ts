@@ -78,10 +78,11 @@ export class BlockIndex {
 
   /** Whether series may have these values, as far as it is known without reading. */
   mayHave(wanted: readonly WantedValues[]): boolean {
-    return wanted.every(({ name, values }) => {
+    for (const { name, values } of wanted) {
       const entries = this.table.peek(name);
-      return entries === undefined || values.some((value) => findValue(entries, value) >= 0);
-    });
+      if (entries !== undefined && !hasAny(entries, values)) return false;
+    }
+    return true;
   }
 
   /** The series that fulfil all matchers, by their own labels. */
@@ -276,6 +277,11 @@ export class BlockIndex {
     this.#cache.keepSeries(ref, series);
     return series;
   }
+}
+
+function hasAny(entries: LabelEntries, values: readonly string[]): boolean {
+  for (const value of values) if (findValue(entries, value) >= 0) return true;
+  return false;
 }
 
 /** Opens an index by those parts of it that are read as a whole. */
