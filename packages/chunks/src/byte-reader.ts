@@ -47,6 +47,29 @@ export class ByteReader {
   }
 
   uvarint(): number {
+    const { bytes, at } = this;
+    // Up to three bytes, which is nearly every one, without a loop; none is read past the end.
+    if (at + 3 <= this.end) {
+      const first = bytes[at] ?? 0;
+      if (first < 0x80) {
+        this.at = at + 1;
+        return first;
+      }
+      const second = bytes[at + 1] ?? 0;
+      if (second < 0x80) {
+        this.at = at + 2;
+        return (first & 0x7f) | (second << 7);
+      }
+      const third = bytes[at + 2] ?? 0;
+      if (third < 0x80) {
+        this.at = at + 3;
+        return (first & 0x7f) | ((second & 0x7f) << 7) | (third << 14);
+      }
+    }
+    return this.#longUvarint();
+  }
+
+  #longUvarint(): number {
     let value = 0;
     let scale = 1;
     for (let i = 0; i < 10; i++) {

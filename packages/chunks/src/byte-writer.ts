@@ -58,9 +58,14 @@ export class ByteWriter {
   /** A whole number that is not negative. */
   uvarint(value: number): void {
     this.reserve(10);
+    const { bytes } = this;
+    let { length } = this;
     let rest = value;
-    for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) this.bytes[this.length++] = (rest % 0x80) | 0x80;
-    this.bytes[this.length++] = rest;
+    // Beyond 31 bits there are no shifts; nearly no number gets there.
+    for (; rest > 0x7fff_ffff; rest = Math.floor(rest / 0x80)) bytes[length++] = (rest % 0x80) | 0x80;
+    for (; rest >= 0x80; rest >>>= 7) bytes[length++] = rest | 0x80;
+    bytes[length++] = rest;
+    this.length = length;
   }
 
   /** A whole number, zigzag. */
