@@ -16,6 +16,8 @@ export interface BlockChunk {
   readonly sampleCount: number;
   readonly encoding: EncodedChunk["encoding"] | 255;
   readonly data: Uint8Array;
+  /** Of the byte of the encoding and the data, where a reader has verified it: who copies the chunk need not sum it anew. */
+  readonly checksum?: number;
 }
 
 export interface BlockWriterOptions {

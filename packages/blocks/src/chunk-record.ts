@@ -12,10 +12,24 @@ export const chunkRecordOverheadBytes: number = 5 + 1 + 4;
 const chunkBytesMax = 64 * 1024 * 1024;
 
 export type ChunkRecord =
-  | { readonly kind: "read"; readonly encoding: ChunkEncoding | 255; readonly data: Uint8Array; readonly end: number }
+  | {
+      readonly kind: "read";
+      readonly encoding: ChunkEncoding | 255;
+      readonly data: Uint8Array;
+      readonly checksum: number; // of the encoding and the data
+      readonly end: number;
+    }
   /** `need` bytes from its start are needed to tell. */
   | { readonly kind: "short"; readonly need: number }
   | { readonly kind: "corrupt"; readonly reason: string };
+
+/** What is wrong with the first bytes of a chunk file. */
+export function faultOfSegmentHeader(header: Uint8Array): string | undefined {
+  const reader = new ByteReader(header, 0, header.length);
+  if (reader.u32() !== segmentMagic) return "these are no chunks: the magic number differs";
+  const version = reader.u8();
+  return version === segmentVersion ? undefined : `version ${version}`;
+}
 
 /** Reads the chunk at `at` of `bytes`; its data is a view of them. */
 export function parseChunkRecord(bytes: Uint8Array, at: number): ChunkRecord {
@@ -27,11 +41,12 @@ export function parseChunkRecord(bytes: Uint8Array, at: number): ChunkRecord {
   const to = from + 1 + length;
   if (to + 4 > bytes.length) return { kind: "short", need: to + 4 - at };
   head.at = to;
-  if (head.u32() !== crc32c(bytes, from, to)) return corrupt("the checksum of a chunk does not fit");
+  const checksum = head.u32();
+  if (checksum !== crc32c(bytes, from, to)) return corrupt("the checksum of a chunk does not fit");
   const encoding = bytes[from] as number;
   if (!isEncoding(encoding)) return corrupt(`a chunk of unknown encoding ${encoding}`);
   const data = new Uint8Array(bytes.buffer, bytes.byteOffset + from + 1, length);
-  return { kind: "read", encoding, data, end: to + 4 };
+  return { kind: "read", encoding, data, checksum, end: to + 4 };
 }
 
 function isEncoding(encoding: number): encoding is ChunkEncoding | 255 {

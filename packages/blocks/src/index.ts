@@ -56,3 +56,4 @@ export type { TimeSpan, Tombstones } from "./tombstones.ts";
 export { isUlid, newUlid, ulidTimeMs } from "./ulid.ts";
 export { wantedValuesOf, type WantedValues } from "./wanted-values.ts";
 export { defaultVerify, verifyBlock, type BlockReport, type VerifyOptions } from "./verify-block.ts";
+export { checkWrittenBlock } from "./written-block.ts";

@@ -38,7 +38,7 @@ export class SegmentWriter {
   }
 
   /** Writes one chunk; gives its reference. */
-  add({ data, encoding }: BlockChunk): number {
+  add({ data, encoding, checksum }: BlockChunk): number {
     const sink = this.#sink;
     if (sink === undefined) throw new Error("a chunk before there is room for it");
     const { offset, writer } = sink;
@@ -46,7 +46,7 @@ export class SegmentWriter {
     const sumFrom = writer.length;
     writer.u8(encoding);
     writer.raw(data, 0, data.length);
-    writer.u32(crc32c(writer.bytes, sumFrom, writer.length));
+    writer.u32(checksum ?? crc32c(writer.bytes, sumFrom, writer.length));
     this.#chunkBytesMax = Math.max(this.#chunkBytesMax, sink.offset - offset);
     return chunkRef(this.#segment, offset);
   }

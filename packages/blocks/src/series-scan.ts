@@ -7,10 +7,10 @@ import { parseChunkRecord, storedSampleCount } from "./chunk-record.ts";
 import type { ChunkSegments } from "./chunk-segments.ts";
 import type { FileWindows, WindowedFile } from "./file-windows.ts";
 import { seriesAlignment } from "./index-layout.ts";
+import { ReadAhead } from "./read-ahead.ts";
 import { parseSeriesEntry, type SeriesEntry } from "./series-entry.ts";
 import { chunkFields } from "./stored-series.ts";
 
-const readAheadBytes = 1024 * 1024;
 const entryBytesUsual = 4096;
 const chunkBytesUsual = 8192;
 const segmentScale = 0x1_0000_0000;
@@ -78,8 +78,9 @@ export async function* scanSeries(
       if (record.kind !== "read") {
         throw segments.corruptAt(ref, record.kind === "corrupt" ? record.reason : "a chunk is cut short");
       }
-      const { encoding, data } = record;
-      chunks.push({ minTimeMs, maxTimeMs, sampleCount: storedSampleCount(encoding, data), encoding, data });
+      const { encoding, data, checksum } = record;
+      const sampleCount = storedSampleCount(encoding, data);
+      chunks.push({ minTimeMs, maxTimeMs, sampleCount, encoding, data, checksum });
     }
     yield { ref: offset / seriesAlignment, labels, chunks };
     offset = align(end);
@@ -98,30 +99,4 @@ function peekTexts(index: BlockIndex, symbols: readonly number[]): string[] | un
     texts.push(text);
   }
   return texts;
-}
-
-/** A piece of a file, read ahead of its use. A new piece is a new buffer: views of the old one stay as they are. */
-class ReadAhead {
-  bytes: Uint8Array = new Uint8Array(0);
-  start = 0;
-  readonly #windows: FileWindows;
-  readonly #file: WindowedFile;
-  readonly #end: number;
-
-  constructor(windows: FileWindows, file: WindowedFile, end: number) {
-    this.#windows = windows;
-    this.#file = file;
-    this.#end = end;
-  }
-
-  /** Whether `length` bytes from `offset` are there, or all up to the end. */
-  has(offset: number, length: number): boolean {
-    return offset >= this.start && Math.min(offset + length, this.#end) <= this.start + this.bytes.length;
-  }
-
-  async read(offset: number, length: number, signal: AbortSignal): Promise<void> {
-    const wanted = Math.min(Math.max(length, readAheadBytes), this.#end - offset);
-    this.bytes = await this.#windows.readPast(this.#file, offset, wanted, signal);
-    this.start = offset;
-  }
 }

@@ -1,6 +1,5 @@
 /** Whether a block is what its format promises: everything is read and compared, and what is wrong is told to people. */
 import {
-  ByteReader,
   createHistogramColumns,
   createSampleColumns,
   decodeChunk,
@@ -23,7 +22,7 @@ import { blockFailureOf, formatBlockFailure, type BlockFailure } from "./block-f
 import type { BlockMeta, BlockStats } from "./block-meta.ts";
 import type { BlockChunk } from "./block-writer.ts";
 import { openBlockParts, type OpenBlock } from "./block.ts";
-import { segmentHeaderBytes, segmentMagic, segmentVersion } from "./chunk-record.ts";
+import { faultOfSegmentHeader, segmentHeaderBytes } from "./chunk-record.ts";
 import { segmentName } from "./chunk-segments.ts";
 import type { Postings } from "./postings.ts";
 import { scanSeries } from "./series-scan.ts";
@@ -134,11 +133,8 @@ async function verifySegments(
       findings.add(`${file.name}: the header is cut short`);
       continue;
     }
-    const header = await windows.readPast(file, 0, segmentHeaderBytes, signal);
-    const reader = new ByteReader(header, 0, header.length);
-    if (reader.u32() !== segmentMagic) findings.add(`${file.name}: these are no chunks: the magic number differs`);
-    const version = reader.u8();
-    if (version !== segmentVersion) findings.add(`${file.name}: version ${version}`);
+    const fault = faultOfSegmentHeader(await windows.readPast(file, 0, segmentHeaderBytes, signal));
+    if (fault !== undefined) findings.add(`${file.name}: ${fault}`);
   }
 }
 

@@ -1,14 +1,14 @@
 /** A new block from a stream of series: written, then read back and checked before anyone relies on it. */
 import {
   BlockReadError,
+  checkWrittenBlock,
   createBlockWriter,
   deleteBlockFolder,
   directoryBlockBytes,
-  openBlock,
   type BlockChunk,
   type BlockMeta,
 } from "@pleiad/blocks";
-import { emptyLabels, fail, formatLabels, ok, type Labels, type Result } from "@pleiad/model";
+import { fail, ok, type Labels, type Result } from "@pleiad/model";
 import { FileError, type FileSystem } from "@pleiad/ports";
 import type { CompactionFailure } from "./compaction-failure.ts";
 
@@ -60,7 +60,7 @@ export async function writeBlock(
       const finished = await writer.value.finish();
       if (!finished.ok) return fail({ kind: "block", failure: finished.failure });
       if (finished.value === undefined) return ok(undefined);
-      const fault = await verifyBlock(finished.value, options);
+      const fault = await findFault(finished.value, options);
       if (fault === undefined) return ok(finished.value);
       await deleteBlockFolder(files, options.directory, options.ulid).catch(ignoreFileError);
       return fail(fault);
@@ -79,50 +79,13 @@ function ignoreFileError(error: unknown): void {
   if (!(error instanceof FileError)) throw error;
 }
 
-/** Reads every series and every chunk, with their checksums. */
-async function verifyBlock(meta: BlockMeta, options: BlockOutputOptions): Promise<CompactionFailure | undefined> {
-  const { files, directory, ulid, signal, minTimeMs, maxTimeMs } = options;
-  const badOutput = (reason: string): CompactionFailure => ({
-    kind: "bad-output",
-    ulid,
-    blocks: meta.compaction.parents.map((parent) => parent.ulid),
-    reason,
-  });
-  const opened = await openBlock(directoryBlockBytes(files, `${directory}/${ulid}`), {
-    externalLabels: emptyLabels,
-    intern: (text) => text,
-    cacheBytesMax: 16 * 1024 * 1024,
-  });
-  if (!opened.ok) return badOutput(opened.failure.kind === "corrupt" ? opened.failure.reason : opened.failure.kind);
-  const counts = { series: 0, chunks: 0, samples: 0 };
-  try {
-    for await (const { labels, chunks } of opened.value.everySeries(signal)) {
-      let lastMs = -Infinity;
-      for (const chunk of chunks) {
-        if (chunk.minTimeMs <= lastMs) return badOutput(`chunks of ${formatLabels(labels)} overlap`);
-        if (chunk.minTimeMs < minTimeMs || chunk.maxTimeMs >= maxTimeMs) {
-          return badOutput(`a chunk of ${formatLabels(labels)} lies outside of the block's time`);
-        }
-        lastMs = chunk.maxTimeMs;
-        counts.samples += chunk.sampleCount;
-      }
-      counts.series++;
-      counts.chunks += chunks.length;
-      if (counts.series % seriesAtOnce === 0) await options.yield();
-    }
-  } catch (error) {
-    if (!(error instanceof BlockReadError)) throw error;
-    if (error.failure.kind !== "corrupt") return { kind: "block", failure: error.failure };
-    return badOutput(`${error.failure.file}: ${error.failure.reason}`);
-  } finally {
-    await opened.value.close();
-  }
-  const { numSeries, numChunks, numSamples } = meta.stats;
-  if (counts.series !== numSeries || counts.chunks !== numChunks || counts.samples !== numSamples) {
-    return badOutput(
-      `it has ${counts.series} series, ${counts.chunks} chunks and ${counts.samples} samples; ` +
-        `written were ${numSeries}, ${numChunks} and ${numSamples}`,
-    );
-  }
-  return undefined;
+/** Why nobody may rely on the block. */
+async function findFault(meta: BlockMeta, options: BlockOutputOptions): Promise<CompactionFailure | undefined> {
+  const { files, directory, ulid, signal, yield: pause } = options;
+  const checked = await checkWrittenBlock(directoryBlockBytes(files, `${directory}/${ulid}`), meta, pause, signal);
+  if (checked.ok) return undefined;
+  const { failure } = checked;
+  if (failure.kind !== "corrupt") return { kind: "block", failure };
+  const blocks = meta.compaction.parents.map((parent) => parent.ulid);
+  return { kind: "bad-output", ulid, blocks, reason: `${failure.file}: ${failure.reason}` };
 }
