@@ -17,10 +17,11 @@ import { dirname, isAbsolute } from "node:path";
 import { lockFile } from "./file-lock.ts";
 import { FileError, type DirectoryEntry, type File, type FileErrorCode, type FileSystem } from "@pleiad/ports";
 
-// A link planted in a state folder must not redirect a write. Reads follow links: mounted configuration is made of them.
+// A link planted in a state folder must not redirect a write. Plain reads follow links: mounted configuration is made of them.
 const writeFlags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
 const openFlags = {
   read: constants.O_RDONLY,
+  "read-no-link": constants.O_RDONLY | constants.O_NOFOLLOW,
   append: writeFlags,
   "create-new": writeFlags | constants.O_EXCL,
 } as const;

@@ -1,5 +1,14 @@
 import { createHash } from "node:crypto";
-import { BucketError, seededRandom, type Bucket, type Clock, type FileSystem, type Random } from "@pleiad/ports";
+import {
+  BucketError,
+  FileError,
+  seededRandom,
+  type Bucket,
+  type Clock,
+  type FileSystem,
+  type OpenMode,
+  type Random,
+} from "@pleiad/ports";
 import { runBucketAcceptance } from "@pleiad/ports/acceptance";
 import { forgetfulFiles, manualClock, memoryFiles } from "@pleiad/ports/testing";
 import { describe, expect, it } from "vitest";
@@ -49,7 +58,7 @@ function mixed(files: FileSystem, random: Random): FileSystem {
     };
   return {
     ...files,
-    open: after((path, mode: "read" | "append" | "create-new") => files.open(path, mode)),
+    open: after((path, mode: OpenMode) => files.open(path, mode)),
     rename: after((from, to: string) => files.rename(from, to)),
     link: after((from, to: string) => files.link(from, to)),
     unlink: after((path) => files.unlink(path)),
@@ -302,4 +311,24 @@ describe("file bucket", () => {
     );
     expect(await keysOf(buckets[0] as Bucket, "shared/new")).toHaveLength(4);
   });
+});
+
+it("a link in the place of an object is none: lists pass it over, and reads refuse it", async () => {
+  const { files } = openBucket();
+  await files.makeDirectory("/data/bucket");
+  await files.writeFileAtomic("/data/bucket/link", bytes("elsewhere"));
+  const linked: FileSystem = {
+    ...files,
+    entries: async (path) =>
+      (await files.entries(path)).map((entry) => (entry.name === "link" ? { name: "link", kind: "other" } : entry)),
+    open: async (path, mode) => {
+      if (path.endsWith("/link") && mode !== "read") throw new FileError("EACCES", "open", path);
+      return await files.open(path, mode);
+    },
+  };
+  const bucket = createFileBucket("/data/bucket", linked, impatientClock());
+  expect(await keysOf(bucket, "")).toEqual([]);
+  for (const read of [bucket.get("link"), bucket.attributes("link")]) {
+    await expect(read).rejects.toMatchObject({ name: "BucketError", kind: "access-denied" });
+  }
 });

@@ -220,7 +220,8 @@ export function createFileBucket(directory: string, files: FileSystem, clock: Cl
     // Between two looks the object may move from one place to the other.
     for (const candidate of [path, displaced, path, displaced]) {
       try {
-        return await files.open(candidate, "read");
+        // A link may lead out of the bucket: lists pass it over, and reads refuse it.
+        return await files.open(candidate, "read-no-link");
       } catch (error) {
         ignoreAbsence(error);
       }

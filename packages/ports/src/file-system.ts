@@ -55,10 +55,15 @@ export interface FileLock {
   release(): Promise<void>;
 }
 
+export type OpenMode = "read" | "read-no-link" | "append" | "create-new";
+
 /** Files, by absolute path. Every method throws FileError. */
 export interface FileSystem {
-  /** `append` creates what is not there, `create-new` refuses what is; a file opened in any mode can be read. */
-  open(path: string, mode: "read" | "append" | "create-new"): Promise<File>;
+  /**
+   * `append` creates what is not there, `create-new` refuses what is; a file opened in any mode can be read. A link at the
+   * path is followed by `read` alone: EACCES for the others.
+   */
+  open(path: string, mode: OpenMode): Promise<File>;
   readFile(path: string): Promise<Uint8Array>;
   /** Replaces the file as a whole: temporary file, datasync, rename, directory sync. Readers see old or new, never half. */
   writeFileAtomic(path: string, bytes: Uint8Array): Promise<void>;

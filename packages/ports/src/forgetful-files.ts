@@ -68,7 +68,7 @@ export function forgetfulFiles(inner: FileSystem): ForgetfulFileSystem {
     ...inner,
     open: async (path, mode) => {
       const file = await inner.open(path, mode);
-      const isNew = mode !== "read" && !bodies.has(path);
+      const isNew = !mode.startsWith("read") && !bodies.has(path);
       if (isNew) change({ kind: "set", path, body: { bytes: new Uint8Array(0), synced: new Uint8Array(0) } });
       return watched(file, bodyAt(path));
     },

@@ -17,6 +17,7 @@ export {
   type FileStatus,
   type FileLock,
   type FileSystem,
+  type OpenMode,
 } from "./file-system.ts";
 export {
   HttpError,

@@ -204,7 +204,7 @@ export function memoryFiles(clock?: Pick<Clock, "wallMs">): MemoryFileSystem {
     },
     open: async (path, mode) => {
       if (mode === "create-new" && contents.has(path)) throw new FileError("EEXIST", "open", path);
-      if (mode !== "read" && !contents.has(path)) {
+      if (!mode.startsWith("read") && !contents.has(path)) {
         checkPlaceForFile("open", path);
         mutate("open", path);
         contents.set(path, new Uint8Array(0));
