@@ -1,3 +1,4 @@
+export { withConstantLabel } from "./constant-label.ts";
 export { formatExpositionFailure, type ExpositionFailure } from "./exposition-failure.ts";
 export {
   defaultExpositionLimits,

@@ -1,5 +1,6 @@
 export type { LocalBlock } from "./local-blocks.ts";
 export type { LocalRetention } from "./local-retention.ts";
+export { startMaintenance, type Maintenance } from "./maintenance.ts";
 export { formatTsdbFailure, type TsdbFailure } from "./tsdb-failure.ts";
 export { defaultTsdbView, viewTsdb, type TsdbView, type TsdbViewOptions } from "./tsdb-view.ts";
 export {

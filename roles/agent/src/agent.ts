@@ -3,7 +3,7 @@
  * object storage.
  */
 import type { SharedCache } from "@pleiad/blocks";
-import { defaultExpositionLimits, type ExpositionLimits } from "@pleiad/exposition";
+import { defaultExpositionLimits, withConstantLabel, type ExpositionLimits } from "@pleiad/exposition";
 import { defaultHead, formatHeadFailure, type HeadLimits } from "@pleiad/head";
 import type { ExemplarSource } from "@pleiad/http-api";
 import { fail, labelValue, ok, type Labels, type Result } from "@pleiad/model";
@@ -17,12 +17,11 @@ import {
   defaultTsdb,
   formatTsdbFailure,
   openTsdb,
+  startMaintenance,
   type Tsdb,
   type TsdbStatistics,
 } from "@pleiad/tsdb";
 import { serveAgentHttp, type AgentHttp, type AgentHttpOptions } from "./agent-http.ts";
-import { withConstantLabel } from "./constant-label.ts";
-import { startMaintenance } from "./maintenance.ts";
 
 export interface AgentOptions {
   readonly name: string; // of the service

@@ -1,6 +1,7 @@
 /** Keeps a data folder small, and the figures of its head on the page of metrics. */
 import type { Ports } from "@pleiad/ports";
-import { formatTsdbFailure, type Tsdb } from "@pleiad/tsdb";
+import { formatTsdbFailure } from "./tsdb-failure.ts";
+import type { Tsdb } from "./tsdb.ts";
 
 export interface Maintenance {
   /** Resolves when no maintenance runs any more. */
