@@ -20,9 +20,9 @@ function flagsOf(folder: string, component: string): string[] {
   const flags: string[] = [...(hiddenFlags[component] ?? [])];
   // A flag starts a paragraph; its description is indented further.
   for (const paragraph of help.split(/\n(?= {2}(?:-\w, | {4})--)/).slice(1)) {
-    const [, yesNo, name] = /^ +(?:-\w, )?--(\[no-\])?([a-z0-9._-]+)/.exec(paragraph) ?? [];
+    const [, name, equals] = /^ +(?:-\w, )?--(?:\[no-\])?([a-z0-9._-]+)(=?)/.exec(paragraph) ?? [];
     if (name === undefined || name === "help" || name === "version") continue;
-    flags.push(`${name}${yesNo === undefined ? "" : "?"}${/deprecated/i.test(paragraph) ? "!" : ""}`);
+    flags.push(`${name}${equals === "=" ? "" : "?"}${/deprecated/i.test(paragraph) ? "!" : ""}`);
   }
   return [...new Set(flags)].sort();
 }

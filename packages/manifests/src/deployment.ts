@@ -1,6 +1,6 @@
 /** All that components are rendered from, derived once. */
 import { fail, ok, type Result } from "@pleiad/model";
-import type { Fleet, FleetObjectStorage, Plan } from "@pleiad/fleet";
+import type { Fleet, FleetObjectStorage, Plan, RoleKind } from "@pleiad/fleet";
 import { imagesOf, type Images } from "./images.ts";
 import type { RenderSettings } from "./render-settings.ts";
 import { catalogueOf, thanosVersions, type ThanosVersion } from "./thanos-command.ts";
@@ -30,16 +30,25 @@ export function deploymentOf(fleet: Fleet, plan: Plan, settings: RenderSettings)
       message: `Thanos ${versions.thanos} cannot be rendered: flags are known from ${thanosVersions[0]} on`,
     });
   }
+  const all = workloadsOf(plan);
+  const workloads = all.filter(({ kind }) => isRendered(kind, fleet.objectStorage));
+  const left = new Set(all.filter((one) => !workloads.includes(one)).map(({ name }) => name));
   return ok({
     fleet,
     plan,
     settings,
     images: imagesOf(versions, settings.imageMirror),
     thanos,
-    workloads: workloadsOf(plan),
-    edges: workloadEdges(plan),
+    workloads,
+    edges: workloadEdges(plan).filter(({ from, to }) => !left.has(from) && !left.has(to)),
     storage: fleet.objectStorage,
   });
+}
+
+/** The console of a store is part of its own pods; a store that somebody else runs has none here. */
+function isRendered(kind: RoleKind, storage: FleetObjectStorage | undefined): boolean {
+  if (kind === "object-store-console") return false;
+  return kind !== "object-store" || (storage !== undefined && storage.kind !== "external" && storage.kind !== "rook");
 }
 
 /** Host and port of the S3 API, as objstore.yml names it: without a scheme. */

@@ -1,6 +1,6 @@
 /** Alerts on the hierarchy itself, and the fleet-wide rules of the rulers: only metrics that the pinned versions have. */
 import type { Deployment } from "./deployment.ts";
-import type { KubernetesObject } from "./kubernetes-object.ts";
+import type { IConfigMap, KubernetesObject } from "./kubernetes-object.ts";
 import { commonLabels } from "./object-labels.ts";
 import { yamlOf } from "./yaml-text.ts";
 
@@ -12,7 +12,7 @@ interface Rule {
   readonly annotations: { readonly summary: string };
 }
 
-/** Rules of the monitoring Prometheus, as a PrometheusRule; those of the rulers, as the ConfigMap that they mount. */
+/** Rules of the monitoring Prometheus. */
 export function fleetRules(deployment: Deployment): readonly KubernetesObject[] {
   const { settings, workloads } = deployment;
   const labels = { ...commonLabels };
@@ -25,18 +25,6 @@ export function fleetRules(deployment: Deployment): readonly KubernetesObject[] 
             kind: "PrometheusRule" as const,
             metadata: { name: "hierarchy", namespace: settings.namespace, labels },
             spec: { groups: [{ name: "hierarchy", rules: hierarchyAlerts(deployment).map(mutable) }] },
-          },
-        ]
-      : []),
-    ...(has("ruler")
-      ? [
-          {
-            apiVersion: "v1" as const,
-            kind: "ConfigMap" as const,
-            metadata: { name: "global-rules", namespace: settings.namespace, labels },
-            data: {
-              "fleet.yaml": yamlOf({ groups: [{ name: "fleet", rules: fleetAlerts(deployment) }] }),
-            },
           },
         ]
       : []),
@@ -136,14 +124,31 @@ export function hierarchyAlerts({ plan }: Deployment): readonly Rule[] {
   ];
 }
 
-/** Of the clusters, asked at the top: one that is missing says nothing of itself. */
-export function fleetAlerts({ plan }: Deployment): readonly Rule[] {
-  const clusterLabel = "cluster";
-  return plan.regions.map(({ name, clusters }) => ({
+/** Names of the ConfigMaps that hold the rulers' rules: one a region. */
+export function ruleConfigMaps({ plan }: Deployment): readonly string[] {
+  return plan.regions.map(({ name }) => `rules-${name}`);
+}
+
+/**
+ * Rules of the rulers for one region. Asked at the top: a cluster that is missing says nothing of itself. They stand with
+ * the region's endpoints, since both say which clusters there are.
+ */
+export function regionRules({ settings, workloads, plan }: Deployment, region: string): readonly IConfigMap[] {
+  const clusters = plan.regions.find(({ name }) => name === region)?.clusters ?? [];
+  if (clusters.length === 0 || !workloads.some(({ kind }) => kind === "ruler")) return [];
+  const rule: Rule = {
     alert: "PleiadRegionIncomplete",
-    expr: `count(count by (${clusterLabel}) (up{region="${name}"})) < ${clusters.length} or absent(up{region="${name}"})`,
+    expr: `(count(count by (cluster) (up{region="${region}"})) or vector(0)) < ${clusters.length}`,
     for: "10m",
-    labels: { severity: "critical" as const },
-    annotations: { summary: `Of the ${clusters.length} clusters of region ${name}, some are not seen.` },
-  }));
+    labels: { severity: "critical" },
+    annotations: { summary: `Of the ${clusters.length} clusters of region ${region}, {{ $value }} are seen.` },
+  };
+  return [
+    {
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name: `rules-${region}`, namespace: settings.namespace, labels: { ...commonLabels } },
+      data: { [`${region}.yaml`]: yamlOf({ groups: [{ name: region, rules: [rule] }] }) },
+    },
+  ];
 }

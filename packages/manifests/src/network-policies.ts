@@ -103,26 +103,16 @@ export function cachePolicy(deployment: Deployment): INetworkPolicy {
 }
 
 function policyOf(deployment: Deployment, edges: readonly AllowedEdge[], workload: Workload): INetworkPolicy {
-  const incoming = Map.groupBy(
-    edges.filter(({ to }) => to === workload.name),
-    ({ port }) => port,
-  );
-  const outgoing = Map.groupBy(
-    edges.filter(({ from }) => from === workload.name),
-    ({ port }) => port,
-  );
-  const ingress = [...incoming].map(([port, ends]): Ingress =>
-    ends.some(({ from }) => from === "outside")
-      ? { ports: [tcp(port)] }
-      : { from: ends.map(({ from }) => peerOf(deployment, from)), ports: [tcp(port)] },
-  );
-  const egress = [...outgoing].map(([port, ends]): Egress => {
-    const inside = ends.filter(({ to }) => to !== "outside");
-    // Where names resolve to is not known here: outside, only the port is.
-    return inside.length < ends.length
-      ? { ports: [tcp(port)] }
-      : { to: inside.map(({ to }) => peerOf(deployment, to)), ports: [tcp(port)] };
-  });
+  const incoming = byPort(edges.filter(({ to }) => to === workload.name));
+  const outgoing = byPort(edges.filter(({ from }) => from === workload.name));
+  const ingress = incoming.map(([port, ends]): Ingress => ({
+    from: ends.map(({ from }) => peerOf(deployment, from)),
+    ports: [tcp(port)],
+  }));
+  const egress = outgoing.map(([port, ends]): Egress => ({
+    to: ends.map(({ to }) => peerOf(deployment, to)),
+    ports: [tcp(port)],
+  }));
   return {
     apiVersion: "networking.k8s.io/v1",
     kind: "NetworkPolicy",
@@ -157,7 +147,13 @@ export function namespaceOf({ settings }: Deployment, { kind }: Pick<Workload, "
   return kind === "object-store" || kind === "object-store-console" ? settings.storageNamespace : settings.namespace;
 }
 
+function byPort(edges: readonly AllowedEdge[]): readonly (readonly [port: number, edges: readonly AllowedEdge[]])[] {
+  return [...Map.groupBy(edges, ({ port }) => port)];
+}
+
 function peerOf(deployment: Deployment, name: string): Peer {
+  // Where names outside resolve to is not known here.
+  if (name === "outside") return { ipBlock: { cidr: "0.0.0.0/0" } };
   if (name === memcachedName) return { podSelector: { matchLabels: memcachedSelector } };
   const workload = deployment.workloads.find((one) => one.name === name);
   if (workload === undefined) throw new Error(`no workload ${name}`);

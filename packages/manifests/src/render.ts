@@ -4,7 +4,8 @@ import type { Fleet, Plan } from "@pleiad/fleet";
 import { appClusterObjects } from "./app-cluster.ts";
 import { authorityObjects } from "./certificates.ts";
 import { deploymentOf, type Deployment, type RenderFailure } from "./deployment.ts";
-import { fleetRules } from "./fleet-rules.ts";
+import { endpointsConfigMap } from "./endpoints.ts";
+import { fleetRules, regionRules } from "./fleet-rules.ts";
 import { grafanaObjects } from "./grafana.ts";
 import type { KubernetesObject } from "./kubernetes-object.ts";
 import { memcachedObjects } from "./memcached.ts";
@@ -85,6 +86,7 @@ function globalFolder(deployment: Deployment): Kustomization {
       ],
       ["memcached.yaml", hasCache ? [...memcachedObjects(deployment), cachePolicy(deployment)] : []],
       ...own.map((workload) => [`${workload.name}.yaml`, componentObjects(deployment, workload)] as const),
+      ["endpoints.yaml", endpointObjects(deployment, own)],
       ["rules.yaml", fleetRules(deployment)],
       ["network-policies.yaml", networkPolicies(deployment, own)],
     ]),
@@ -96,9 +98,10 @@ function regionFolders(deployment: Deployment): readonly Kustomization[] {
   const regional = deployment.workloads.filter(({ region }) => region !== undefined);
   return [...Map.groupBy(regional, ({ region }) => region as string)].map(([region, workloads]) => ({
     path: `regional-${region}`,
-    comment: `The region ${region}: ${deployment.plan.regions.find(({ name }) => name === region)?.clusters.length ?? 0} clusters.`,
+    comment: `The region ${region}. Which clusters it has, only endpoints.yaml says.`,
     files: new Map<string, readonly KubernetesObject[]>([
       ...workloads.map((workload) => [`${workload.name}.yaml`, componentObjects(deployment, workload)] as const),
+      ["endpoints.yaml", [...endpointObjects(deployment, workloads), ...regionRules(deployment, region)]],
       ["network-policies.yaml", networkPolicies(deployment, workloads)],
     ]),
     folders: [],
@@ -116,6 +119,11 @@ function clusterFolders(deployment: Deployment): readonly Kustomization[] {
     ]),
     folders: [],
   }));
+}
+
+/** What the queriers among the workloads ask. */
+function endpointObjects(deployment: Deployment, workloads: readonly Workload[]): readonly KubernetesObject[] {
+  return workloads.filter(({ kind }) => kind.endsWith("-querier")).map((one) => endpointsConfigMap(deployment, one));
 }
 
 function componentObjects(deployment: Deployment, workload: Workload): readonly KubernetesObject[] {

@@ -1,7 +1,8 @@
 /** The components that run Thanos, each a function of the deployment and its workload. */
 import { certificateOf, certificateSecret, inClusterServerName, tlsFolder, tlsServerFlags } from "./certificates.ts";
 import type { Deployment } from "./deployment.ts";
-import { endpointFlags, endpointsConfigMap, endpointsFolder, endpointsName } from "./endpoints.ts";
+import { endpointFlags, endpointsFolder, endpointsName } from "./endpoints.ts";
+import { ruleConfigMaps } from "./fleet-rules.ts";
 import type { IConfigMap, KubernetesObject } from "./kubernetes-object.ts";
 import { labelsOf } from "./object-labels.ts";
 import { storageConfigFile, storageFolder, storageSecret } from "./object-storage-config.ts";
@@ -32,19 +33,16 @@ export function querierObjects(deployment: Deployment, workload: Workload): read
     "query.auto-downsampling": true,
     ...endpointFlags(deployment, workload),
   };
-  return [
-    endpointsConfigMap(deployment, workload),
-    ...thanosObjects(deployment, workload, "query", flags, {
-      mounts: [
-        { name: "endpoints", mountPath: endpointsFolder, readOnly: true },
-        { name: "tmp", mountPath: "/tmp" },
-      ],
-      volumes: [
-        { name: "endpoints", configMap: { name: endpointsName(workload) } },
-        { name: "tmp", emptyDir: { sizeLimit: "100Mi" } },
-      ],
-    }),
-  ];
+  return thanosObjects(deployment, workload, "query", flags, {
+    mounts: [
+      { name: "endpoints", mountPath: endpointsFolder, readOnly: true },
+      { name: "tmp", mountPath: "/tmp" },
+    ],
+    volumes: [
+      { name: "endpoints", configMap: { name: endpointsName(workload) } },
+      { name: "tmp", emptyDir: { sizeLimit: "100Mi" } },
+    ],
+  });
 }
 
 export function queryFrontendObjects(deployment: Deployment, workload: Workload): readonly KubernetesObject[] {
@@ -149,7 +147,13 @@ export function rulerObjects(deployment: Deployment, workload: Workload): readon
   return thanosObjects(deployment, workload, "rule", flags, {
     env: [{ name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } }],
     mounts: [storageMount, { name: "rules", mountPath: "/etc/thanos/rules", readOnly: true }],
-    volumes: [storageVolume, { name: "rules", configMap: { name: "global-rules" } }],
+    volumes: [
+      storageVolume,
+      {
+        name: "rules",
+        projected: { sources: ruleConfigMaps(deployment).map((name) => ({ configMap: { name } })) },
+      },
+    ],
     volume: { mountPath: dataFolder, bytes: diskOf(workload, 20 * gibibyte) },
   });
 }

@@ -8,7 +8,7 @@ export const thanosFlags = {
   "0.37.2": {
     sidecar: `
       auto-gomemlimit.ratio
-      enable-auto-gomemlimit
+      enable-auto-gomemlimit?
       grpc-address
       grpc-grace-period
       grpc-server-max-connection-age
@@ -41,7 +41,7 @@ export const thanosFlags = {
       request.logging-config
       request.logging-config-file
       shipper.meta-file-name
-      shipper.upload-compacted
+      shipper.upload-compacted?
       store.limits.request-samples
       store.limits.request-series
       tracing.config
@@ -51,7 +51,7 @@ export const thanosFlags = {
     query: `
       alert.query-url
       auto-gomemlimit.ratio
-      enable-auto-gomemlimit
+      enable-auto-gomemlimit?
       endpoint
       endpoint-group
       endpoint-group-strict
@@ -61,8 +61,8 @@ export const thanosFlags = {
       grpc-client-tls-ca
       grpc-client-tls-cert
       grpc-client-tls-key
-      grpc-client-tls-secure
-      grpc-client-tls-skip-verify
+      grpc-client-tls-secure?
+      grpc-client-tls-skip-verify?
       grpc-compression
       grpc-grace-period
       grpc-server-max-connection-age
@@ -76,19 +76,19 @@ export const thanosFlags = {
       log.format
       log.level
       query.active-query-path
-      query.auto-downsampling
+      query.auto-downsampling?
       query.conn-metric.label
       query.default-evaluation-interval
       query.default-step
       query.default-tenant-id
-      query.enable-x-functions
-      query.enforce-tenancy
+      query.enable-x-functions?
+      query.enforce-tenancy?
       query.lookback-delta
       query.max-concurrent
       query.max-concurrent-select
       query.metadata.default-time-range
       query.mode
-      query.partial-response
+      query.partial-response?
       query.partition-label
       query.promql-engine
       query.replica-label
@@ -115,7 +115,7 @@ export const thanosFlags = {
       store.unhealthy-timeout
       tracing.config
       tracing.config-file
-      web.disable-cors
+      web.disable-cors?
       web.external-prefix
       web.prefix-header
       web.route-prefix
@@ -123,40 +123,40 @@ export const thanosFlags = {
     "query-frontend": `
       auto-gomemlimit.ratio
       cache-compression-type
-      enable-auto-gomemlimit
+      enable-auto-gomemlimit?
       http-address
       http-grace-period
       http.config
       labels.default-time-range
       labels.max-query-parallelism
       labels.max-retries-per-request
-      labels.partial-response
+      labels.partial-response?
       labels.response-cache-config
       labels.response-cache-config-file
       labels.response-cache-max-freshness
       labels.split-interval
       log.format
       log.level
-      query-frontend.compress-responses
+      query-frontend.compress-responses?
       query-frontend.downstream-tripper-config
       query-frontend.downstream-tripper-config-file
       query-frontend.downstream-url
-      query-frontend.enable-x-functions
-      query-frontend.force-query-stats
+      query-frontend.enable-x-functions?
+      query-frontend.force-query-stats?
       query-frontend.forward-header
       query-frontend.log-queries-longer-than
       query-frontend.org-id-header!
       query-frontend.slow-query-logs-user-header
       query-frontend.vertical-shards
-      query-range.align-range-with-step
+      query-range.align-range-with-step?
       query-range.horizontal-shards
       query-range.max-query-length
       query-range.max-query-parallelism
       query-range.max-retries-per-request
       query-range.max-split-interval
       query-range.min-split-interval
-      query-range.partial-response
-      query-range.request-downsampled
+      query-range.partial-response?
+      query-range.request-downsampled?
       query-range.response-cache-config
       query-range.response-cache-config-file
       query-range.response-cache-max-freshness
@@ -165,7 +165,7 @@ export const thanosFlags = {
       request.logging-config-file
       tracing.config
       tracing.config-file
-      web.disable-cors
+      web.disable-cors?
     `,
     store: `
       auto-gomemlimit.ratio
@@ -173,11 +173,11 @@ export const thanosFlags = {
       block-meta-fetch-concurrency
       block-sync-concurrency
       bucket-web-label
-      cache-index-header
+      cache-index-header?
       chunk-pool-size
       consistency-delay
       data-dir
-      enable-auto-gomemlimit
+      enable-auto-gomemlimit?
       grpc-address
       grpc-grace-period
       grpc-server-max-connection-age
@@ -204,8 +204,8 @@ export const thanosFlags = {
       selector.relabel-config-file
       store.caching-bucket.config
       store.caching-bucket.config-file
-      store.enable-index-header-lazy-reader
-      store.enable-lazy-expanded-postings
+      store.enable-index-header-lazy-reader?
+      store.enable-lazy-expanded-postings?
       store.grpc.downloaded-bytes-limit
       store.grpc.series-max-concurrency
       store.grpc.series-sample-limit!
@@ -216,8 +216,8 @@ export const thanosFlags = {
       sync-block-duration
       tracing.config
       tracing.config-file
-      web.disable
-      web.disable-cors
+      web.disable-cors?
+      web.disable?
       web.external-prefix
       web.prefix-header
     `,
@@ -240,10 +240,10 @@ export const thanosFlags = {
       deduplication.func
       deduplication.replica-label
       delete-delay
-      disable-admin-operations
+      disable-admin-operations?
       downsample.concurrency
-      downsampling.disable
-      enable-auto-gomemlimit
+      downsampling.disable?
+      enable-auto-gomemlimit?
       hash-func
       http-address
       http-grace-period
@@ -261,10 +261,10 @@ export const thanosFlags = {
       selector.relabel-config-file
       tracing.config
       tracing.config-file
-      wait
       wait-interval
-      web.disable
-      web.disable-cors
+      wait?
+      web.disable-cors?
+      web.disable?
       web.external-prefix
       web.prefix-header
       web.route-prefix
@@ -282,7 +282,7 @@ export const thanosFlags = {
       alertmanagers.url
       auto-gomemlimit.ratio
       data-dir
-      enable-auto-gomemlimit
+      enable-auto-gomemlimit?
       eval-interval
       for-grace-period
       for-outage-tolerance
@@ -307,7 +307,7 @@ export const thanosFlags = {
       query.config
       query.config-file
       query.default-step
-      query.enable-x-functions
+      query.enable-x-functions?
       query.http-method
       query.sd-dns-interval
       query.sd-files
@@ -321,23 +321,23 @@ export const thanosFlags = {
       rule-concurrent-evaluation
       rule-file
       shipper.meta-file-name
-      shipper.upload-compacted
+      shipper.upload-compacted?
       store.limits.request-samples
       store.limits.request-series
       tracing.config
       tracing.config-file
       tsdb.block-duration
-      tsdb.no-lockfile
+      tsdb.no-lockfile?
       tsdb.retention
-      tsdb.wal-compression
-      web.disable-cors
+      tsdb.wal-compression?
+      web.disable-cors?
       web.external-prefix
       web.prefix-header
       web.route-prefix
     `,
     receive: `
       auto-gomemlimit.ratio
-      enable-auto-gomemlimit
+      enable-auto-gomemlimit?
       enable-feature
       grpc-address
       grpc-grace-period
@@ -378,8 +378,8 @@ export const thanosFlags = {
       remote-write.client-tls-ca
       remote-write.client-tls-cert
       remote-write.client-tls-key
-      remote-write.client-tls-secure
-      remote-write.client-tls-skip-verify
+      remote-write.client-tls-secure?
+      remote-write.client-tls-skip-verify?
       remote-write.server-tls-cert
       remote-write.server-tls-client-ca
       remote-write.server-tls-key
@@ -390,20 +390,20 @@ export const thanosFlags = {
       store.limits.request-series
       tracing.config
       tracing.config-file
-      tsdb.allow-overlapping-blocks
+      tsdb.allow-overlapping-blocks?
       tsdb.max-exemplars
       tsdb.max-retention-bytes
-      tsdb.no-lockfile
+      tsdb.no-lockfile?
       tsdb.path
       tsdb.retention
       tsdb.too-far-in-future.time-window
-      tsdb.wal-compression
+      tsdb.wal-compression?
     `,
   },
   "0.38.0": {
     sidecar: `
       auto-gomemlimit.ratio
-      enable-auto-gomemlimit
+      enable-auto-gomemlimit?
       grpc-address
       grpc-grace-period
       grpc-server-max-connection-age
@@ -436,7 +436,7 @@ export const thanosFlags = {
       request.logging-config
       request.logging-config-file
       shipper.meta-file-name
-      shipper.upload-compacted
+      shipper.upload-compacted?
       store.limits.request-samples
       store.limits.request-series
       tracing.config
@@ -447,7 +447,7 @@ export const thanosFlags = {
       alert.query-url
       auto-gomemlimit.ratio
       deduplication.func
-      enable-auto-gomemlimit
+      enable-auto-gomemlimit?
       endpoint!
       endpoint-group!
       endpoint-group-strict!
@@ -460,8 +460,8 @@ export const thanosFlags = {
       grpc-client-tls-ca
       grpc-client-tls-cert
       grpc-client-tls-key
-      grpc-client-tls-secure
-      grpc-client-tls-skip-verify
+      grpc-client-tls-secure?
+      grpc-client-tls-skip-verify?
       grpc-compression
       grpc-grace-period
       grpc-server-max-connection-age
@@ -475,19 +475,19 @@ export const thanosFlags = {
       log.format
       log.level
       query.active-query-path
-      query.auto-downsampling
+      query.auto-downsampling?
       query.conn-metric.label
       query.default-evaluation-interval
       query.default-step
       query.default-tenant-id
-      query.enable-x-functions
-      query.enforce-tenancy
+      query.enable-x-functions?
+      query.enforce-tenancy?
       query.lookback-delta
       query.max-concurrent
       query.max-concurrent-select
       query.metadata.default-time-range
       query.mode
-      query.partial-response
+      query.partial-response?
       query.partition-label
       query.promql-engine
       query.replica-label
@@ -512,7 +512,7 @@ export const thanosFlags = {
       store.unhealthy-timeout
       tracing.config
       tracing.config-file
-      web.disable-cors
+      web.disable-cors?
       web.external-prefix
       web.prefix-header
       web.route-prefix
@@ -520,40 +520,40 @@ export const thanosFlags = {
     "query-frontend": `
       auto-gomemlimit.ratio
       cache-compression-type
-      enable-auto-gomemlimit
+      enable-auto-gomemlimit?
       http-address
       http-grace-period
       http.config
       labels.default-time-range
       labels.max-query-parallelism
       labels.max-retries-per-request
-      labels.partial-response
+      labels.partial-response?
       labels.response-cache-config
       labels.response-cache-config-file
       labels.response-cache-max-freshness
       labels.split-interval
       log.format
       log.level
-      query-frontend.compress-responses
+      query-frontend.compress-responses?
       query-frontend.downstream-tripper-config
       query-frontend.downstream-tripper-config-file
       query-frontend.downstream-url
-      query-frontend.enable-x-functions
-      query-frontend.force-query-stats
+      query-frontend.enable-x-functions?
+      query-frontend.force-query-stats?
       query-frontend.forward-header
       query-frontend.log-queries-longer-than
       query-frontend.org-id-header!
       query-frontend.slow-query-logs-user-header
       query-frontend.vertical-shards
-      query-range.align-range-with-step
+      query-range.align-range-with-step?
       query-range.horizontal-shards
       query-range.max-query-length
       query-range.max-query-parallelism
       query-range.max-retries-per-request
       query-range.max-split-interval
       query-range.min-split-interval
-      query-range.partial-response
-      query-range.request-downsampled
+      query-range.partial-response?
+      query-range.request-downsampled?
       query-range.response-cache-config
       query-range.response-cache-config-file
       query-range.response-cache-max-freshness
@@ -562,7 +562,7 @@ export const thanosFlags = {
       request.logging-config-file
       tracing.config
       tracing.config-file
-      web.disable-cors
+      web.disable-cors?
     `,
     store: `
       auto-gomemlimit.ratio
@@ -570,11 +570,11 @@ export const thanosFlags = {
       block-meta-fetch-concurrency
       block-sync-concurrency
       bucket-web-label
-      cache-index-header
+      cache-index-header?
       chunk-pool-size
       consistency-delay
       data-dir
-      enable-auto-gomemlimit
+      enable-auto-gomemlimit?
       grpc-address
       grpc-grace-period
       grpc-server-max-connection-age
@@ -602,8 +602,8 @@ export const thanosFlags = {
       selector.relabel-config-file
       store.caching-bucket.config
       store.caching-bucket.config-file
-      store.enable-index-header-lazy-reader
-      store.enable-lazy-expanded-postings
+      store.enable-index-header-lazy-reader?
+      store.enable-lazy-expanded-postings?
       store.grpc.downloaded-bytes-limit
       store.grpc.series-max-concurrency
       store.grpc.series-sample-limit!
@@ -615,8 +615,8 @@ export const thanosFlags = {
       sync-block-duration
       tracing.config
       tracing.config-file
-      web.disable
-      web.disable-cors
+      web.disable-cors?
+      web.disable?
       web.external-prefix
       web.prefix-header
     `,
@@ -639,10 +639,10 @@ export const thanosFlags = {
       deduplication.func
       deduplication.replica-label
       delete-delay
-      disable-admin-operations
+      disable-admin-operations?
       downsample.concurrency
-      downsampling.disable
-      enable-auto-gomemlimit
+      downsampling.disable?
+      enable-auto-gomemlimit?
       hash-func
       http-address
       http-grace-period
@@ -660,10 +660,10 @@ export const thanosFlags = {
       selector.relabel-config-file
       tracing.config
       tracing.config-file
-      wait
       wait-interval
-      web.disable
-      web.disable-cors
+      wait?
+      web.disable-cors?
+      web.disable?
       web.external-prefix
       web.prefix-header
       web.route-prefix
@@ -681,7 +681,7 @@ export const thanosFlags = {
       alertmanagers.url
       auto-gomemlimit.ratio
       data-dir
-      enable-auto-gomemlimit
+      enable-auto-gomemlimit?
       eval-interval
       for-grace-period
       for-outage-tolerance
@@ -706,7 +706,7 @@ export const thanosFlags = {
       query.config
       query.config-file
       query.default-step
-      query.enable-x-functions
+      query.enable-x-functions?
       query.http-method
       query.sd-dns-interval
       query.sd-files
@@ -721,23 +721,23 @@ export const thanosFlags = {
       rule-file
       rule-query-offset
       shipper.meta-file-name
-      shipper.upload-compacted
+      shipper.upload-compacted?
       store.limits.request-samples
       store.limits.request-series
       tracing.config
       tracing.config-file
       tsdb.block-duration
-      tsdb.no-lockfile
+      tsdb.no-lockfile?
       tsdb.retention
-      tsdb.wal-compression
-      web.disable-cors
+      tsdb.wal-compression?
+      web.disable-cors?
       web.external-prefix
       web.prefix-header
       web.route-prefix
     `,
     receive: `
       auto-gomemlimit.ratio
-      enable-auto-gomemlimit
+      enable-auto-gomemlimit?
       enable-feature
       grpc-address
       grpc-grace-period
@@ -766,7 +766,7 @@ export const thanosFlags = {
       receive.hashrings-file
       receive.hashrings-file-refresh-interval
       receive.local-endpoint
-      receive.otlp-enable-target-info
+      receive.otlp-enable-target-info?
       receive.otlp-promote-resource-attributes
       receive.relabel-config
       receive.relabel-config-file
@@ -782,8 +782,8 @@ export const thanosFlags = {
       remote-write.client-tls-ca
       remote-write.client-tls-cert
       remote-write.client-tls-key
-      remote-write.client-tls-secure
-      remote-write.client-tls-skip-verify
+      remote-write.client-tls-secure?
+      remote-write.client-tls-skip-verify?
       remote-write.server-tls-cert
       remote-write.server-tls-client-ca
       remote-write.server-tls-key
@@ -794,18 +794,18 @@ export const thanosFlags = {
       store.limits.request-series
       tracing.config
       tracing.config-file
-      tsdb.allow-overlapping-blocks
+      tsdb.allow-overlapping-blocks?
       tsdb.block.expanded-postings-cache-size
       tsdb.head.expanded-postings-cache-size
       tsdb.max-exemplars
       tsdb.max-retention-bytes
-      tsdb.no-lockfile
+      tsdb.no-lockfile?
       tsdb.out-of-order.cap-max
       tsdb.out-of-order.time-window
       tsdb.path
       tsdb.retention
       tsdb.too-far-in-future.time-window
-      tsdb.wal-compression
+      tsdb.wal-compression?
     `,
   },
   "0.39.2": {
