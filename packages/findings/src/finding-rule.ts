@@ -1,10 +1,12 @@
 /** A rule: what it looks for in a fleet and its plan, and why that matters. */
+import type { CapacityModel } from "@pleiad/capacity";
 import type { Fleet, Path, Plan } from "@pleiad/fleet";
 import type { FleetEdit, FleetValue, Severity } from "./finding.ts";
 
 export interface LintSubject {
   readonly fleet: Fleet;
   readonly plan: Plan;
+  readonly capacity: CapacityModel;
 }
 
 /** What a rule found, before it has a line and a column. */

@@ -1,15 +1,25 @@
 /** A fleet and its plan to everything that is wrong or risky in them. Pure: the same fleet gives the same findings. */
 import { compareText } from "@pleiad/model";
-import { keyPlace, pathText, valuePlace, type Fleet, type FleetSource, type Path, type Place } from "@pleiad/fleet";
+import {
+  capacityOf,
+  keyPlace,
+  pathText,
+  valuePlace,
+  type Fleet,
+  type FleetSource,
+  type Path,
+  type Place,
+} from "@pleiad/fleet";
 import type { FindingRule, LintSubject, Fault } from "./finding-rule.ts";
 import { isAtLeast, pageOf, severities, type Finding, type Severity } from "./finding.ts";
 import { findingRules } from "./registry.ts";
 
+export type LintedFleet = Pick<LintSubject, "fleet" | "plan">;
+
 /** All findings, the worst first, then by position, then by code. */
-export function lintFleet(subject: LintSubject): readonly Finding[] {
-  const findings = findingRules.flatMap((rule) =>
-    rule.find(subject).map((fault) => locate(rule, fault, subject.fleet)),
-  );
+export function lintFleet({ fleet, plan }: LintedFleet): readonly Finding[] {
+  const subject: LintSubject = { fleet, plan, capacity: capacityOf(fleet) };
+  const findings = findingRules.flatMap((rule) => rule.find(subject).map((fault) => locate(rule, fault, fleet)));
   return findings.sort(
     (a, b) =>
       severities.indexOf(a.severity) - severities.indexOf(b.severity) ||

@@ -3,6 +3,7 @@ import type { FindingRule } from "./finding-rule.ts";
 import { availabilityRules } from "./rules/availability.ts";
 import { budgetRules, watchingRules } from "./rules/budgets.ts";
 import { endpointRules } from "./rules/endpoints.ts";
+import { loadRules } from "./rules/loads.ts";
 import { objectStorageRules } from "./rules/object-storage.ts";
 import { queryRules } from "./rules/queries.ts";
 import { retentionRules } from "./rules/retention.ts";
@@ -17,6 +18,7 @@ export const findingRules: readonly FindingRule[] = [
   ...queryRules,
   ...endpointRules,
   ...workloadRules,
+  ...loadRules,
   ...budgetRules,
   ...watchingRules,
 ];

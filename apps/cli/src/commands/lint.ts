@@ -13,6 +13,7 @@ import {
   type Severity,
 } from "@pleiad/findings";
 import { formatFleetFailure } from "@pleiad/fleet";
+import { unreachable } from "@pleiad/model";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
 import { loadFleet, planOf, resolveFleetFile } from "../fleet-input.ts";
 import { linesOf } from "../text-lines.ts";
@@ -67,6 +68,8 @@ function formatFindings(findings: readonly Finding[], { format, version }: LintC
       return findingsToSarif(findings, version);
     case "text":
       return `${findings.map(findingText).join("")}${summaryOf(findings)}\n`;
+    default:
+      return unreachable(format);
   }
 }
 

@@ -8,12 +8,6 @@ const retentionMsMin = 6 * hour;
 /** An outage of object storage over a night has to be survivable. */
 const retentionMsSafe = 24 * hour;
 
-/** Blocks are downsampled to 5 m when they are 40 h old, to 1 h when they are 10 d old. */
-const downsampledAfter = [
-  ["raw", "rawMs", 40 * hour],
-  ["5m", "fiveMinutesMs", 240 * hour],
-] as const;
-
 export const retentionRules: readonly FindingRule[] = [
   {
     code: "retention-too-short",
@@ -44,25 +38,6 @@ export const retentionRules: readonly FindingRule[] = [
         },
       ];
     },
-  },
-  {
-    code: "retention-before-downsampling",
-    severity: "high",
-    title: "Samples expire before they are downsampled.",
-    why: "A coarser resolution is made of the finer one once that is 40 h, then 10 d old. What expired before leaves a hole that no setting fills again.",
-    find: ({ fleet: { objectStorage } }) =>
-      downsampledAfter.flatMap(([name, key, leastMs]) => {
-        const keptMs = objectStorage?.retention[key];
-        if (keptMs === undefined || keptMs >= leastMs) return [];
-        return [
-          {
-            path: ["objectStorage", "retention", name],
-            found: `${name} expires after ${formatDuration(keptMs)} and is downsampled after ${formatDuration(leastMs)}`,
-            instead: `at least ${name === "raw" ? "2d" : "10d"}`,
-            edits: [set(["objectStorage", "retention", name], usual[name] ?? "30d")],
-          },
-        ];
-      }),
   },
 ];
 
