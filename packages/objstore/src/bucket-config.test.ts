@@ -65,6 +65,27 @@ describe("configuration of a bucket", () => {
     });
   });
 
+  it.each([
+    ["nothing", {}, undefined],
+    [
+      "nothing, in many words",
+      { tls_config: { ca_file: "", server_name: "" }, insecure_skip_verify: false },
+      undefined,
+    ],
+    ["an authority", { tls_config: { ca_file: "/ca" } }, { skipsVerification: false, authorityFile: "/ca" }],
+    ["a name", { tls_config: { server_name: "s3" } }, { skipsVerification: false, serverName: "s3" }],
+    [
+      "a certificate of its own",
+      { tls_config: { cert_file: "/c", key_file: "/k" } },
+      { skipsVerification: false, clientFiles: { certificate: "/c", key: "/k" } },
+    ],
+    ["no verification", { tls_config: { insecure_skip_verify: true } }, { skipsVerification: true }],
+    ["no verification, beside tls_config", { insecure_skip_verify: true }, { skipsVerification: true }],
+  ])("of TLS says %s", (_, httpConfig, tls) => {
+    const parsed = s3({ http_config: httpConfig });
+    expect("bucket" in parsed ? parsed.tls : parsed).toEqual(tls);
+  });
+
   it.each<readonly [string, unknown, readonly string[]]>([
     ["nothing", undefined, ["the configuration: expected fields", 'type: expected S3 or FILESYSTEM, not ""']],
     ["another type", { type: "GCS", config: {} }, ['type: expected S3 or FILESYSTEM, not "GCS"']],
@@ -92,7 +113,13 @@ describe("configuration of a bucket", () => {
           sse_config: { type: "SSE-S3" },
           signature_version2: true,
           bucket_lookup_type: "dns",
-          http_config: { insecure_skip_verify: true, response_header_timeout: "soon" },
+          list_objects_version: "v1",
+          trace: { enable: true },
+          http_config: {
+            insecure_skip_verify: "no",
+            response_header_timeout: "soon",
+            tls_config: { ca_file: "ca.pem", cert_file: "/client.pem", min_version: "TLS13" },
+          },
         },
         prefix: "a/../b",
       },
@@ -106,7 +133,12 @@ describe("configuration of a bucket", () => {
         "config.bucket_lookup_type: expected auto, path or virtual-hosted",
         "config.part_size: S3 has no parts below 5 MiB",
         "config.http_config.response_header_timeout: ",
-        "config.http_config.insecure_skip_verify: is not there yet",
+        "config.http_config.tls_config.ca_file: expected an absolute path",
+        "config.http_config.insecure_skip_verify: expected true or false",
+        "config.http_config.tls_config.min_version: unknown",
+        "config.http_config.tls_config: cert_file and key_file come together",
+        "config.list_objects_version: is v2 here",
+        "config.trace: is not there yet",
         "config.signature_version2: is not there yet",
         "config.sse_config: is not there yet",
       ],

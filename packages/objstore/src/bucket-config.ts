@@ -14,6 +14,7 @@ import { createFileBucket } from "./file-bucket.ts";
 import { withMetrics } from "./observed-bucket.ts";
 import { withPrefix } from "./prefixed-bucket.ts";
 import { createS3Bucket, defaultS3Transfer, type S3BucketOptions } from "./s3-bucket.ts";
+import type { S3Tls } from "./s3-tls.ts";
 
 export type BucketConfig = { readonly prefix: string } & (
   | { readonly type: "FILESYSTEM"; readonly directory: string }
@@ -109,11 +110,13 @@ function parseS3(config: Fields, problems: string[]): S3BucketOptions {
   if (!answer.ok) problems.push(`config.http_config.response_header_timeout: ${answer.failure}`);
   const connectionsMax = http.number("max_conns_per_host") ?? 0;
   for (const name of idleHttpFields) http.raw(name);
-  http.refuseUnlessEmpty("insecure_skip_verify", "tls_config");
+  const tls = parseTls(http, problems);
   http.refuseOthers();
 
-  for (const name of ["trace", "list_objects_version"]) config.raw(name);
+  const listVersion = config.text("list_objects_version");
+  if (listVersion !== "" && listVersion !== "v2") problems.push("config.list_objects_version: is v2 here");
   config.refuseUnlessEmpty(
+    "trace",
     "signature_version2",
     "put_user_metadata",
     "sse_config",
@@ -125,6 +128,7 @@ function parseS3(config: Fields, problems: string[]): S3BucketOptions {
     bucket,
     region,
     endpoint: `${isInsecure ? "http" : "https"}://${endpoint}`,
+    ...(tls === undefined ? {} : { tls }),
     pathStyle: lookup === "path" || (lookup === "auto" && !isAws),
     ...(accessKey === undefined || secretKey === undefined || accessKey === ""
       ? {}
@@ -137,6 +141,31 @@ function parseS3(config: Fields, problems: string[]): S3BucketOptions {
       attempts: retries > 0 ? retries : defaultS3Transfer.attempts,
       connectionsMax: connectionsMax > 0 ? connectionsMax : defaultS3Transfer.connectionsMax,
     },
+  };
+}
+
+/** Undefined where nothing is said: then what Node trusts is trusted. */
+function parseTls(http: Fields, problems: string[]): S3Tls | undefined {
+  const path = "config.http_config.tls_config";
+  const tls = fieldsOf(http.raw("tls_config") ?? {}, `${path}.`, problems);
+  const file = (name: string) => {
+    const text = tls.text(name);
+    if (text !== "" && !text.startsWith("/")) problems.push(`${path}.${name}: expected an absolute path`);
+    return text;
+  };
+  const [authorityFile, certificate, key] = [file("ca_file"), file("cert_file"), file("key_file")];
+  const serverName = tls.text("server_name");
+  // Thanos has it in both places.
+  const skips = [http.flag("insecure_skip_verify"), tls.flag("insecure_skip_verify")];
+  tls.refuseOthers();
+  if ((certificate === "") !== (key === "")) problems.push(`${path}: cert_file and key_file come together`);
+  const skipsVerification = skips.includes(true);
+  if (!skipsVerification && authorityFile + certificate + serverName === "") return undefined;
+  return {
+    skipsVerification,
+    ...(authorityFile === "" ? {} : { authorityFile }),
+    ...(certificate === "" ? {} : { clientFiles: { certificate, key } }),
+    ...(serverName === "" ? {} : { serverName }),
   };
 }
 

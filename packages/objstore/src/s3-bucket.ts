@@ -6,6 +6,7 @@
  * success. Whatever must not happen twice therefore carries a mark by which it is known again.
  */
 import { createHash } from "node:crypto";
+import type { AgentOptions } from "node:https";
 import type { CompletedPart, S3Client } from "@aws-sdk/client-s3";
 import { compareText } from "@pleiad/model";
 import {
@@ -14,6 +15,7 @@ import {
   keyFault,
   type Bucket,
   type Clock,
+  type FileSystem,
   type ObjectAttributes,
   type Observations,
   type PutOptions,
@@ -23,6 +25,7 @@ import { partsOf } from "./body-parts.ts";
 import { withPatience } from "./patience.ts";
 import { retry, type RetryOptions } from "./retry.ts";
 import { s3FailureOf, type S3Failure } from "./s3-failure.ts";
+import { tlsAgentOptions, type S3Tls } from "./s3-tls.ts";
 
 export interface S3BucketOptions {
   readonly bucket: string;
@@ -32,6 +35,8 @@ export interface S3BucketOptions {
   /** If not given, the SDK looks for one: environment, files, the identity of a pod or a machine. */
   readonly credential?: { readonly accessKey: string; readonly secretKey: string; readonly sessionToken?: string };
   readonly transfer?: S3Transfer;
+  /** Of an endpoint over HTTPS. */
+  readonly tls?: S3Tls;
 }
 
 /** How requests are made. At most `partBytes * (partsAtOnce + 1)` of a body are held. */
@@ -64,6 +69,8 @@ export interface S3BucketPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly observations: Pick<Observations, "log">;
+  /** For the files that TLS needs. */
+  readonly files: Pick<FileSystem, "readFile">;
 }
 
 const markName = "pleiad-put";
@@ -78,9 +85,17 @@ export function createS3Bucket(options: S3BucketOptions, ports: S3BucketPorts): 
 
   const load = async () => {
     const sdk = await import("@aws-sdk/client-s3");
-    return { sdk, client: createClient(sdk.S3Client, options, transfer) };
+    return {
+      sdk,
+      client: createClient(sdk.S3Client, options, transfer, await tlsAgentOptions(options.tls, ports.files)),
+    };
   };
-  const loaded = () => (loading ??= load());
+  /** A file that could not be read may be there at the next request. */
+  const loaded = () =>
+    (loading ??= load().catch((error: unknown) => {
+      loading = undefined;
+      throw error;
+    }));
 
   interface Asking {
     readonly key: string;
@@ -429,6 +444,7 @@ function createClient(
   Client: typeof S3Client,
   { endpoint, region, pathStyle = false, credential }: S3BucketOptions,
   { connectMs, connectionsMax }: S3Transfer,
+  tls: AgentOptions,
 ): S3Client {
   const agent = { keepAlive: true, maxSockets: connectionsMax };
   return new Client({
@@ -438,7 +454,7 @@ function createClient(
     // Further checksums than those that S3 has always had are unknown to many servers.
     requestChecksumCalculation: "WHEN_REQUIRED",
     responseChecksumValidation: "WHEN_REQUIRED",
-    requestHandler: { connectionTimeout: connectMs, httpAgent: agent, httpsAgent: agent },
+    requestHandler: { connectionTimeout: connectMs, httpAgent: agent, httpsAgent: { ...agent, ...tls } },
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(credential === undefined
       ? {}
