@@ -60,6 +60,13 @@ export const clusterDefinitions: readonly Definition[] = [
       "prometheus/docs#1454: remote read streams in frames, about 50 MB in Prometheus for each read",
     ],
     ["sidecar.base-cpu", "cores", 0.1, "of a sidecar that nobody asks", "prometheus/docs#1454"],
+    [
+      "sidecar.read-memory",
+      "bytes",
+      2 ** 22,
+      "of one read that is under way",
+      "prometheus/docs#1454: reads are streamed; the buffer of about 50 MB is Prometheus's, and in its headroom",
+    ],
     ["sidecar.uplink", "bits/s", 1e9, "from the cluster to object storage", "a default; write what the site has"],
   ]),
   ...figures("clusters", [
@@ -122,7 +129,7 @@ export const clusterDefinitions: readonly Definition[] = [
     [
       "sidecar.memory",
       "bytes",
-      "sidecar.base-memory + 52428800 * queries.concurrent-region",
+      "sidecar.base-memory + sidecar.read-memory * queries.concurrent-region",
       "of one sidecar",
       "prometheus/docs#1454: about 50 MB a read",
     ],

@@ -58,8 +58,8 @@ export const objectStoreDefinitions: readonly Definition[] = [
     [
       "store-gateway.mark-requests",
       "requests/day",
-      "bucket.syncs * bucket.blocks",
-      "for marks of deletion, by whoever owns a block",
+      "bucket.syncs * store-gateway.loaded-blocks",
+      "for marks of deletion, by every gateway for the blocks that it loads",
       fetcher,
     ],
     [

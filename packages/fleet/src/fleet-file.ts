@@ -259,7 +259,7 @@ function checkNames(tree: unknown, log: ProblemLog): void {
   }
 }
 
-const namesMax = 1000;
+const namesMax = 10_000;
 
 function report(
   wrong: Mismatch | undefined,

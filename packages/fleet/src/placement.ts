@@ -1,6 +1,6 @@
 /**
- * Who runs where: pinned replicas first, then the others, largest first. Each goes to a node that has room, in a zone that
- * has fewest of its set, among the least loaded; of nodes about as loaded the one is taken that the names of set and node
+ * Who runs where: pinned replicas first, then those with the fewest nodes to choose from, then the largest. Each goes to a
+ * node that has room, in a zone that has fewest of its set, among the least loaded; of nodes about as loaded the one is taken that the names of set and node
  * favour. So a fleet that changes a little keeps most of its replicas where they are, and the same fleet always gives the
  * same placement.
  */
@@ -59,9 +59,13 @@ export function placeRoles(
   const memoryBytes = fleet.nodes.reduce((sum, node) => sum + node.memoryBytes, 0);
   // The share of the whole fleet that one replica takes, so that CPU and memory can be compared.
   const share = ({ size }: ReplicaSet) => Math.max(size.cpuMillicores / cpuMillicores, size.memoryBytes / memoryBytes);
+  const choicesOf = new Map(
+    roles.map((role) => [role, fleet.nodes.filter(({ tier }) => role.tiers.includes(tier)).length]),
+  );
+  const choices = ({ role }: ReplicaSet) => choicesOf.get(role) ?? 0;
   const automatic = sets.filter((set) => !nodesOf.has(set));
-  // Sorting is stable: sets of one size keep the order of the plan.
-  automatic.sort((a, b) => share(b) - share(a));
+  // Who can be on few nodes only chooses before others fill these. Sorting is stable: the rest is the order of the plan.
+  automatic.sort((a, b) => choices(a) - choices(b) || share(b) - share(a));
   for (const set of automatic) nodesOf.set(set, spreadReplicas(set, fleet, loads, log));
   return sets.flatMap((set) =>
     (nodesOf.get(set) ?? []).map((node, i) => ({
@@ -234,7 +238,7 @@ function inEmptiestZones(free: readonly NodeLoad[], chosen: readonly NodeLoad[])
 }
 
 /** Nodes whose fill differs by less than this share are taken for as loaded. */
-const fillSlack = 0.1;
+const fillSlack = 0.05;
 
 /**
  * The node for one more replica, of `preferred` where one of these has room, else of `others`. Where no node has room the

@@ -108,9 +108,9 @@ describe("the corrected design", () => {
       "12/16 24/32",
       "14/16 28/32",
       "14/16 28/32",
-      "7/16 13.5/32",
+      "5/16 15.5/32",
     ]);
-    expect(totals).toEqual({ cpu: "76.5/112", cpuPercent: "68 %", memory: "152.5/224", memoryPercent: "68 %" });
+    expect(totals).toEqual({ cpu: "74.5/112", cpuPercent: "67 %", memory: "154.5/224", memoryPercent: "69 %" });
   });
 
   it("has the regions and clusters of the requirements", () => {
