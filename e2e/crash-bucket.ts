@@ -16,6 +16,6 @@ export function openCrashBucket(address: string): Bucket {
   const endpoint = `http://${address.slice(3)}`;
   return createS3Bucket(
     { bucket: crashBucket, region: crashRegion, endpoint, pathStyle: true, credential: crashCredential, transfer },
-    { clock: nodeClock(), random: nodeRandom(), observations: silentObservations() },
+    { clock: nodeClock(), files: nodeFiles(), random: nodeRandom(), observations: silentObservations() },
   );
 }

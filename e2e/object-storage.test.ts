@@ -8,7 +8,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { nodeClock, nodeRandom } from "@pleiad/node-ports";
+import { nodeClock, nodeFiles, nodeRandom } from "@pleiad/node-ports";
 import { createS3Bucket, defaultS3Transfer, type S3BucketOptions, type S3Transfer } from "@pleiad/objstore";
 import { BucketError, type Bucket } from "@pleiad/ports";
 import { runBucketAcceptance } from "@pleiad/ports/acceptance";
@@ -30,7 +30,7 @@ function s3BucketOf(
   const credential = { accessKey, secretKey };
   return createS3Bucket(
     { bucket, region, endpoint, pathStyle: true, credential, transfer: { ...impatient, ...transfer }, ...options },
-    { clock: nodeClock(), random: nodeRandom(), observations: silentObservations() },
+    { clock: nodeClock(), files: nodeFiles(), random: nodeRandom(), observations: silentObservations() },
   );
 }
 
@@ -306,7 +306,7 @@ describe("an S3 server that breaks its word", () => {
         credential: { accessKey: "a", secretKey: "b" },
         transfer: { ...impatient, attempts: 2 },
       },
-      { clock: nodeClock(), random: nodeRandom(), observations: silentObservations() },
+      { clock: nodeClock(), files: nodeFiles(), random: nodeRandom(), observations: silentObservations() },
     );
     try {
       await act(bucket);

@@ -1,5 +1,5 @@
 /** The S3 driver against a server that is not of our making: Debian's Swift with its S3 API. */
-import { nodeClock, nodeRandom } from "@pleiad/node-ports";
+import { nodeClock, nodeFiles, nodeRandom } from "@pleiad/node-ports";
 import { createS3Bucket, defaultS3Transfer } from "@pleiad/objstore";
 import { runBucketAcceptance } from "@pleiad/ports/acceptance";
 import { silentObservations } from "@pleiad/ports/testing";
@@ -34,7 +34,7 @@ async function open() {
         credential: swift,
         transfer: { ...defaultS3Transfer, partBytes: 65_536, pauseMs: 10, pauseMsMax: 100 },
       },
-      { clock: nodeClock(), random: nodeRandom(), observations: silentObservations() },
+      { clock: nodeClock(), files: nodeFiles(), random: nodeRandom(), observations: silentObservations() },
     ),
     close: async () => {},
   };

@@ -6,7 +6,6 @@
  * success. Whatever must not happen twice therefore carries a mark by which it is known again.
  */
 import { createHash } from "node:crypto";
-import type { AgentOptions } from "node:https";
 import type { CompletedPart, S3Client } from "@aws-sdk/client-s3";
 import { compareText } from "@pleiad/model";
 import {
@@ -25,7 +24,7 @@ import { partsOf } from "./body-parts.ts";
 import { withPatience } from "./patience.ts";
 import { retry, type RetryOptions } from "./retry.ts";
 import { s3FailureOf, type S3Failure } from "./s3-failure.ts";
-import { tlsAgentOptions, type S3Tls } from "./s3-tls.ts";
+import { tlsAgentOptions, type S3Tls, type TlsAgentOptions } from "./s3-tls.ts";
 
 export interface S3BucketOptions {
   readonly bucket: string;
@@ -444,7 +443,7 @@ function createClient(
   Client: typeof S3Client,
   { endpoint, region, pathStyle = false, credential }: S3BucketOptions,
   { connectMs, connectionsMax }: S3Transfer,
-  tls: AgentOptions,
+  tls: TlsAgentOptions,
 ): S3Client {
   const agent = { keepAlive: true, maxSockets: connectionsMax };
   return new Client({

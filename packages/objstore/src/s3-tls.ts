@@ -1,5 +1,4 @@
 /** Whom connections to S3 trust, and as whom they show themselves: `http_config.tls_config` of Thanos. */
-import type { AgentOptions } from "node:https";
 import { BucketError, FileError, type FileSystem } from "@pleiad/ports";
 
 /** Files of PEM by absolute path, read at the first request. */
@@ -13,11 +12,20 @@ export interface S3Tls {
   readonly skipsVerification: boolean;
 }
 
+/** As Node's agents for HTTPS take it. */
+export interface TlsAgentOptions {
+  readonly rejectUnauthorized?: boolean;
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly servername?: string;
+}
+
 /** Throws BucketError "unavailable" for a file that cannot be read. */
 export async function tlsAgentOptions(
   tls: S3Tls | undefined,
   files: Pick<FileSystem, "readFile">,
-): Promise<AgentOptions> {
+): Promise<TlsAgentOptions> {
   if (tls === undefined) return {};
   const read = async (path: string) => {
     try {
