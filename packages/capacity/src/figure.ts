@@ -1,4 +1,5 @@
 /** A number of the model with all that it rests on, and its explanation as text and as data. */
+import { unreachable } from "@pleiad/model";
 import type { Level, Unit } from "./definition.ts";
 import { formatAmount } from "./amount.ts";
 
@@ -70,6 +71,8 @@ function inputLine(input: Figure, of: Figure, isKnown: boolean): string {
       return `${input.name}${scope} = ${amount} (measured)`;
     case "default":
       return `${input.name}${scope} = ${amount} (default: ${input.source})`;
+    default:
+      return unreachable(input.origin);
   }
 }
 

@@ -3,6 +3,7 @@
  * computed when it is first asked for. One rule holds for all of them: what was measured, else what the fleet file says,
  * else the formula or the default.
  */
+import { unreachable } from "@pleiad/model";
 import { clusterDefinitions } from "./cluster-definitions.ts";
 import type { Definition, Engine, Level } from "./definition.ts";
 import type { Figure, Origin } from "./figure.ts";
@@ -69,6 +70,8 @@ export function scopesAt(model: CapacityModel, level: Level): readonly CapacityS
       return model.regions;
     case "clusters":
       return model.regions.flatMap(({ parts }) => parts);
+    default:
+      return unreachable(level);
   }
 }
 

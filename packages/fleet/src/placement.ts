@@ -4,6 +4,7 @@
  * favour. So a fleet that changes a little keeps most of its replicas where they are, and the same fleet always gives the
  * same placement.
  */
+import { unreachable } from "@pleiad/model";
 import type { Fleet, FleetNode, FleetRegion, FleetRole } from "./fleet.ts";
 import type { Path } from "./fleet-source.ts";
 import { compareNames, didYouMean } from "./name-order.ts";
@@ -115,6 +116,8 @@ function replicaSets(
       return regionsWith(role, fleet).flatMap((region) => shardsOf(region, region.name));
     case "super-region":
       return superRegions.flatMap(({ name }) => shardsOf(undefined, name));
+    default:
+      return unreachable(role.scope);
   }
 }
 
