@@ -3,10 +3,12 @@
 import { readFileSync } from "node:fs";
 import { severities } from "@pleiad/findings";
 import { parseDuration } from "@pleiad/model";
+import { defaultRenderSettings } from "@pleiad/manifests";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { bucketInspectCommand, bucketListCommand, bucketVerifyCommand, type BucketOptions } from "./commands/bucket.ts";
 import { lintCommand, type LintCommandOptions } from "./commands/lint.ts";
 import { planCommand } from "./commands/plan.ts";
+import { renderCommand, renderDiffCommand, type RenderCommandOptions } from "./commands/render.ts";
 import { queryCommand, type QueryCommandOptions } from "./commands/query.ts";
 import {
   tsdbAnalyzeCommand,
@@ -89,6 +91,42 @@ program
   .action((file: string | undefined, options: Omit<LintCommandOptions, "version"> & { json: boolean }) =>
     lintCommand(file, { ...options, format: options.json ? "json" : options.format, version }),
   );
+
+const renderingCommand = (name: string, description: string) =>
+  program
+    .command(name)
+    .description(description)
+    .argument("[fleet]", "fleet file; default: fleets/seven-nodes.yaml")
+    .requiredOption("-o, --output <folder>", "folder of the rendered files")
+    .option("--namespace <name>", "of everything but object storage", defaultRenderSettings.namespace)
+    .option("--storage-class <name>", "of volumes; default: the cluster's own")
+    .option(
+      "--cluster-address <template>",
+      "where an app cluster's sidecars are reached",
+      defaultRenderSettings.clusterAddress,
+    )
+    .option("--public-domain <name>", "of what app clusters reach", defaultRenderSettings.publicDomain)
+    .option("--monitoring-cidr <cidr>", "where the monitoring nodes come from; may be repeated", collect, [])
+    .option(
+      "--external-secret-store <name>",
+      "Secrets are filled from this ClusterSecretStore; default: they are there",
+    )
+    .addOption(
+      new Option("--certificates <source>", "of gRPC").choices(["cert-manager", "built-in"]).default("cert-manager"),
+    )
+    .addOption(
+      new Option("--app-clusters <form>", "of their Prometheus")
+        .choices(["operator", "kube-prometheus-stack"])
+        .default("operator"),
+    )
+    .option("--image-mirror <registry>", "takes the place of every image's registry");
+
+renderingCommand("render", "write what Kubernetes needs to run the plan with real Thanos").action(
+  (file: string | undefined, options: RenderCommandOptions) => renderCommand(file, options),
+);
+renderingCommand("diff", "say how a rendered folder differs from the fleet file; exit code 3 where it does").action(
+  (file: string | undefined, options: RenderCommandOptions) => renderDiffCommand(file, options),
+);
 
 program
   .command("query")
