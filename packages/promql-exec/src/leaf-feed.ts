@@ -21,7 +21,12 @@ export interface LeafFeed {
 }
 
 /** Of one leaf, so that some of the memory is left for other queries. */
-const tasksMax = 12;
+const leafTasksMax = 12;
+
+/** For each processor one that runs and one that waits; and one that is filled, and one that is read. */
+function tasksUseful({ processorCount }: LeafPool): number {
+  return 2 * processorCount + 2;
+}
 
 /**
  * `consume` gets each task when it has run whole; what it needs of the slab it must copy. A single task runs on this
@@ -37,6 +42,7 @@ export async function createLeafFeed(
 ): Promise<LeafFeed> {
   const kernel = kernelNumber(shape.kernel);
   if (kernel === undefined) throw new LeafUnfit();
+  const tasksMax = Math.min(tasksUseful(pool), leafTasksMax);
   const pending: LeafTask[] = []; // sealed, in order
   let queuedCount = 0; // of the first so many in `pending`, all other threads know
   let current: LeafTask | undefined;

@@ -13,6 +13,8 @@ export interface LeafPool {
   readonly views: MemoryViews;
   /** For what queries put together out of tasks; of this thread alone. */
   readonly pages: PagePool;
+  /** How many tasks may run at once, this thread's included. */
+  readonly processorCount: number;
   /** The address of a free slab; undefined while all are in use. To be given back. */
   takeSlab(): number | undefined;
   /** Resolves when a slab may be free. */
@@ -117,6 +119,7 @@ export function createLeafPool(threads: Threads | undefined): LeafPool {
   return {
     views,
     pages: createPagePool(pagesKeptMax),
+    processorCount: threadCount + 1,
     takeSlab: () => free.pop(),
     slabFreed: async () => await freed.promise,
     giveSlab,
