@@ -41,7 +41,16 @@ export async function startEngine(name: EngineName, options: EngineOptions): Pro
 
 async function startPleiad({ data, port }: EngineOptions): Promise<EngineProcess> {
   const main = fileURLToPath(new URL("../apps/cli/src/main.ts", import.meta.url));
-  const args = [main, "tsdb", "serve", data.blocks, "--listen", `127.0.0.1:${String(port)}`];
+  // The space for new objects as the twin gives it to its processes.
+  const args = [
+    "--max-semi-space-size=16",
+    main,
+    "tsdb",
+    "serve",
+    data.blocks,
+    "--listen",
+    `127.0.0.1:${String(port)}`,
+  ];
   return await start("pleiad", process.execPath, args, port, {});
 }
 
