@@ -1,4 +1,7 @@
-/** Every series of a block in label order, read once from front to back: memory does not grow with the block. */
+/**
+ * Every series of a block in label order, read once from front to back: but for the bytes of its symbols, memory does not
+ * grow with the block.
+ */
 import { compareLabels, type Labels } from "@pleiad/model";
 import { BlockReadError } from "./block-failure.ts";
 import type { BlockIndex } from "./block-index.ts";
@@ -14,6 +17,8 @@ import { chunkFields } from "./stored-series.ts";
 const entryBytesUsual = 4096;
 const chunkBytesUsual = 8192;
 const segmentScale = 0x1_0000_0000;
+/** Beyond it, symbols are read page by page. */
+const symbolBytesMax = 128 * 1024 * 1024;
 
 /** One series of a block as it lies there, for compaction, verification and dumps. */
 export interface BlockSeries {
@@ -38,6 +43,8 @@ export async function* scanSeries(
   const ahead = new ReadAhead(windows, index.file, index.seriesEnd);
   const chunkAhead = new Map<WindowedFile, ReadAhead>();
   const entry: SeriesEntry = { symbols: [], chunks: [] };
+  const loaded = await index.symbols.load(symbolBytesMax, signal);
+  const textOf = (symbol: number) => (loaded === undefined ? index.symbols.peek(symbol) : loaded.textOf(symbol));
   let before: Labels | undefined;
   let offset = align(index.layout.series);
   while (offset < index.seriesEnd) {
@@ -53,7 +60,7 @@ export async function* scanSeries(
       throw index.corruptAt(offset, outcome.kind === "corrupt" ? outcome.reason : "a series is cut short");
     }
     const end = ahead.start + outcome.end;
-    const texts = peekTexts(index, entry.symbols) ?? (await index.textsOf(entry.symbols, offset, signal));
+    const texts = textsOf(entry.symbols, textOf) ?? (await index.textsOf(entry.symbols, offset, signal));
     const labels = index.labelsOf(texts, offset);
     if (before !== undefined && compareLabels(before, labels) >= 0) {
       throw index.corruptAt(offset, "series are not in the order of their labels");
@@ -91,10 +98,10 @@ function align(offset: number): number {
   return Math.ceil(offset / seriesAlignment) * seriesAlignment;
 }
 
-function peekTexts(index: BlockIndex, symbols: readonly number[]): string[] | undefined {
+function textsOf(symbols: readonly number[], textOf: (symbol: number) => string | undefined): string[] | undefined {
   const texts: string[] = [];
   for (const symbol of symbols) {
-    const text = index.symbols.peek(symbol);
+    const text = textOf(symbol);
     if (text === undefined) return undefined;
     texts.push(text);
   }

@@ -8,6 +8,8 @@ import type { IndexSection } from "./index-layout.ts";
 const pageSymbols = 32;
 /** What a text costs in memory beside its characters. */
 const textOverheadBytes = 24;
+/** Texts that `LoadedSymbols` keeps: neighbours in label order share most of theirs. */
+const lastTexts = 4096;
 
 export class SymbolTable {
   readonly count: number;
@@ -15,10 +17,12 @@ export class SymbolTable {
   readonly #file: WindowedFile;
   readonly #block: string;
   readonly #intern: (text: string) => string;
-  readonly #section: IndexSection;
+  /** Where the section begins: its bytes are not held. */
+  readonly #start: number;
   /** Where each page of symbols begins in the file, and where the last one ends. */
   readonly #pages: Float64Array;
   readonly #textBytesMax: number;
+  readonly #keepsAll: boolean;
   #texts: (string | undefined)[] = [];
   #textBytes = 0;
 
@@ -31,7 +35,7 @@ export class SymbolTable {
   ) {
     this.#windows = windows;
     this.#file = file;
-    this.#section = section;
+    this.#start = section.start;
     this.#block = options.block;
     this.#intern = options.intern;
     this.#textBytesMax = options.textBytesMax;
@@ -40,7 +44,7 @@ export class SymbolTable {
     // A symbol has one byte at least.
     if (reader.failed || this.count > section.bytes.length - 4) throw this.#corrupt(0, "more symbols than bytes");
     this.#pages = new Float64Array(Math.ceil(this.count / pageSymbols) + 1);
-    const keepsAll = section.bytes.length + this.count * textOverheadBytes <= this.#textBytesMax;
+    this.#keepsAll = section.bytes.length + this.count * textOverheadBytes <= this.#textBytesMax;
     let before: string | undefined;
     for (let i = 0; i < this.count; i++) {
       if (i % pageSymbols === 0) this.#pages[i / pageSymbols] = section.start + reader.at;
@@ -49,7 +53,7 @@ export class SymbolTable {
       if (reader.failed) throw this.#corrupt(at, "a symbol is cut short or no UTF-8");
       if (before !== undefined && compareText(before, text) >= 0) throw this.#corrupt(at, "symbols do not ascend");
       before = text;
-      if (keepsAll) this.#keep(i, text);
+      if (this.#keepsAll) this.#keep(i, text);
     }
     this.#pages[this.#pages.length - 1] = section.start + reader.at;
     if (!reader.done) throw this.#corrupt(reader.at, "bytes behind the last symbol");
@@ -81,6 +85,18 @@ export class SymbolTable {
     return texts;
   }
 
+  /**
+   * For whoever reads every series, in whose order symbols are all over the place: the bytes of all, read once. Undefined
+   * where all are in memory anyway, or would take more than `bytesMax`.
+   */
+  async load(bytesMax: number, signal?: AbortSignal): Promise<LoadedSymbols | undefined> {
+    const from = this.#pages[0] as number;
+    const byteCount = (this.#pages[this.#pages.length - 1] as number) - from;
+    if (this.#keepsAll || byteCount > bytesMax) return undefined;
+    const bytes = await this.#windows.readPast(this.#file, from, byteCount, signal);
+    return new LoadedSymbols(bytes, from, this.#pages, this.count, this.#intern);
+  }
+
   /** All, in order. */
   async *all(): AsyncGenerator<string> {
     for (let page = 0; page * pageSymbols < this.count; page++) {
@@ -100,7 +116,7 @@ export class SymbolTable {
     const last = Math.min((page + 1) * pageSymbols, this.count);
     for (let i = page * pageSymbols; i < last; i++) {
       const text = reader.text();
-      if (reader.failed) throw this.#corrupt(from - this.#section.start, "the file changed since it was opened");
+      if (reader.failed) throw this.#corrupt(from - this.#start, "the file changed since it was opened");
       texts.push(this.#texts[i] ?? this.#keep(i, text));
     }
     return texts;
@@ -114,7 +130,43 @@ export class SymbolTable {
   }
 
   #corrupt(at: number, reason: string): BlockReadError {
-    const offset = this.#section.start + at;
+    const offset = this.#start + at;
     return new BlockReadError({ kind: "corrupt", block: this.#block, file: this.#file.name, offset, reason });
+  }
+}
+
+/** Symbols as bytes; those that were asked for last are kept as texts too. */
+export class LoadedSymbols {
+  readonly #bytes: Uint8Array;
+  readonly #start: number;
+  readonly #pages: Float64Array;
+  readonly #count: number;
+  readonly #intern: (text: string) => string;
+  readonly #lastSymbols = new Float64Array(lastTexts).fill(-1);
+  readonly #lastTexts: string[] = Array.from({ length: lastTexts }, () => "");
+
+  constructor(bytes: Uint8Array, start: number, pages: Float64Array, count: number, intern: (text: string) => string) {
+    this.#bytes = bytes;
+    this.#start = start;
+    this.#pages = pages;
+    this.#count = count;
+    this.#intern = intern;
+  }
+
+  /** Undefined for what is no symbol, or where the file changed since it was opened. */
+  textOf(symbol: number): string | undefined {
+    if (symbol >= this.#count) return undefined;
+    const slot = symbol % lastTexts;
+    if (this.#lastSymbols[slot] === symbol) return this.#lastTexts[slot];
+    const page = Math.floor(symbol / pageSymbols);
+    const reader = new ByteReader(this.#bytes, (this.#pages[page] as number) - this.#start, this.#bytes.length);
+    for (let skipped = page * pageSymbols; skipped < symbol; skipped++) {
+      const length = reader.uvarint();
+      reader.at += length;
+    }
+    const text = reader.text();
+    if (reader.failed) return undefined;
+    this.#lastSymbols[slot] = symbol;
+    return (this.#lastTexts[slot] = this.#intern(text));
   }
 }
