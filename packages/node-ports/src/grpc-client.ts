@@ -6,7 +6,6 @@ import { acceptedEncodings, createFrameReader, grpcEncodingOf, packMessages, typ
 import type { GrpcLimits, GrpcPorts } from "./grpc-limits.ts";
 import { abortError, decodeGrpcMessage, rpcCodeOf, rpcCodeOfHttpStatus, rpcCodeOfReset } from "./grpc-status.ts";
 import { formatGrpcTimeout } from "./grpc-timeout.ts";
-import { startTimer } from "./timer.ts";
 
 export function createGrpcClient(address: string, ports: GrpcPorts, limits: GrpcLimits): RpcClient {
   const connection = createGrpcConnection(address, ports, limits);
@@ -74,7 +73,7 @@ function createInterruption({ signal, timeoutMs }: CallOptions, { clock }: GrpcP
   else if (timeoutMs <= 0) onDeadline();
   else {
     signal.addEventListener("abort", onAbort, { once: true });
-    if (timeoutMs !== Infinity) stopTimer = startTimer(clock, timeoutMs, onDeadline);
+    if (timeoutMs !== Infinity) stopTimer = clock.after(timeoutMs, onDeadline);
   }
   return {
     error: () => error,

@@ -4,7 +4,6 @@ import { connect as connectSocket } from "node:net";
 import { RpcError } from "@pleiad/ports";
 import { parseAddress, reasonOf } from "./address.ts";
 import type { GrpcLimits, GrpcPorts } from "./grpc-limits.ts";
-import { startTimer } from "./timer.ts";
 
 /** One live HTTP/2 session and what its calls must tell it. */
 export interface GrpcSession {
@@ -67,7 +66,7 @@ export function createGrpcConnection(address: string, ports: GrpcPorts, limits: 
         lost ??= reason; // before the streams close, for their calls to name it
         http2.destroy();
       };
-      const stopTimer = startTimer(clock, limits.connectTimeoutMs, () => {
+      const stopTimer = clock.after(limits.connectTimeoutMs, () => {
         lose(`no answer within ${limits.connectTimeoutMs} ms`);
       });
       const session = liveSession(http2, ports, limits, {
@@ -164,7 +163,7 @@ function liveSession(
 
   const ping = () => {
     pinging = true;
-    const stop = startTimer(clock, limits.keepaliveTimeoutMs, () => {
+    const stop = clock.after(limits.keepaliveTimeoutMs, () => {
       of.lose(`no answer to a ping within ${limits.keepaliveTimeoutMs} ms`);
     });
     http2.ping((error) => {
@@ -183,7 +182,7 @@ function liveSession(
     const leftMs = receivedMs + of.keepaliveMs() - clock.monotonicMs();
     // After a long idle time the first call asks at once: its deadline may be shorter than the interval.
     if (leftMs <= 0) ping();
-    else stopTimer = startTimer(clock, leftMs, watch);
+    else stopTimer = clock.after(leftMs, watch);
   };
 
   http2.once("close", () => stopTimer?.());

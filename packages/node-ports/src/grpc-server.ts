@@ -13,7 +13,6 @@ import type { GrpcLimits, GrpcPorts } from "./grpc-limits.ts";
 import { encodeGrpcMessage, grpcStatusCodes } from "./grpc-status.ts";
 import { parseGrpcTimeout } from "./grpc-timeout.ts";
 import { listen } from "./listen.ts";
-import { startTimer } from "./timer.ts";
 
 const headerPairsMax = 128;
 const streamResetsBurst = 1000;
@@ -58,7 +57,7 @@ export async function serveGrpc(
     close: async (graceMs) => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       for (const session of sessions) session.close();
-      const stopTimer = startTimer(ports.clock, graceMs, () => {
+      const stopTimer = ports.clock.after(graceMs, () => {
         for (const session of sessions) session.destroy();
       });
       await closed;
@@ -150,7 +149,7 @@ function startCall(
   };
   const timeout = headers["grpc-timeout"];
   const timeoutMs = typeof timeout === "string" ? parseGrpcTimeout(timeout) : limits.defaultTimeoutMs;
-  const stopTimer = startTimer(clock, timeoutMs ?? 0, () => {
+  const stopTimer = clock.after(timeoutMs ?? 0, () => {
     if (ended) return;
     const message = `no end within ${timeoutMs} ms`;
     end({ code: "DEADLINE_EXCEEDED", message });

@@ -16,7 +16,6 @@ import {
 import { formatAddress } from "./address.ts";
 import type { HttpLimits } from "./http-limits.ts";
 import { listen } from "./listen.ts";
-import { startTimer } from "./timer.ts";
 
 export interface HttpServerPorts {
   readonly clock: Clock;
@@ -152,7 +151,7 @@ async function serveRequests(
     address: formatAddress(bound),
     close: async (graceMs) => {
       closing = true;
-      const stopTimer = startTimer(clock, graceMs, () => app.server.closeAllConnections());
+      const stopTimer = clock.after(graceMs, () => app.server.closeAllConnections());
       await app.close();
       stopTimer();
     },

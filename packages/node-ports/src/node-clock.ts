@@ -11,8 +11,9 @@ export function nodeClock(): Clock {
     monotonicMs: () => performance.now(),
     sleep: async (spanMs, signal) => {
       signal?.throwIfAborted();
-      for (let leftMs = spanMs; leftMs > 0; leftMs -= timerMsMax) await sleepOnce(Math.min(leftMs, timerMsMax), signal);
+      if (spanMs > 0) await sleep(spanMs, signal);
     },
+    after: startTimer,
     deadline: (spanMs, parent) => {
       // Node holds it weakly: one that is dropped costs nothing, or with a parent some 700 bytes until its time.
       const timeout = AbortSignal.timeout(Math.max(0, Math.min(Math.ceil(spanMs), timerMsMax)));
@@ -22,16 +23,38 @@ export function nodeClock(): Clock {
   };
 }
 
-function sleepOnce(spanMs: number, signal: AbortSignal | undefined): Promise<void> {
+function startTimer(spanMs: number, act: () => void): () => void {
+  let leftMs = spanMs;
+  let timer: NodeJS.Timeout | undefined;
+  let isCalledOff = false;
+  const wait = () => {
+    const partMs = Math.min(leftMs, timerMsMax);
+    leftMs -= partMs;
+    timer = setTimeout(leftMs > 0 ? wait : act, partMs);
+  };
+  // Node's shortest span is a millisecond; where there is none to wait for, nothing else shall come first.
+  if (spanMs > 0) wait();
+  else {
+    queueMicrotask(() => {
+      if (!isCalledOff) act();
+    });
+  }
+  return () => {
+    isCalledOff = true;
+    clearTimeout(timer);
+  };
+}
+
+function sleep(spanMs: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
-    const onAbort = () => {
-      clearTimeout(timer);
-      reject(signal?.reason as Error);
-    };
-    const timer = setTimeout(() => {
+    const stop = startTimer(spanMs, () => {
       signal?.removeEventListener("abort", onAbort);
       resolve();
-    }, spanMs);
+    });
+    const onAbort = () => {
+      stop();
+      reject(signal?.reason as Error);
+    };
     signal?.addEventListener("abort", onAbort, { once: true });
   });
 }

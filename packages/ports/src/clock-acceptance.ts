@@ -37,6 +37,17 @@ export function runClockAcceptance(
       await expect(clock.sleep(1, controller.signal)).rejects.toThrow("enough");
     });
 
+    it("acts after a span, once, and not where it was called off", async () => {
+      const { clock, pass } = open();
+      const acted: number[] = [];
+      clock.after(20, () => acted.push(20));
+      clock.after(1, () => acted.push(1));
+      clock.after(10, () => acted.push(10))();
+      expect(acted).toEqual([]);
+      await pass(40);
+      expect(acted).toEqual([1, 20]);
+    });
+
     it("aborts a deadline with a TimeoutError after its span", async () => {
       const { clock, pass } = open();
       const deadline = clock.deadline(2);

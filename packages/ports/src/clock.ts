@@ -8,6 +8,8 @@ export interface Clock {
   monotonicMs(): Milliseconds;
   /** Resolves after the span; rejects with the signal's reason when it is aborted first. */
   sleep(spanMs: Milliseconds, signal?: AbortSignal): Promise<void>;
+  /** Calls `act` after the span, never before it returns, unless the function that it gives is called before. */
+  after(spanMs: Milliseconds, act: () => void): () => void;
   /** A signal that aborts with a `TimeoutError` after the span, or with its parent. */
   deadline(spanMs: Milliseconds, parent?: AbortSignal): AbortSignal;
   /** Lets everything else that is ready run: long loops await this between pieces of about 5 ms. */

@@ -11,23 +11,16 @@ export async function withDeadline<T>(
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const deadline = new AbortController();
-  const timer = new AbortController();
   const follow = () => deadline.abort(parent.reason);
   if (parent.aborted) follow();
   else parent.addEventListener("abort", follow, { once: true });
-  clock.sleep(spanMs, timer.signal).then(
-    () => deadline.abort(new DOMException(`no end within ${spanMs} ms`, "TimeoutError")),
-    () => {
-      // The work ended first.
-    },
+  const stop = clock.after(spanMs, () =>
+    deadline.abort(new DOMException(`no end within ${spanMs} ms`, "TimeoutError")),
   );
   try {
     return await work(deadline.signal);
   } finally {
-    // A reason of its own would capture a stack.
-    timer.abort(workEnded);
+    stop();
     parent.removeEventListener("abort", follow);
   }
 }
-
-const workEnded = new Error("the work ended before its deadline");

@@ -40,23 +40,26 @@ export function manualClock(startMs = 1_700_000_000_000): ManualClock {
     sleep: async (spanMs, signal) => {
       signal?.throwIfAborted();
       await new Promise<void>((resolve, reject) => {
-        const sleeper = { atMs: nowMs + spanMs, order: sequence++, wake: resolve };
-        sleepers.push(sleeper);
-        signal?.addEventListener(
-          "abort",
-          () => {
-            const at = sleepers.indexOf(sleeper);
-            if (at >= 0) sleepers.splice(at, 1);
-            reject(signal.reason as Error);
-          },
-          { once: true },
-        );
+        const stop = clock.after(spanMs, resolve);
+        const onAbort = () => {
+          stop();
+          reject(signal?.reason as Error);
+        };
+        signal?.addEventListener("abort", onAbort, { once: true });
       });
+    },
+    after: (spanMs, act) => {
+      const sleeper = { atMs: nowMs + spanMs, order: sequence++, wake: act };
+      sleepers.push(sleeper);
+      return () => {
+        const at = sleepers.indexOf(sleeper);
+        if (at >= 0) sleepers.splice(at, 1);
+      };
     },
     deadline: (spanMs, parent) => {
       const controller = new AbortController();
       const reason = () => new DOMException(`no end within ${spanMs} ms`, "TimeoutError");
-      sleepers.push({ atMs: nowMs + spanMs, order: sequence++, wake: () => controller.abort(reason()) });
+      clock.after(spanMs, () => controller.abort(reason()));
       return parent === undefined ? controller.signal : AbortSignal.any([controller.signal, parent]);
     },
     yield: async () => {
