@@ -4,6 +4,7 @@ import { createSharedCache, type SharedCache } from "@pleiad/blocks";
 import type { PlannedCluster } from "@pleiad/fleet";
 import { labelsFromRecord, type Result } from "@pleiad/model";
 import type { Bucket, Ports, Service } from "@pleiad/ports";
+import { createEngine, defaultEngineOptions, type Engine } from "@pleiad/promql-exec";
 import { startAgent, type AgentFolder } from "@pleiad/role-agent";
 import { backFill } from "./back-fill.ts";
 import { runChildProcess, type StartOrder } from "./child-process.ts";
@@ -17,12 +18,16 @@ import { serveStatus } from "./status-server.ts";
 const internedMax = 1_000_000;
 /** Of the local blocks of all clusters of the process. */
 const blockCacheBytesMax = 48 * 2 ** 20;
+/** At once, in one process: its agents are asked together, and each evaluation is short. */
+const evaluationsMax = 32;
 
 /** What the agents of a process have in common. */
 interface SharedParts {
   readonly intern: (text: string) => string;
   readonly blockCache: SharedCache;
   readonly bucket: Bucket | undefined;
+  /** Evaluates what regional queriers ask of the clusters, without threads: many such processes share the machine. */
+  readonly engine: Engine;
 }
 
 runChildProcess(async (world) => {
@@ -42,7 +47,10 @@ runChildProcess(async (world) => {
   const services: Service[] = [];
   const role = world.forRole(own.name);
   services.push(await serveStatus(own.name, `127.0.0.1:${own.httpPort}`, role));
+  const { clock, observations } = role.ports;
+  const engine = createEngine({ ...defaultEngineOptions, concurrencyMax: evaluationsMax }, { clock, observations });
   const shared: SharedParts = {
+    engine,
     intern,
     blockCache: createSharedCache(blockCacheBytesMax),
     bucket: openTwinBucket(plan, world.order.credential, role.ports),
@@ -60,7 +68,7 @@ runChildProcess(async (world) => {
 
 async function startCluster(
   cluster: PlannedCluster,
-  { intern, blockCache, bucket }: SharedParts,
+  { intern, blockCache, bucket, engine }: SharedParts,
   order: StartOrder,
   ports: Ports,
 ): Promise<readonly Service[]> {
@@ -98,6 +106,7 @@ async function startCluster(
       retentionMs: order.plan.twin.retentionMs,
       intern,
       blockCache,
+      evaluation: { engine, features: defaultEngineOptions.features },
       ...(bucket === undefined ? {} : { objectStorage: bucket }),
       ...(madeUp === undefined
         ? {}
