@@ -64,6 +64,7 @@ function fleetGiven(fleet: Fleet): Record<string, Given> {
   const load = (key: string, value: number) => given(fleet, value, ["queryLoad", key]);
   const superRegions = superRegionsOf(fleet);
   const children = topMembers(fleet, superRegions).length;
+  const leaf = roleOf(fleet, "leaf-querier");
   const childKey = superRegions.length === 0 ? "regional-querier" : "super-regional-querier";
   return {
     ...replicasGiven(fleet),
@@ -73,6 +74,8 @@ function fleetGiven(fleet: Fleet): Record<string, Given> {
     ...bucketGiven(fleet),
     "fleet.regions": { value: fleet.regions.length },
     "global-querier.children": { value: children },
+    "leaf-querier.replicas": { value: leaf?.replicas ?? 0 },
+    "leaf-querier.is-there": { value: leaf === undefined ? 0 : 1 },
     "global-querier.child-replicas": {
       value: roleOf(fleet, childKey)?.replicas ?? roleOf(fleet, "regional-querier")?.replicas ?? 1,
     },

@@ -53,6 +53,8 @@ const roleKinds: Readonly<Record<RoleKey, readonly [kind: RoleKind, scope: Fleet
   "global-querier": ["global-querier", "fleet", 1],
   "super-regional-querier": ["super-regional-querier", "super-region", 1],
   "regional-querier": ["regional-querier", "region", 2],
+  // The same as a regional querier, for what has no region.
+  "leaf-querier": ["regional-querier", "fleet", 1],
   "global-store-gateway": ["store-gateway", "fleet", 1],
   "regional-store-gateway": ["store-gateway", "region", 2],
   receiver: ["receiver", "region", 2],

@@ -184,6 +184,7 @@ export const fleetFileSchema = z.strictObject({
     "global-querier": role,
     "super-regional-querier": regionalRole.optional(),
     "regional-querier": regionalRole,
+    "leaf-querier": role.optional(),
     "global-store-gateway": storeGateway.optional(),
     "regional-store-gateway": regionalStoreGateway.optional(),
     receiver: regionalRole.optional(),

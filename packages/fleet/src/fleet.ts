@@ -47,7 +47,11 @@ export interface FleetRegion {
 }
 
 /** Key of `roles` in the file: kinds of which a region may have its own are told apart by their scope. */
-export type RoleKey = "global-store-gateway" | "regional-store-gateway" | Exclude<RoleKind, "store-gateway">;
+export type RoleKey =
+  | "leaf-querier"
+  | "global-store-gateway"
+  | "regional-store-gateway"
+  | Exclude<RoleKind, "store-gateway">;
 
 export interface FleetRole {
   readonly key: RoleKey;

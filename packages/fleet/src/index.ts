@@ -50,6 +50,7 @@ export type {
 export { planTable, planToJson, type PlanTable, type PlanTableRow } from "./plan-table.ts";
 export { capacityOf } from "./capacity-load.ts";
 export { planFleet, type PlanOptions } from "./planner.ts";
+export { defaultAnswers, starterFleet, type StarterAnswers } from "./starter-fleet.ts";
 export {
   fleetProblemCodes,
   formatFleetFailure,

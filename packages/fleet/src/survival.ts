@@ -43,7 +43,9 @@ function lossOf({ kind, region, shard }: PlannedRole, clusterCount: number | und
     case "super-regional-querier":
       return `every global answer's part of ${region ?? "?"}`;
     case "regional-querier":
-      return `the last hours of ${clusterCount ?? 0} clusters: nobody else asks those of region ${region ?? "?"}`;
+      if (region === undefined)
+        return "what has no region: series of rulers and of the fleet itself, and their history";
+      return `the last hours of ${clusterCount ?? 0} clusters: nobody else asks those of region ${region}`;
     case "query-frontend":
       return "the entry of dashboards; global queriers still answer directly";
     case "store-gateway":

@@ -38,6 +38,15 @@ export function wireRoles(
     return members.flatMap((name) => ofRegion(kind, name));
   };
 
+  /** Queriers that ask what has no region, in place of the global ones. */
+  const leaves = ofRegion("regional-querier", undefined);
+  const ofNoRegion = (from: string): PlannedEdge[] => [
+    ...oneOf(from, ofRegion("store-gateway", undefined), "grpc"),
+    // Every ruler evaluates for itself, and every agent scrapes for itself: their series differ by replica label.
+    ...allOf(from, idsOf(ofKind("ruler")), "grpc"),
+    ...allOf(from, idsOf(ofKind("monitoring-agent")), "grpc"),
+  ];
+
   const fromRole = ({ id, kind, region }: PlannedRole): readonly PlannedEdge[] => {
     switch (kind) {
       case "query-frontend":
@@ -52,18 +61,16 @@ export function wireRoles(
             ),
             "grpc",
           ),
-          ...oneOf(id, ofRegion("store-gateway", undefined), "grpc"),
-          // Every ruler evaluates for itself, and every agent scrapes for itself: their series differ by replica label.
-          ...allOf(id, idsOf(ofKind("ruler")), "grpc"),
-          ...allOf(id, idsOf(ofKind("monitoring-agent")), "grpc"),
+          ...(leaves.length > 0 ? oneOf(id, leaves, "grpc") : ofNoRegion(id)),
         ];
       case "super-regional-querier": {
         const { members = [], level = 1 } = membersOf.get(region ?? "") ?? {};
         return oneOf(id, queriersOf(members, level - 1), "grpc");
       }
       case "regional-querier":
+        if (region === undefined) return ofNoRegion(id);
         return [
-          ...allOf(id, pulledOf.get(region ?? "") ?? [], "grpc"),
+          ...allOf(id, pulledOf.get(region) ?? [], "grpc"),
           // A receiver that was away lacks what was written meanwhile.
           ...allOf(id, idsOf(ofRegion("receiver", region)), "grpc"),
           ...oneOf(id, ofRegion("store-gateway", region), "grpc"),
