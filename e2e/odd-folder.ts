@@ -4,7 +4,7 @@ import { encodeXor } from "@pleiad/chunks";
 import { compareLabels, compareText, labelsFromRecord, setStale, xorEncoding, type Labels } from "@pleiad/model";
 import { seededRandom } from "@pleiad/ports";
 import { changeHead, portsOfTest } from "./prometheus-peer.ts";
-import type { Vocabulary } from "./random-query.ts";
+import type { Vocabulary } from "@pleiad/promql-syntax/testing";
 
 /** A value, a staleness marker, or nothing at this step. */
 type OddValue = number | "stale" | undefined;

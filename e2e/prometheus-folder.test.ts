@@ -12,7 +12,7 @@ import { askApi, differenceOf, type ApiQuestion, type ApiReply } from "./answer-
 import { knownDifferences } from "./known-differences.ts";
 import { folderStartMs, folderVocabulary, writeOddFolder } from "./odd-folder.ts";
 import { portsOfTest, serveSource, startPrometheus, type RunningServer } from "./prometheus-peer.ts";
-import { randomQuery } from "./random-query.ts";
+import { randomQuery } from "@pleiad/promql-syntax/testing";
 import { peerMissing, temporaryFolder } from "./twin-under-test.ts";
 
 // Other questions than those of every day: PLEIAD_QUERY_SEED=1000 PLEIAD_QUERY_COUNT=20000.

@@ -10,7 +10,7 @@ import { deliberateAnswers, knownDifferences } from "./known-differences.ts";
 import { importOddSeries } from "./odd-series.ts";
 import { changeHead, startPleiad, startPrometheus, type RunningServer } from "./prometheus-peer.ts";
 import { badRequests, orderedQueries, spelledQueries, tableQueries } from "./query-table.ts";
-import { clusterVocabulary, randomQuery } from "./random-query.ts";
+import { clusterVocabulary, randomQuery } from "@pleiad/promql-syntax/testing";
 import { eventually, fleetFileAt, peerMissing, startTwin, temporaryFolder } from "./twin-under-test.ts";
 
 // Other questions than those of every day: PLEIAD_QUERY_SEED=1000 PLEIAD_QUERY_COUNT=20000.

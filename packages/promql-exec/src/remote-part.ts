@@ -1,5 +1,12 @@
 /** What one part of the source evaluates, as an operator: its answer, or, where it refuses, its series evaluated here. */
-import type { EvaluatedSeries, Evaluation, EvaluationRequest, Evaluator, SeriesSource } from "@pleiad/model";
+import {
+  unreachable,
+  type EvaluatedSeries,
+  type Evaluation,
+  type EvaluationRequest,
+  type Evaluator,
+  type SeriesSource,
+} from "@pleiad/model";
 import { formatPlan, stepCountOf, type RemoteNode, type StepGrid } from "@pleiad/promql-plan";
 import { histogramCost } from "./limits.ts";
 import { floatSample, histogramSample, type Operator, type RowHistograms, type RowVisitor } from "./operator.ts";
@@ -67,6 +74,8 @@ export function createRemotePart(
         description += `: read and evaluated here, for it refused: ${failure.reason}`;
         isLocal = true;
         return buildLocal(evaluator.source);
+      default:
+        return unreachable(failure);
     }
   };
 
@@ -124,7 +133,7 @@ async function eachRow(
     for (const [i, histogram] of one.histograms.entries()) {
       const step = stepOf(one.histogramTimestampsMs[i], grid, stepCount);
       context.budget.take(histogramCost(histogram));
-      histograms ??= new Array(stepCount);
+      histograms ??= Array.from({ length: stepCount });
       histograms[step] = histogram;
       present[step] = histogramSample;
     }

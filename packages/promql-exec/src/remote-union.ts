@@ -77,7 +77,7 @@ async function holdRows(
   context: QueryContext,
   signal: AbortSignal,
 ): Promise<readonly (HeldRow | undefined)[]> {
-  const rows = new Array<HeldRow | undefined>(seriesCount);
+  const rows: (HeldRow | undefined)[] = Array.from({ length: seriesCount });
   if (operator.rows === undefined) await holdSteps(operator, rows, grid, context, signal);
   else {
     const keep: RowVisitor = (seriesId, values, present, histograms) => {
@@ -123,7 +123,7 @@ async function holdSteps(
           const cost = histogramCost(histogram);
           context.budget.take(cost);
           row.cost += cost;
-          row.histograms ??= new Array(stepCount);
+          row.histograms ??= Array.from({ length: stepCount });
           row.histograms[at] = histogram;
           row.present[at] = histogramSample;
         }

@@ -47,9 +47,9 @@ export async function callQuery(
   const call = new AbortController();
   const whole = AbortSignal.any([signal, call.signal]);
   const answer = createAnswer(request, options);
-  const messages = rpc
-    .stream(encoded.value.method, encoded.value.bytes, { signal: whole, timeoutMs, messageBytesMax })
-    [Symbol.asyncIterator]();
+  const callOptions = { signal: whole, timeoutMs, messageBytesMax };
+  const stream = rpc.stream(encoded.value.method, encoded.value.bytes, callOptions);
+  const messages = stream[Symbol.asyncIterator]();
   let waitedTooLong = false;
   try {
     for (;;) {

@@ -1,5 +1,12 @@
 /** A QueryEvaluator as a server of the Query API: handlers for the gRPC transport to serve. */
-import type { EvaluatedSeries, Evaluation, EvaluationFailure, QueryEvaluator, Result } from "@pleiad/model";
+import {
+  unreachable,
+  type EvaluatedSeries,
+  type Evaluation,
+  type EvaluationFailure,
+  type QueryEvaluator,
+  type Result,
+} from "@pleiad/model";
 import { RpcError, type Clock, type RpcHandler } from "@pleiad/ports";
 import {
   decodeQueryRangeRequest,
@@ -124,6 +131,8 @@ function rpcErrorOfEvaluation(failure: EvaluationFailure): RpcError {
       return new RpcError("ABORTED", failure.texts.join("; "));
     case "refused":
       return new RpcError("FAILED_PRECONDITION", failure.reason);
+    default:
+      return unreachable(failure);
   }
 }
 
