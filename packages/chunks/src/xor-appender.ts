@@ -2,6 +2,7 @@
  * Writing Gorilla XOR chunks of float samples, byte for byte as Prometheus does. Byte layout: docs/format/xor-chunk.md.
  */
 import { normalNaNHigh, normalNaNLow, staleHigh, staleLow } from "@pleiad/model";
+import { leaveRoom, slotBytesMax, takeRoom } from "./open-chunk-room.ts";
 import { timestampMsMax } from "./xor-decoder.ts";
 
 /** The sample count of a chunk has 16 bits. */
@@ -36,7 +37,7 @@ export interface XorAppender {
   reset(): void;
 }
 
-// V8 keeps arrays of up to 64 bytes inside its heap: most series of constant value never need more.
+/** Most series of constant value never need more. */
 const firstCapacity = 64;
 /** The most that one sample takes, and the tail that is written ahead of its completion. */
 const sampleBytesMax = 24;
@@ -71,9 +72,12 @@ class Appender implements XorAppender {
   maxTimeMs = NaN;
   lastHigh = 0;
   lastLow = 0;
-  #buffer = new Uint8Array(firstCapacity);
-  /** Whole bytes written; the two of the sample count are filled in when bytes are handed out. */
-  #at = 2;
+  /** The chunk lies in bytes [start, end) of a page that it shares. */
+  #page: Uint8Array;
+  #start: number;
+  #end: number;
+  /** Behind the whole bytes that are written; the two of the sample count are filled in when bytes are handed out. */
+  #at: number;
   /** Bits not yet written, at the low end of `#pending`; fewer than eight. */
   #pending = 0;
   #pendingBits = 0;
@@ -81,8 +85,16 @@ class Appender implements XorAppender {
   #leading = -1;
   #trailing = 0;
 
+  constructor() {
+    const { page, start, end } = takeRoom(firstCapacity);
+    this.#page = page;
+    this.#start = start;
+    this.#end = end;
+    this.#at = start + 2;
+  }
+
   get byteLength(): number {
-    return this.#at + (this.#pendingBits > 0 ? 1 : 0);
+    return this.#at - this.#start + (this.#pendingBits > 0 ? 1 : 0);
   }
 
   append(timestampMs: number, value: number): void {
@@ -113,7 +125,7 @@ class Appender implements XorAppender {
   #append(timestampMs: number, high: number, low: number): void {
     const count = this.count;
     if (count === chunkSamplesMax) throw new RangeError(`a chunk holds at most ${chunkSamplesMax} samples`);
-    if (this.#at + sampleBytesMax > this.#buffer.length) this.#grow();
+    if (this.#at + sampleBytesMax > this.#end) this.#grow();
 
     if (count === 0) {
       this.minTimeMs = timestampMs;
@@ -135,38 +147,44 @@ class Appender implements XorAppender {
 
   bytes(): Uint8Array {
     this.#finish();
-    return this.#buffer.slice(0, this.byteLength);
+    return this.#page.slice(this.#start, this.#start + this.byteLength);
   }
 
   copyTo(target: Uint8Array, offset: number): void {
     this.#finish();
-    const source = this.#buffer;
+    const source = this.#page;
+    const start = this.#start;
     const length = this.byteLength;
-    for (let i = 0; i < length; i++) target[offset + i] = source[i];
+    for (let i = 0; i < length; i++) target[offset + i] = source[start + i];
   }
 
   reset(): void {
     this.count = 0;
     this.minTimeMs = NaN;
     this.maxTimeMs = NaN;
-    this.#at = 2;
+    this.#at = this.#start + 2;
     this.#pending = 0;
     this.#pendingBits = 0;
     this.#leading = -1;
   }
 
   #grow(): void {
-    const grown = new Uint8Array(this.#buffer.length * 2);
-    grown.set(this.#buffer);
-    this.#buffer = grown;
+    const length = this.#end - this.#start;
+    const { page, start, end } = takeRoom(length < slotBytesMax ? length + 1 : 2 * length);
+    page.set(this.#page.subarray(this.#start, this.#at), start);
+    leaveRoom({ page: this.#page, start: this.#start, end: this.#end });
+    this.#at += start - this.#start;
+    this.#page = page;
+    this.#start = start;
+    this.#end = end;
   }
 
   /** Fills in the sample count and the last, unfinished byte. */
   #finish(): void {
-    const buffer = this.#buffer;
-    buffer[0] = this.count >>> 8;
-    buffer[1] = this.count;
-    buffer[this.#at] = this.#pending << (8 - this.#pendingBits);
+    const page = this.#page;
+    page[this.#start] = this.count >>> 8;
+    page[this.#start + 1] = this.count;
+    page[this.#at] = this.#pending << (8 - this.#pendingBits);
   }
 
   #writeDeltaChange(change: number): void {
@@ -233,7 +251,7 @@ class Appender implements XorAppender {
 
   /** Writes the low `bitCount` bits, 1 to 32, of `bits`; what is above them is ignored. */
   #write(bits: number, bitCount: number): void {
-    const buffer = this.#buffer;
+    const page = this.#page;
     let at = this.#at;
     let left = bitCount;
     const room = 8 - this.#pendingBits;
@@ -243,10 +261,10 @@ class Appender implements XorAppender {
       return;
     }
     left -= room;
-    buffer[at++] = (this.#pending << room) | ((bits >>> left) & ((1 << room) - 1));
+    page[at++] = (this.#pending << room) | ((bits >>> left) & ((1 << room) - 1));
     while (left >= 8) {
       left -= 8;
-      buffer[at++] = bits >>> left;
+      page[at++] = bits >>> left;
     }
     this.#at = at;
     this.#pending = bits & ((1 << left) - 1);

@@ -392,7 +392,7 @@ export class Appender implements HeadAppender {
   #appendOutOfOrder(series: MemorySeries, timestampMs: number, high: number, low: number): AppendOutcome {
     const { appendableFromMs, outOfOrderFromMs } = this.#memory;
     // Beneath chunks that are being imported nobody can tell yet what the series has.
-    if (timestampMs < outOfOrderFromMs || series.floorMs > -Infinity) {
+    if (timestampMs < outOfOrderFromMs || series.floorMs !== undefined) {
       return timestampMs < appendableFromMs ? "out-of-bounds" : "out-of-order";
     }
     const there = series.sampleAt(timestampMs, high, low);

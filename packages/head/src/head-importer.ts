@@ -100,7 +100,7 @@ export class Importer implements HeadImporter {
     if ("kind" in series) return series;
     if (previousMs >= series.minTimeMs && first.minTimeMs <= series.newestMs) return { kind: "overlap" };
     if (series.outOfOrder !== undefined && series.reachesInto(first.minTimeMs, previousMs)) return { kind: "overlap" };
-    if (series.floorMs > -Infinity || first.minTimeMs < this.#memory.closedBeforeMs) return { kind: "overlap" };
+    if (series.floorMs !== undefined || first.minTimeMs < this.#memory.closedBeforeMs) return { kind: "overlap" };
     series.heldBy = Math.max(series.heldBy, this.id);
     series.heldTimeMs = -Infinity;
     series.floorMs = previousMs;
@@ -124,7 +124,7 @@ export class Importer implements HeadImporter {
   rollback(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    for (const { series } of this.#staged) series.floorMs = -Infinity;
+    for (const { series } of this.#staged) series.floorMs = undefined;
     this.#end(this.id);
   }
 

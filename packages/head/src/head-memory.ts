@@ -262,7 +262,7 @@ export class HeadMemory {
     // not put them into one chunk with those that came later: it would keep what was dropped.
     if (timestampMs - open.maxTimeMs > retentionMs / 2) return true;
     // Chunks that are being imported come between.
-    return series.floorMs > open.maxTimeMs;
+    return series.floorMs !== undefined && series.floorMs > open.maxTimeMs;
   }
 
   /** Adds chunks that were closed elsewhere. */

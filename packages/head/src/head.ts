@@ -472,7 +472,7 @@ class OpenHead implements Head {
       await this.#discardFailedImports();
       return fail(failure);
     }
-    for (const { series } of staged) series.floorMs = -Infinity;
+    for (const { series } of staged) series.floorMs = undefined;
     let chunkCount = 0;
     for (const { series, chunks } of staged) {
       this.#memory.attach(series, chunks);
@@ -487,7 +487,7 @@ class OpenHead implements Head {
     // A commit that was under way when the chunks were added may have brought samples of their time.
     for (const { series, chunks } of staged) {
       const { minTimeMs = Infinity } = chunks[0] ?? {};
-      const isTaken = series.reachesInto(minTimeMs, series.floorMs) || minTimeMs < memory.closedBeforeMs;
+      const isTaken = series.reachesInto(minTimeMs, series.floorMs ?? -Infinity) || minTimeMs < memory.closedBeforeMs;
       if (isTaken) return { kind: "overlap" };
     }
     this.#batch.clear();
@@ -530,7 +530,7 @@ class OpenHead implements Head {
       } catch (error) {
         return this.#warn("The files of a failed import could not be removed.", error);
       }
-      for (const { series } of one.staged) series.floorMs = -Infinity;
+      for (const { series } of one.staged) series.floorMs = undefined;
       this.#failedImports.shift();
     }
   }

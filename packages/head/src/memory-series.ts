@@ -55,8 +55,8 @@ export class MemorySeries {
   /** Whether the log knows the series: from then on readers see it. */
   isLogged = false;
   isForgotten = false;
-  /** While chunks are being imported: the time of their newest sample, beneath which none is appended. -Infinity else. */
-  floorMs = -Infinity;
+  /** While chunks are being imported: the time of their newest sample, beneath which none is appended. */
+  floorMs: number | undefined = undefined;
   /** The last appender that used the series, and the last sample that it holds for it. */
   heldBy = 0;
   heldTimeMs = 0;
@@ -79,7 +79,7 @@ export class MemorySeries {
   /** The time that the next sample must be above; -Infinity where any will do. */
   get maxTimeMs(): number {
     const { newestMs, floorMs } = this;
-    return newestMs > floorMs ? newestMs : floorMs;
+    return floorMs === undefined || newestMs > floorMs ? newestMs : floorMs;
   }
 
   /** The time of the oldest sample; Infinity where there is none. */
