@@ -35,16 +35,19 @@ export function uniteTexts(lists: readonly (readonly string[])[]): readonly stri
 
 /** Makes one of lists that go on one behind the other, as those of sources mostly do that share the work. */
 function joinRuns(lists: readonly (readonly string[])[]): string[][] {
+  const ordered = lists.filter((list) => list.length > 0).sort(byFirst);
   const runs: string[][] = [];
   let run: string[] = [];
-  for (const list of lists) {
-    const [first] = list;
-    if (first === undefined) continue;
+  for (const list of ordered) {
     const last = run.at(-1);
-    if (last === undefined || compareText(last, first) >= 0) runs.push((run = []));
+    if (last === undefined || compareText(last, list[0] ?? "") >= 0) runs.push((run = []));
     for (const text of list) run.push(text);
   }
   return runs;
+}
+
+function byFirst([a = ""]: readonly string[], [b = ""]: readonly string[]): number {
+  return compareText(a, b);
 }
 
 function uniteTwo(a: string[], b: string[]): string[] {
