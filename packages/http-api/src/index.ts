@@ -9,5 +9,6 @@ export {
   type HttpHandler,
 } from "./http-api.ts";
 export type { ProbeRoutesOptions } from "./probe-routes.ts";
+export { createQueryGate, type QueryGate, type QueryGateOptions } from "./query-gate.ts";
 export type { RouterPorts } from "./router.ts";
 export type { BuildInfo, ListedStore, StoreListing } from "./status-routes.ts";

@@ -6,7 +6,7 @@ import { testPorts } from "@pleiad/ports/testing";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createWriteReceiver, defaultWriteReceiver, type WriteReceiverOptions } from "./write-receiver.ts";
-import { contentTypeV2, post, writeRequest, writeRequestV2, type SentSeries } from "./write-request.fixtures.ts";
+import { contentTypeV2, post, writeRequest, writeRequestV2, type SentSeries } from "./testing.ts";
 
 const startMs = 1_700_000_000_000;
 

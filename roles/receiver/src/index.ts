@@ -1,1 +1,7 @@
-export {};
+export {
+  defaultReceiver,
+  startReceiver,
+  type Receiver,
+  type ReceiverFailure,
+  type ReceiverOptions,
+} from "./receiver.ts";
