@@ -15,6 +15,7 @@ export interface ChunkStore {
   firstChunk(series: number): number;
   minTimeMs(chunk: number): number;
   encoding(chunk: number): KeptChunk["encoding"];
+  byteLength(chunk: number): number;
   /** A view, valid while the series is not released. */
   data(chunk: number): Uint8Array;
   /** Lets the chunks of a series go. To be called once a series. */
@@ -78,6 +79,7 @@ export function createChunkStore(pool: PagePool = createPagePool(0)): ChunkStore
     firstChunk: (series) => (series < seriesCount ? firsts[series] : chunkCount),
     minTimeMs: (chunk) => minTimesMs[chunk],
     encoding: (chunk) => encodings[chunk] as KeptChunk["encoding"],
+    byteLength: (chunk) => lengths[chunk],
     data: (chunk) => new Uint8Array(pages[pageNumbers[chunk]].buffer, offsets[chunk], lengths[chunk]),
     release(series) {
       const end = series + 1 < seriesCount ? firsts[series + 1] : chunkCount;

@@ -6,7 +6,7 @@ import { signatureFunction, type JoinTable } from "./join-table.ts";
 import type { NameDrops } from "./name-drops.ts";
 import { createLabelIds, outputLabels } from "./output-labels.ts";
 import type { QueryContext } from "./query-context.ts";
-import { dropMetricName } from "./renamed-series.ts";
+import { dropMetricName, metricSchemaLabels } from "./renamed-series.ts";
 
 export interface VectorOperation {
   readonly operator: BinaryOperator;
@@ -37,7 +37,7 @@ const samplesPerPair = 16;
 export async function createJoinResults(
   { labels: manyLabels, dropsName: manyDrops }: ManySide,
   oneLabels: readonly Labels[],
-  { matchCount, leftMatches, rightMatches }: JoinTable,
+  { matchCount, matchLabels, leftMatches, rightMatches }: JoinTable,
   operation: VectorOperation,
   { pace, budget, delayedNameRemoval }: Pick<QueryContext, "pace" | "budget" | "delayedNameRemoval">,
 ): Promise<JoinResults> {
@@ -54,13 +54,21 @@ export async function createJoinResults(
   };
   const baseOf = baseLabelsFunction(operation, delayedNameRemoval);
   const signatureOf = signatureFunction(matching);
+  // What a pair keeps is what it was compared by, but for names, which may be dropped.
+  const resultsAreMatches =
+    matching.cardinality === "one-to-one" &&
+    matching.on &&
+    !matching.labels.some((name) => metricSchemaLabels.has(name));
   // Without labels to take over, only the many side's matter.
   const pairOfMany = async () => {
     const hasPartner = new Uint8Array(matchCount);
     for (const match of rightMatches) hasPartner[match] = 1;
     const ofPair = new Uint32Array(manyLabels.length);
     for (let manyId = 0; manyId < manyLabels.length; manyId++) {
-      if (hasPartner[leftMatches[manyId]] === 1) ofPair[manyId] = numberFor(baseOf(manyLabels[manyId]), manyId);
+      const match = leftMatches[manyId];
+      if (hasPartner[match] === 0) continue;
+      const base = resultsAreMatches ? matchLabels[match] : baseOf(manyLabels[manyId]);
+      ofPair[manyId] = numberFor(base, manyId);
       if (pace.due()) await pace.rest();
     }
     return (manyId: number) => ofPair[manyId];

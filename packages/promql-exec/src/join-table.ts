@@ -6,6 +6,7 @@ import type { Pace } from "./pace.ts";
 
 export interface JoinTable {
   readonly matchCount: number;
+  readonly matchLabels: readonly Labels[]; // what is compared, by match
   /** The match of each series: series with one number agree in the labels that are compared. */
   readonly leftMatches: Uint32Array;
   readonly rightMatches: Uint32Array;
@@ -20,6 +21,7 @@ export async function createJoinTable(
   const { labels, ids } = await outputLabels([...left, ...right], signatureFunction(matching), pace);
   return {
     matchCount: labels.length,
+    matchLabels: labels,
     leftMatches: ids.subarray(0, left.length),
     rightMatches: ids.subarray(left.length),
   };

@@ -125,10 +125,11 @@ function combineFloats(
   const { at } = other;
   for (let step = 0; step < present.length; step++) {
     const one = other.values[at + step];
-    if (present[step] === noSample) continue;
-    if (other.present[at + step] === noSample || (keeps !== undefined && !keeps(values[step], one))) {
-      present[step] = noSample;
-    } else values[step] = value(values[step], one);
+    const isThere =
+      present[step] & other.present[at + step] & (keeps === undefined || keeps(values[step], one) ? 1 : 0);
+    present[step] = isThere;
+    // What is not there may be anything, so there is nothing to ask.
+    values[step] = value(values[step], one);
   }
 }
 

@@ -56,11 +56,12 @@ export async function eachLeafRow(
     begin();
     for (let seriesId = 0; seriesId < reader.labels.length; seriesId++) {
       const chunks = reader.xorChunksOf(seriesId);
-      if (chunks === undefined || !fitsTask(chunks, chunks.length, shape)) {
+      const isAdded = chunks !== undefined && feed.task.add(chunks, chunks.length, 0);
+      if (chunks === undefined || (!isAdded && !fitsTask(chunks, chunks.length, shape))) {
         ids.push(~seriesId);
         continue;
       }
-      if (!feed.task.add(chunks, chunks.length, 0)) {
+      if (!isAdded) {
         await feed.turn();
         begin();
         if (!feed.task.add(chunks, chunks.length, 0)) throw new Error("a series fits no empty task");

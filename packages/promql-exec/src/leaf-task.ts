@@ -174,12 +174,14 @@ export function createLeafTask(
       let length = 0;
       let samples = 0;
       for (let i = 0; i < count; i++) {
+        if (chunks[i].length > chunkBytesMax) return false;
         length += chunks[i].length + alignmentSlack;
         samples += samplesIn(chunks[i]);
       }
       const steps = shape.stepCount * (1 + shape.windowShare * samples);
       const outputs = isFolding ? Math.max(groupCount, group + 1) : seriesCount + 1;
       if (
+        shape.stepCount > leafStepsMax ||
         seriesCount === taskSeriesMax ||
         chunkCount + count > taskChunksMax ||
         sampleCount + samples > taskSamplesMax ||

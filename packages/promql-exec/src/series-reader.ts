@@ -106,7 +106,7 @@ export async function readSeries(
     release(seriesId, sampleCount) {
       let bytes = 0;
       const end = store.firstChunk(seriesId + 1);
-      for (let chunk = store.firstChunk(seriesId); chunk < end; chunk++) bytes += store.data(chunk).length;
+      for (let chunk = store.firstChunk(seriesId); chunk < end; chunk++) bytes += store.byteLength(chunk);
       store.release(seriesId);
       context.budget.give(samplesFor(bytes));
       context.tally.samplesRead += sampleCount;
