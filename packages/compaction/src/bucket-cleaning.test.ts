@@ -3,7 +3,8 @@ import type { Bucket } from "@pleiad/ports";
 import { manualClock, memoryBucket, memoryFiles, silentObservations } from "@pleiad/ports/testing";
 import { describe, expect, it } from "vitest";
 import { epochMs, hourMs, putBlock, steadySeries } from "./compaction.fixtures.ts";
-import { createCompactor, defaultBlockWork, defaultCompactor } from "./compactor.ts";
+import { createCompactor } from "./bucket-compactor.ts";
+import { defaultBlockWork, defaultCompactor } from "./compactor.ts";
 
 async function oneBlock() {
   const clock = manualClock(epochMs + 2 * hourMs);

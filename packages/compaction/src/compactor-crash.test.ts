@@ -3,7 +3,8 @@ import { BucketError, seededRandom, type Bucket } from "@pleiad/ports";
 import { manualClock, memoryBucket, memoryFiles, silentObservations, type MemoryBucket } from "@pleiad/ports/testing";
 import { describe, expect, it } from "vitest";
 import { describeBlocks, epochMs, hourMs, listBlocks, putBlock, readAll, steadySeries } from "./compaction.fixtures.ts";
-import { createCompactor, defaultBlockWork, defaultCompactor, type Compactor } from "./compactor.ts";
+import { createCompactor } from "./bucket-compactor.ts";
+import { defaultBlockWork, defaultCompactor, type Compactor } from "./compactor.ts";
 
 /**
  * A bucket with something of everything: blocks to merge, one to downsample, one that was marked long ago, an upload and a

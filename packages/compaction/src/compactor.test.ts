@@ -12,13 +12,8 @@ import {
   steadySeries,
   type TestBlock,
 } from "./compaction.fixtures.ts";
-import {
-  createCompactor,
-  defaultBlockWork,
-  defaultCompactor,
-  type Compactor,
-  type CompactorOptions,
-} from "./compactor.ts";
+import { createCompactor } from "./bucket-compactor.ts";
+import { defaultBlockWork, defaultCompactor, type Compactor, type CompactorOptions } from "./compactor.ts";
 
 /** A bucket, a clock, and metrics that can be read. */
 function world(startHours: number) {

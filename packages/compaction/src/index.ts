@@ -2,6 +2,7 @@ export { compareBlocks, formatGroupKey, groupBlocks, type BlockGroup } from "./b
 export { resolutionName, type Retention } from "./block-lifetime.ts";
 export { findCovered, viewBlocks, type BlockView, type BlockViewOptions } from "./block-view.ts";
 export type { BlockWorkOptions } from "./block-work.ts";
+export { createCompactor } from "./bucket-compactor.ts";
 export { compactBlocks, type CompactBlocksOptions } from "./compact-blocks.ts";
 export { formatCompactionFailure, type CompactionFailure } from "./compaction-failure.ts";
 export {
@@ -14,7 +15,6 @@ export {
   type PlanOptions,
 } from "./compaction-plan.ts";
 export {
-  createCompactor,
   defaultBlockWork,
   defaultCompactor,
   type Compactor,

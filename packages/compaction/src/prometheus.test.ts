@@ -6,7 +6,8 @@ import { dirname, join } from "node:path";
 import { manualClock, memoryBucket, memoryFiles, silentObservations, type MemoryBucket } from "@pleiad/ports/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { epochMs, hourMs, listBlocks, putBlock, steadySeries } from "./compaction.fixtures.ts";
-import { createCompactor, defaultBlockWork, defaultCompactor } from "./compactor.ts";
+import { createCompactor } from "./bucket-compactor.ts";
+import { defaultBlockWork, defaultCompactor } from "./compactor.ts";
 
 const hasPromtool = spawnSync("promtool", ["--version"]).status === 0;
 if (!hasPromtool && process.env["PLEIAD_REQUIRE_PEERS"] === "1")

@@ -10,7 +10,8 @@ import {
   readSamples,
   steadySeries,
 } from "./compaction.fixtures.ts";
-import { createCompactor, defaultBlockWork, defaultCompactor, type CompactorOptions } from "./compactor.ts";
+import { createCompactor } from "./bucket-compactor.ts";
+import { defaultBlockWork, defaultCompactor, type CompactorOptions } from "./compactor.ts";
 
 /** More seeds by hand. */
 const thoroughness = Number(process.env["PLEIAD_THOROUGHNESS"] ?? 1);
