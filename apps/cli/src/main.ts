@@ -6,10 +6,15 @@ import { parseDuration } from "@pleiad/model";
 import { defaultRenderSettings } from "@pleiad/manifests";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { bucketInspectCommand, bucketListCommand, bucketVerifyCommand, type BucketOptions } from "./commands/bucket.ts";
+import { costCommand } from "./commands/cost.ts";
+import { growCommand, type GrowCommandOptions } from "./commands/grow.ts";
+import { explainCommand, type ExplainCommandOptions } from "./commands/explain.ts";
+import { initCommand, type InitCommandOptions } from "./commands/init.ts";
 import { lintCommand, type LintCommandOptions } from "./commands/lint.ts";
-import { planCommand } from "./commands/plan.ts";
+import { planCommand, type PlanCommandOptions } from "./commands/plan.ts";
 import { renderCommand, renderDiffCommand, type RenderCommandOptions } from "./commands/render.ts";
 import { queryCommand, type QueryCommandOptions } from "./commands/query.ts";
+import { schemaCommand } from "./commands/schema.ts";
 import {
   tsdbAnalyzeCommand,
   tsdbDumpCommand,
@@ -48,6 +53,22 @@ const splitNames = (text: string, before: readonly string[]) => [
   ...text.split(",").map((name) => name.trim()),
 ];
 
+const readCounts = (text: string) => {
+  const counts = text.split(",").map(Number);
+  if (counts.every((count) => Number.isInteger(count) && count >= 1 && count <= clustersPlannedMax)) return counts;
+  throw new InvalidArgumentError(`expected counts up to ${clustersPlannedMax}, such as 300,500,700`);
+};
+const clustersPlannedMax = 100_000;
+
+const monthsIn: Readonly<Record<string, number>> = { day: 12 / 365, week: 84 / 365, month: 1, year: 12 };
+const readRate = (text: string) => {
+  const [, amount = "", unit = "month"] = /^(\d+(?:\.\d+)?)(?:\/(day|week|month|year))?$/.exec(text) ?? [];
+  const months = monthsIn[unit];
+  if (amount === "" || months === undefined)
+    throw new InvalidArgumentError("expected a rate such as 5/month or 60/year");
+  return Number(amount) / months;
+};
+
 const program = new Command("pleiad")
   .description("Plan, run and rehearse a three-tier Prometheus and Thanos hierarchy.")
   .version(version)
@@ -70,7 +91,45 @@ program
   .description("show which role runs on which node, with what")
   .argument("[fleet]", "fleet file; default: fleets/seven-nodes.yaml")
   .option("--json", "print the whole plan as data", false)
-  .action((file: string | undefined, options: { json: boolean }) => planCommand(file, options));
+  .option("--measured <file>", "measured values in place of the capacity model's, YAML or JSON")
+  .option("--explain <figure>", "explain a figure of the capacity model instead, such as store-gateway.memory")
+  .option("--against <plan.json>", "show what changes from that older plan, in order")
+  .action((file: string | undefined, { explain, ...options }: PlanCommandOptions & { explain?: string }) =>
+    explain === undefined ? planCommand(file, options) : explainCommand(explain, file, options),
+  );
+
+program
+  .command("explain")
+  .description("show what the capacity model says of a fleet, and what that rests on")
+  .argument("[figure]", "such as store-gateway.memory, or a role; default: list them all")
+  .argument("[fleet]", "fleet file; default: fleets/seven-nodes.yaml")
+  .option("--measured <file>", "measured values in place of the model's, YAML or JSON")
+  .option("--scope <name>", "only of this region, or of these clusters")
+  .option("--depth <number>", "how far down inputs are explained", Number)
+  .option("--json", "print it as data", false)
+  .action((figure: string | undefined, file: string | undefined, options: ExplainCommandOptions) =>
+    explainCommand(figure, file, options),
+  );
+
+program
+  .command("init")
+  .description("write a commented fleet file to start from; asks on a terminal when no flag is given")
+  .argument("[file]", "where to; - for standard output; default: fleet.yaml")
+  .option("--name <name>", "of the fleet")
+  .option("--clusters <count or names>", "such as 40, or shop-{01..40}")
+  .option("--series <count>", "active series of one cluster, such as 50k")
+  .option("--scrape-interval <duration>", "such as 30s")
+  .option("--nodes <count>", "monitoring nodes; default: as few as it takes", Number)
+  .option("--cores <cores>", "of a node")
+  .option("--memory <size>", "of a node, such as 32Gi")
+  .option("--disk <size>", "of a node")
+  .option("--network <rate>", "of a node, such as 10Gbit/s")
+  .addOption(new Option("--storage <kind>", "object storage").choices(["external", "seaweedfs"]))
+  .option("--endpoint <url>", "of external object storage")
+  .option("--force", "replace the file where it is there", false)
+  .action(async (file: string | undefined, options: InitCommandOptions) => await initCommand(file, options));
+
+program.command("schema").description("print the JSON Schema of fleet files, for editors").action(schemaCommand);
 
 const severityOption = (flag: string, description: string) =>
   new Option(`${flag} <severity>`, description).choices([...severities]);
@@ -127,6 +186,24 @@ renderingCommand("render", "write what Kubernetes needs to run the plan with rea
 renderingCommand("diff", "say how a rendered folder differs from the fleet file; exit code 3 where it does").action(
   (file: string | undefined, options: RenderCommandOptions) => renderDiffCommand(file, options),
 );
+
+program
+  .command("cost")
+  .description("show what a fleet costs a month, and what such tables leave out")
+  .argument("[fleet]", "fleet file; default: fleets/seven-nodes.yaml")
+  .option("--json", "print it as data", false)
+  .action((file: string | undefined, options: { json: boolean }) => costCommand(file, options));
+
+program
+  .command("grow")
+  .description("show what more clusters take, and what gives way first")
+  .argument("[fleet]", "fleet file; default: fleets/seven-nodes.yaml")
+  .requiredOption("--clusters <count,...>", "of the whole fleet, such as 300,500,700", readCounts)
+  .option("--rate <count/month>", "new clusters, such as 5/month; default: growth.clusters of the file", readRate)
+  .option("--json", "print it as data", false)
+  .action((file: string | undefined, { clusters, rate, json }: GrowCommandOptions) =>
+    growCommand(file, { clusters, rate, json }),
+  );
 
 program
   .command("query")

@@ -1,18 +1,32 @@
-/** `pleiad plan [file]`: who runs where, with what. */
-import { planTable, planToJson } from "@pleiad/fleet";
-import { loadPlan } from "../fleet-input.ts";
-import { formatTable } from "../table.ts";
+/** `pleiad plan [file]`: who runs where, with what, and what is gone when a node is lost. */
+import { planTable, planToJson, type Plan } from "@pleiad/fleet";
+import { planDiffCommand } from "./plan-diff.ts";
+import { loadFleet, planOf } from "../fleet-input.ts";
+import { loadMeasured } from "../measured-file.ts";
+import { formatTable, type Column } from "../table.ts";
 
 export interface PlanCommandOptions {
   readonly json: boolean;
+  readonly measured?: string;
+  readonly against?: string; // an older plan as JSON
 }
 
 export function planCommand(file: string | undefined, options: PlanCommandOptions): void {
-  const plan = loadPlan(file);
-  if (options.json) {
-    process.stdout.write(planToJson(plan));
+  const plan = planOf(loadFleet(file), { measured: loadMeasured(options.measured) });
+  if (options.against !== undefined) {
+    planDiffCommand(plan, options.against, options.json);
     return;
   }
+  process.stdout.write(options.json ? planToJson(plan) : planText(plan));
+}
+
+function planText(plan: Plan): string {
+  return [nodesText(plan), regionsText(plan), superRegionsText(plan), survivalText(plan)]
+    .filter((part) => part !== "")
+    .join("\n");
+}
+
+function nodesText(plan: Plan): string {
   const table = planTable(plan);
   const columns = [
     { title: "NODE" },
@@ -27,22 +41,52 @@ export function planCommand(file: string | undefined, options: PlanCommandOption
   );
   const { cpu, cpuPercent, memory, memoryPercent } = table.totals;
   const totals = ["all", "", `${cpu} (${cpuPercent})`, `${memory} (${memoryPercent})`];
-  process.stdout.write(formatTable(columns, [...rows, totals]));
-  process.stdout.write("\n");
-  process.stdout.write(
-    formatTable(
-      [
-        { title: "REGION" },
-        { title: "CLUSTERS", alignment: "right" },
-        { title: "AT MOST", alignment: "right" },
-        { title: "QUERIERS" },
-      ],
-      plan.regions.map((region) => [
-        region.name,
-        String(region.clusters.length),
-        String(region.clustersMax),
-        region.queriers.map((id) => `${id} on ${plan.roles.find((role) => role.id === id)?.node ?? "?"}`).join(", "),
-      ]),
-    ),
+  return formatTable(columns, [...rows, totals]);
+}
+
+function regionsText(plan: Plan): string {
+  const nodeOf = new Map(plan.roles.map(({ id, node }) => [id, node]));
+  return formatTable(
+    [
+      { title: "REGION" },
+      { title: "CLUSTERS", alignment: "right" },
+      { title: "AT MOST", alignment: "right" },
+      { title: "QUERIERS" },
+    ],
+    plan.regions.map((region) => [
+      region.name,
+      String(region.clusters.length),
+      String(region.clustersMax),
+      region.queriers.map((id) => `${id} on ${nodeOf.get(id) ?? "?"}`).join(", "),
+    ]),
   );
+}
+
+function superRegionsText({ superRegions, tiersReason }: Plan): string {
+  if (superRegions === undefined) return "";
+  const rows = superRegions.map(({ name, members, queriers }) => [
+    name,
+    String(members.length),
+    `${members[0] ?? ""} to ${members.at(-1) ?? ""}`,
+    queriers.join(", "),
+  ]);
+  const columns: readonly Column[] = [
+    { title: "SUPER-REGION" },
+    { title: "OF", alignment: "right" },
+    { title: "MEMBERS" },
+    { title: "QUERIERS" },
+  ];
+  return `${tiersReason ?? ""}\n${formatTable(columns, rows)}`;
+}
+
+/** Roles on one node, and what is gone with it. */
+function survivalText({ survival }: Plan): string {
+  const lost = survival.filter(({ survives }) => !survives);
+  if (lost.length === 0) return "Every role survives the loss of any one node.\n";
+  const rows = lost.map(({ kind, region, nodes, lost }) => [
+    nodes.join(", "),
+    region === undefined ? kind : `${kind} ${region}`,
+    lost ?? "",
+  ]);
+  return formatTable([{ title: "WITHOUT" }, { title: "NO" }, { title: "AND SO NO MORE" }], rows);
 }
