@@ -53,16 +53,15 @@ try {
   const { warmMs, series, chunks } = figures;
   const sorted = warmMs.toSorted((a, b) => a - b);
   const warm = [0.5, 0.99].map((share) => sorted[Math.floor(share * sorted.length)]?.toFixed(0) ?? "none");
-  const [held, table, cache] = [figures.heldBytes, figures.tableBytes, figures.cacheBytes].map((bytes) =>
-    (bytes / 1e6).toFixed(1),
-  );
+  const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
   process.stdout.write(
     [
       `${String(blocks.clusters * blocks.blocksPerCluster)} blocks, an answer of ${String(series)} series and ${String(chunks)} chunks`,
       `${"".padEnd(32)}${["wall", "gateway CPU", "store CPU", "requests", "bytes"].map((text) => text.padStart(12)).join("")}`,
       ...figures.steps.map(formatStep),
       `warm p50 ${String(warm[0])} ms, p99 ${String(warm[1])} ms`,
-      `memory ${String(held)} MB, of which tables ${String(table)} MB, caches ${String(cache)} MB`,
+      `memory warm ${megabytes(figures.warmBytes)}, of which caches ${megabytes(figures.cacheBytes)}`,
+      `memory of open blocks ${megabytes(figures.openBytes)}, of which tables ${megabytes(figures.tableBytes)}`,
       "",
     ].join("\n"),
   );

@@ -1,6 +1,6 @@
 /** What questions over many small blocks cost a store gateway: cold, warm, in requests, bytes, time and memory. */
 import { performance } from "node:perf_hooks";
-import { createBucketStore, defaultBucketStore, type BucketStore } from "@pleiad/bucket-store";
+import { createBucketStore, defaultBucketStore, type BucketStore, type BucketStoreOptions } from "@pleiad/bucket-store";
 import { plainSelect } from "@pleiad/model";
 import { createNodePorts } from "@pleiad/node-ports";
 import { createS3Bucket } from "@pleiad/objstore";
@@ -22,10 +22,12 @@ export interface AskedOnce {
 export interface SmallBlockFigures {
   readonly steps: readonly AskedOnce[];
   readonly warmMs: readonly number[];
-  /** Beside what the process holds without a gateway. */
-  readonly heldBytes: number;
-  readonly tableBytes: number;
+  /** Memory beside what the process holds without a gateway: with warm caches, and of which those say they are so much. */
+  readonly warmBytes: number;
   readonly cacheBytes: number;
+  /** The same without caches: blocks that are open, and of which their tables say they are so much. */
+  readonly openBytes: number;
+  readonly tableBytes: number;
   /** Of the answer of a day: series and chunks. */
   readonly series: number;
   readonly chunks: number;
@@ -41,10 +43,10 @@ export async function measureSmallBlocks(
   const counted = countGets(
     createS3Bucket({ ...served, bucket: served.bucket, endpoint: `http://${served.address}`, pathStyle: true }, ports),
   );
-  const open = (): BucketStore => {
+  const open = (changes: Partial<BucketStoreOptions> = {}): BucketStore => {
     const made = createBucketStore(
       counted.bucket,
-      { ...defaultBucketStore, name: "gateway", directory: options.directory, intern: sharedTexts() },
+      { ...defaultBucketStore, name: "gateway", directory: options.directory, ...changes },
       ports,
     );
     if (!made.ok) throw new Error(made.failure);
@@ -87,9 +89,17 @@ export async function measureSmallBlocks(
     warmMs.push(performance.now() - startMs);
     if (again.checksum !== asked.checksum) throw new Error("a warm answer differs");
   }
-  const { cacheBytes, tableBytes } = store.status();
-  const figures = { steps, warmMs, cacheBytes, tableBytes, heldBytes: heldBytes() - beforeBytes };
+  const { cacheBytes } = store.status();
+  const warmBytes = heldBytes() - beforeBytes;
   await store.stop();
+  // All blocks are open, and next to nothing of them is kept but what that takes.
+  store = open({ cacheBytesMax: 1024 * 1024 });
+  await synced();
+  await step("a day, nothing kept in memory", () => askDay(store, blocks));
+  const openBytes = heldBytes() - beforeBytes;
+  const { tableBytes } = store.status();
+  await store.stop();
+  const figures = { steps, warmMs, warmBytes, cacheBytes, openBytes, tableBytes };
   return { ...figures, series: asked.series, chunks: asked.chunks };
 }
 
@@ -148,13 +158,4 @@ function heldBytes(): number {
   globalThis.gc?.();
   const { heapUsed, arrayBuffers } = process.memoryUsage();
   return heapUsed + arrayBuffers;
-}
-
-function sharedTexts(): (text: string) => string {
-  const texts = new Map<string, string>();
-  return (text) => {
-    const known = texts.get(text);
-    if (known === undefined) texts.set(text, text);
-    return known ?? text;
-  };
 }

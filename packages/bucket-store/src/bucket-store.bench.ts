@@ -177,12 +177,6 @@ export async function benchBucketStore(
   };
   const metric: Matcher = { type: "=", name: "__name__", value: "metric_07_total" };
   const cluster: Matcher = { type: "=", name: "cluster", value: "cluster-0" };
-  const interned = new Map<string, string>();
-  const intern = (text: string) => {
-    const known = interned.get(text);
-    if (known === undefined) interned.set(text, text);
-    return known ?? text;
-  };
   let checksum = 0;
   const cases: StoreBenchCase[] = [];
   for (const [name, matchers, maxResolutionMs] of [
@@ -199,7 +193,7 @@ export async function benchBucketStore(
       return nowMs() - from;
     };
     const open = async () => {
-      const opened = await openStore(bucket, { cacheBytesMax: 512 << 20, keptBytesMax: 0, intern }, ports);
+      const opened = await openStore(bucket, { cacheBytesMax: 512 << 20, keptBytesMax: 0 }, ports);
       requests = 0;
       return opened.store;
     };

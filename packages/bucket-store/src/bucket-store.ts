@@ -60,6 +60,7 @@ import {
   type TimeWindow,
 } from "./shard-view.ts";
 import { storeMetrics } from "./store-metrics.ts";
+import { createTextPool } from "./text-pool.ts";
 
 export interface BucketStoreOptions {
   /** Names the store in failures. */
@@ -92,7 +93,8 @@ export interface BucketStoreOptions {
   readonly limits: QuestionLimits;
   readonly reads: BucketReadOptions;
   readonly readRuns: ReadRuns;
-  readonly intern: (text: string) => string;
+  /** For names and values of labels, which blocks of one stream share. */
+  readonly textBytesMax: number;
 }
 
 const minuteMs = 60_000;
@@ -119,7 +121,7 @@ export const defaultBucketStore: Omit<BucketStoreOptions, "name" | "directory"> 
   limits: { seriesMax: 2_000_000, samplesMax: 2_000_000_000, bytesMax: 8 * 1024 * mebibyte },
   reads: { readsAtOnceMax: 64, readTimeoutMs: minuteMs, readAttemptsMax: 3 },
   readRuns: { windowBytes: 32 * 1024, gapBytesMax: mebibyte / 2, runBytesMax: 16 * mebibyte },
-  intern: (text) => text,
+  textBytesMax: 64 * mebibyte,
 };
 
 export type BucketStorePorts = Pick<Ports, "clock" | "files" | "observations" | "random">;
@@ -213,7 +215,7 @@ export function createBucketStore(
     kept,
     opensAtOnce: new Gate(options.opensAtOnceMax),
     open: {
-      intern: options.intern,
+      intern: createTextPool(options.textBytesMax),
       cacheBytesMax: options.cacheBytesMax,
       sharedCache: cache,
       readRuns: options.readRuns,
