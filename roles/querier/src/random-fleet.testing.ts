@@ -256,25 +256,37 @@ export function answerDifference(query: string, whole: FleetAnswer, other: Fleet
   // that every part makes for itself that is not seen where a part has nothing on the other side: the answer is the same
   // as without the duplicates, which the failure says are of no use.
   if (whole.error?.startsWith("found duplicate series") === true && other.status === "success") return undefined;
-  const isOrdered = /^(?:sort|topk|bottomk)/.test(query);
-  const [wanted, got] = [outline(whole, isOrdered), outline(other, isOrdered)];
+  const isRanked = /^(?:topk|bottomk)/.test(query);
+  const [wanted, got] = [outline(whole, isRanked), outline(other, isRanked)];
   if (wanted.text !== got.text) return `${got.text} instead of ${wanted.text}`;
-  const at = wanted.values.findIndex((value, i) => !isClose(value, got.values[i] ?? NaN));
-  return at === -1 ? undefined : `value ${at}: ${got.values[at]} instead of ${wanted.values[at]}`;
+  const isSorted = query.startsWith("sort");
+  // Which of equal values comes first is left open.
+  return (
+    differentValue(wanted.values, got.values) ??
+    (isSorted ? differentValue(wanted.valuesAsGiven, got.valuesAsGiven) : undefined)
+  );
+}
+
+function differentValue(wanted: readonly number[], got: readonly number[]): string | undefined {
+  const at = wanted.findIndex((value, i) => !isClose(value, got[i] ?? NaN));
+  return at === -1 ? undefined : `value ${at}: ${got[at]} instead of ${wanted[at]}`;
 }
 
 /** All but the values, and these apart. What stays open is the order of series that are not sorted. */
-function outline({ status, errorType, data, warnings, infos }: FleetAnswer, isOrdered: boolean) {
+function outline({ status, errorType, data, warnings, infos }: FleetAnswer, isRanked: boolean) {
   const result = data?.resultType === "scalar" ? [{ metric: {}, value: data.result }] : (data?.result ?? []);
   const series = result.map(({ metric, value, values = value === undefined ? [] : [value] }: AnswerSeries) => ({
     name: JSON.stringify(Object.entries(metric).sort(([a], [b]) => (a < b ? -1 : 1))),
     values,
   }));
-  if (!isOrdered) series.sort((a, b) => (a.name < b.name ? -1 : 1));
+  const valuesOf = (all: typeof series) => all.flatMap(({ values }) => values.map(([, value]) => Number(value)));
+  const valuesAsGiven = valuesOf(series);
+  if (!isRanked) series.sort((a, b) => (a.name < b.name ? -1 : 1));
   const seen = series.map(({ name, values }) => [name, values.map(([time]) => time)]);
   return {
     text: JSON.stringify([status, errorType, data?.resultType, warnings, infos, seen]),
-    values: series.flatMap(({ values }) => values.map(([, value]) => Number(value))),
+    values: valuesOf(series),
+    valuesAsGiven,
   };
 }
 
