@@ -10,6 +10,7 @@ import {
   type Fleet,
   type FleetFailure,
   type Plan,
+  type PlanOptions,
 } from "@pleiad/fleet";
 import { CommandFailure, exitCodes } from "./exit-codes.ts";
 
@@ -44,8 +45,8 @@ export function loadFleet(file: string | undefined): Fleet {
 }
 
 /** The same for what the fleet cannot be planned for. */
-export function planOf(fleet: Fleet): Plan {
-  const plan = planFleet(fleet);
+export function planOf(fleet: Fleet, options: PlanOptions = {}): Plan {
+  const plan = planFleet(fleet, options);
   if (!plan.ok) throw asFailure(plan.failure);
   return plan.value;
 }
