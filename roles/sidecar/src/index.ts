@@ -1,1 +1,1 @@
-export {};
+export { defaultSidecar, startSidecar, type Sidecar, type SidecarFailure, type SidecarOptions } from "./sidecar.ts";
