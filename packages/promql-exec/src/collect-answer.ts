@@ -88,7 +88,7 @@ export async function collectMatrix(
     }
     series.push(floatSeries(labels[seriesId], timestampsMs, kept));
   }, signal);
-  return matrixOf(series, columns.release);
+  return matrixOf(series, () => columns.release());
 }
 
 /** A scalar at each step: a matrix of one series without labels. */
@@ -139,7 +139,7 @@ export async function collectWindows(
       histograms,
     });
   }, signal);
-  return matrixOf(series, columns.release);
+  return matrixOf(series, () => columns.release());
 }
 
 /** Which samples have startMs < t ≤ endMs: the first one, and the one after the last. */

@@ -135,8 +135,8 @@ describe("the engine refuses", () => {
       "pairs of series that can meet beyond all measure, though each has its labels",
       "x * on () group_left (a) x",
       Array.from({ length: 20 }, (_, i) => seriesOf({ __name__: "x", a: String(i) }, ramp)),
-      { samplesMax: 6000 },
-      "execution: query processing would load too many samples into memory in query execution",
+      { memoryBytesMax: 100 << 10 },
+      "execution: query processing would take more than 0 MiB of memory",
     ],
     [
       "a label that grows with each function around it",
@@ -156,8 +156,8 @@ describe("the engine refuses", () => {
       "labels in all longer than is allowed",
       'label_join(x, "b", "", "a", "a")',
       Array.from({ length: 20 }, (_, i) => seriesOf({ __name__: "x", a: `${i}`.padStart(4000, "a") }, ramp)),
-      { samplesMax: 9000 },
-      "execution: query processing would load too many samples into memory in query execution",
+      { memoryBytesMax: 144 << 10 },
+      "execution: query processing would take more than 0 MiB of memory",
     ],
     [
       "numbers at the steps of subqueries beyond what is allowed",

@@ -23,7 +23,7 @@ import { remarksMax } from "./query-annotations.ts";
 import { informAt, warnAt, type QueryContext } from "./query-context.ts";
 import { outputLabels, type OutputLabels } from "./output-labels.ts";
 import type { ScalarColumn } from "./scalar-column.ts";
-import { samplesFor } from "./series-reader.ts";
+import { bytesFor } from "./series-reader.ts";
 
 /** What is computed of a histogram's buckets at a step. */
 export interface HistogramFunction {
@@ -223,7 +223,7 @@ async function outputsOf(
     placeOf.set(phi, placeOf.size);
     const own = labelsFromPairs([[quantileLabel, formatQuantile(phi)]]);
     // A quantile may be another at each step.
-    budget.take(samplesFor(0) * histograms.length);
+    budget.takeBytes(bytesFor(0) * histograms.length);
     for (const histogram of histograms) labels.push(withLabels(histogram, own));
     if (pace.due()) await pace.rest();
   }

@@ -31,7 +31,7 @@ export interface ManySide {
 }
 
 /** What the labels of one pair take of the budget, and the way to them: every pair that can meet has its own. */
-const samplesPerPair = 16;
+const bytesPerPair = 256;
 
 /** `table` has the many side on its left. */
 export async function createJoinResults(
@@ -85,7 +85,7 @@ export async function createJoinResults(
       if (partners.size === 0) continue;
       if (pace.due()) await pace.rest();
       const base = baseOf(many);
-      if (partners.size > 1) budget.take(partners.size * samplesPerPair);
+      if (partners.size > 1) budget.takeBytes(partners.size * bytesPerPair);
       for (const partner of partners) {
         const result = numberFor(includeLabels(base, taken.labels[partner], include), manyId);
         ofPairs.set(manyId * takenCount + partner, result);

@@ -8,7 +8,7 @@ import {
   withoutLabels,
   type Labels,
 } from "@pleiad/model";
-import { bytesPerSample, type SampleBudget } from "./limits.ts";
+import type { SampleBudget } from "./limits.ts";
 import type { SeriesRenaming } from "./renamed-series.ts";
 import { QueryError } from "./query-error.ts";
 
@@ -38,7 +38,7 @@ function admitValue(length: number, description: string, budget: SampleBudget): 
       `${description}() may make a label value of more than ${valueLengthMax} characters`,
     );
   }
-  if (length > plainLength) budget.take(Math.ceil(length / bytesPerSample));
+  if (length > plainLength) budget.takeBytes(length);
 }
 
 /** Sets `destination` to the filled template where the expression matches the whole of `source`; "" removes it. */

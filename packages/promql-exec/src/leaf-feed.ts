@@ -58,7 +58,7 @@ export async function createLeafFeed(
     consume(task, words[task.slab / 4 + headerWord.sampleCount]);
     pending.shift();
     queuedCount = Math.max(0, queuedCount - 1);
-    budget.give(samplesFor(task));
+    budget.giveBytes(task.byteLength);
     pool.giveSlab(task.slab);
   };
 
@@ -96,7 +96,7 @@ export async function createLeafFeed(
     }
     task.seal();
     pending.push(task);
-    budget.take(samplesFor(task));
+    budget.takeBytes(task.byteLength);
     if (pending.length === 1 && queuedCount === 0) return;
     for (; queuedCount < pending.length; queuedCount++) pool.queue(pending[queuedCount].slab);
   };
@@ -119,16 +119,11 @@ export async function createLeafFeed(
       if (current !== undefined) pool.giveSlab(current.slab);
       current = undefined;
       for (const task of pending.splice(0)) {
-        budget.give(samplesFor(task));
+        budget.giveBytes(task.byteLength);
         pool.abandon(task.slab);
       }
     },
   };
-}
-
-/** What the chunks of a task take of the budget: the samples, of 16 bytes each, that would take as much memory. */
-function samplesFor({ byteLength }: LeafTask): number {
-  return Math.ceil(byteLength / 16);
 }
 
 async function withSignal(work: Promise<void>, signal: AbortSignal): Promise<void> {

@@ -11,6 +11,17 @@ describe("the budget of a query", () => {
     expect(budget.peak).toBe(9);
   });
 
+  it("counts what is no sample as memory alone", () => {
+    const budget = createSampleBudget({ samplesMax: 10, memoryBytesMax: 1000 });
+    budget.take(10);
+    budget.takeBytes(840);
+    expect(budget.peak).toBe(10);
+    expect(() => budget.takeBytes(1)).toThrow("more than 0 MiB of memory");
+    budget.giveBytes(841);
+    budget.give(1);
+    expect(() => budget.take(2)).toThrow("too many samples");
+  });
+
   for (const [rule, limits, message] of [
     [
       "samples beyond what is allowed",

@@ -12,17 +12,21 @@ export const defaultLimits: QueryLimits = {
 };
 
 /**
- * Samples held by one query, and what else takes memory as the samples that would take as much: encoded chunks, labels,
- * histograms. Whoever keeps any beyond one call takes room for them and gives it back.
+ * What one query holds: samples, a native histogram as the samples that take as much memory; and bytes of what is no sample,
+ * encoded chunks, labels, pairs of a join. Samples have a bound, and memory, samples included, has another. Whoever keeps
+ * any beyond one call takes room for them and gives it back.
  */
 export interface SampleBudget {
   /** Throws a QueryError where the query would hold too many. */
   take(samples: number): void;
   give(samples: number): void;
-  readonly peak: number;
+  /** Throws a QueryError where the query would take too much memory. */
+  takeBytes(bytes: number): void;
+  giveBytes(bytes: number): void;
+  readonly peak: number; // of samples
 }
 
-export const bytesPerSample = 16;
+const bytesPerSample = 16;
 const histogramHeadBytes = 176; // its time and the fields that every histogram has
 
 /** How many samples a native histogram counts for, in budgets and statistics: as many as take its memory, as in Prometheus. */
@@ -38,7 +42,13 @@ export function createSampleBudget({
   memoryBytesMax,
 }: Pick<QueryLimits, "samplesMax" | "memoryBytesMax">): SampleBudget {
   let held = 0;
+  let heldBytes = 0; // of what is no sample
   let peak = 0;
+  const checkMemory = () => {
+    if (held * bytesPerSample + heldBytes <= memoryBytesMax) return;
+    const mebibytes = Math.floor(memoryBytesMax / 2 ** 20);
+    throw new QueryError("execution", `query processing would take more than ${mebibytes} MiB of memory`);
+  };
   return {
     take(samples) {
       held += samples;
@@ -49,13 +59,17 @@ export function createSampleBudget({
           "query processing would load too many samples into memory in query execution",
         );
       }
-      if (held * bytesPerSample > memoryBytesMax) {
-        const mebibytes = Math.floor(memoryBytesMax / 2 ** 20);
-        throw new QueryError("execution", `query processing would take more than ${mebibytes} MiB of memory`);
-      }
+      checkMemory();
     },
     give(samples) {
       held -= samples;
+    },
+    takeBytes(bytes) {
+      heldBytes += bytes;
+      checkMemory();
+    },
+    giveBytes(bytes) {
+      heldBytes -= bytes;
     },
     get peak() {
       return peak;

@@ -24,7 +24,6 @@ import type { SelectNode } from "@pleiad/promql-plan";
 import { aggregateChoiceFor, keepAggregates, readKeptChunks, type KeptChunk } from "./aggregate-reader.ts";
 import { createChunkStore } from "./chunk-store.ts";
 import { keepStatistics, mergeHistograms } from "./histogram-samples.ts";
-import { bytesPerSample } from "./limits.ts";
 import type { QueryContext } from "./query-context.ts";
 import { notEvaluated, QueryError } from "./query-error.ts";
 
@@ -44,7 +43,7 @@ export interface SeriesReader {
 }
 
 /** What the labels of a series take of the budget. */
-const samplesPerLabels = 8;
+const bytesPerLabels = 128;
 
 /**
  * Reads the source to its end. Chunks stay encoded until their series is asked for. `startTimestamps`: whether the columns
@@ -76,7 +75,7 @@ export async function readSeries(
           store.add(minTimeMs, kept);
           bytes += kept.data.length;
         }
-        context.budget.take(samplesFor(bytes));
+        context.budget.takeBytes(bytesFor(bytes));
       }
       context.pace.check();
       if (context.pace.due()) await context.pace.rest();
@@ -108,7 +107,7 @@ export async function readSeries(
       const end = store.firstChunk(seriesId + 1);
       for (let chunk = store.firstChunk(seriesId); chunk < end; chunk++) bytes += store.byteLength(chunk);
       store.release(seriesId);
-      context.budget.give(samplesFor(bytes));
+      context.budget.giveBytes(bytesFor(bytes));
       context.tally.samplesRead += sampleCount;
     },
     samplesOf(seriesId) {
@@ -141,7 +140,7 @@ export async function readSeries(
       }
       if (select.onlyStatistics === true) keepStatistics(histograms, select.minTimeMs);
       store.release(seriesId);
-      context.budget.give(samplesFor(bytes));
+      context.budget.giveBytes(bytesFor(bytes));
       context.tally.samplesRead += columns.count + histograms.count;
       return columns;
     },
@@ -167,8 +166,8 @@ export function endSelect(cursor: SeriesCursor, context: QueryContext): void {
 }
 
 /** What the labels of a series and its encoded chunks take of the budget. */
-export function samplesFor(encodedBytes: number): number {
-  return samplesPerLabels + Math.ceil(encodedBytes / bytesPerSample);
+export function bytesFor(encodedBytes: number): number {
+  return bytesPerLabels + encodedBytes;
 }
 
 function decodeInto(columns: SampleColumns, encoding: ChunkEncoding, data: Uint8Array): void {

@@ -2,7 +2,7 @@
 import type { SelectHints, SelectRequest, SeriesCursor, SeriesSource, SourceSeries } from "@pleiad/model";
 import { mapPlan, type PlanNode, type SelectNode } from "@pleiad/promql-plan";
 import type { SampleBudget } from "./limits.ts";
-import { samplesFor } from "./series-reader.ts";
+import { bytesFor } from "./series-reader.ts";
 
 /**
  * The source for one evaluation of a plan. What one reader has seen and others have not is held out of the budget; mostly
@@ -68,24 +68,23 @@ type Batch = readonly SourceSeries[];
 
 function createSharedSelect(cursor: SeriesCursor, budget: SampleBudget): SharedSelect {
   const batches: Batch[] = [];
-  let held = 0;
+  let held = 0; // bytes
   let reading: Promise<Batch | undefined> | undefined;
   let openReaders = 0;
   let expectsMore = true;
 
   const keep = (batch: Batch) => {
     batches.push(batch);
-    let samples = 0;
+    let bytes = 0;
     for (const { chunks } of batch) {
-      let bytes = 0;
+      bytes += bytesFor(0);
       for (const { content } of chunks) {
         if (content.kind === "raw") bytes += content.data.length;
         else for (const { data } of content.of.values()) bytes += data.length;
       }
-      samples += samplesFor(bytes);
     }
-    held += samples;
-    budget.take(samples);
+    held += bytes;
+    budget.takeBytes(bytes);
   };
   // All readers that wait for the same batch wait for one call.
   const readBatch = async () => {
@@ -112,7 +111,7 @@ function createSharedSelect(cursor: SeriesCursor, budget: SampleBudget): SharedS
         if (openReaders > 0 || expectsMore) return;
         cursor.close();
         batches.length = 0;
-        budget.give(held);
+        budget.giveBytes(held);
         held = 0;
       };
       return {
