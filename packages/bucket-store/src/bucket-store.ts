@@ -31,7 +31,7 @@ import {
   type SourceFailure,
   type ValueTest,
 } from "@pleiad/model";
-import { BucketError, withDeadline, type Bucket, type Ports } from "@pleiad/ports";
+import { withDeadline, type Bucket, type Ports } from "@pleiad/ports";
 import {
   blocksOfTime,
   groupBlockSets,
@@ -45,6 +45,7 @@ import {
 import { blockSource, type HeldBlocks, type ReadContext, type Succession } from "./block-read.ts";
 import { createBucketReads, orAborted, type BucketReadOptions } from "./bucket-reads.ts";
 import { coverageOf, type Coverage } from "./coverage.ts";
+import { fetchAhead } from "./fetch-ahead.ts";
 import { Gate } from "./gate.ts";
 import { HeaderFolder } from "./header-folder.ts";
 import { HeldBlock, type HeldBlockOptions } from "./held-block.ts";
@@ -326,27 +327,12 @@ export function createBucketStore(
     }
   }
 
-  /** After each reading of the list, the newest blocks first: those are asked for most, and are many before they are compacted. */
-  async function fetchAhead(): Promise<void> {
-    const blocks = [...view.held.values()].sort((a, b) => a.meta.maxTimeMs - b.meta.maxTimeMs);
-    const work = async () => {
-      for (let block = blocks.pop(); block !== undefined; block = blocks.pop()) {
-        try {
-          await block.fetchAhead(stopping.signal);
-        } catch (error) {
-          // Whoever asks for it learns why.
-          if (!stopping.signal.aborted && !(error instanceof BucketError)) throw error;
-        }
-      }
-    };
-    await Promise.all(Array.from({ length: options.aheadAtOnceMax }, work));
-  }
-
+  /** After each reading of the list. */
   async function keepFetchingAhead(): Promise<void> {
     for (let seen: StoreView = emptyView; ;) {
       if (view !== seen) {
         seen = view;
-        await fetchAhead();
+        await fetchAhead(view.held.values(), options.aheadAtOnceMax, stopping.signal);
       }
       await clock.sleep(1000, stopping.signal);
     }
