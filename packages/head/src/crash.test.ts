@@ -3,7 +3,8 @@ import { FileError, type File, type FileSystem } from "@pleiad/ports";
 import { memoryFiles, silentObservations, manualClock } from "@pleiad/ports/testing";
 import { describe, expect, it } from "vitest";
 import { dump, named, openTestHead, testOptions } from "./head.fixtures.ts";
-import { openHead, type Head, type HeadPorts } from "./head.ts";
+import type { Head, HeadPorts } from "./head.ts";
+import { openHead } from "./open-head.ts";
 
 /**
  * A run of all that a head writes: commits that close chunks, roll segments and make series, imports before and behind

@@ -11,7 +11,8 @@ import {
 } from "@pleiad/model";
 import { testPorts } from "@pleiad/ports/testing";
 import { defaultHead, type HeadOptions } from "./head-options.ts";
-import { openHead, type Head, type HeadPorts } from "./head.ts";
+import type { Head, HeadPorts } from "./head.ts";
+import { openHead } from "./open-head.ts";
 
 export const startMs = 1_700_000_000_000;
 

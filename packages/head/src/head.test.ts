@@ -12,7 +12,8 @@ import { FileError } from "@pleiad/ports";
 import { testPorts } from "@pleiad/ports/testing";
 import { describe, expect, it } from "vitest";
 import { appendAll, dump, named, openTestHead, startMs, testOptions } from "./head.fixtures.ts";
-import { openHead, type Head, type HeadPorts } from "./head.ts";
+import type { Head, HeadPorts } from "./head.ts";
+import { openHead } from "./open-head.ts";
 import type { SeriesRef } from "./memory-series.ts";
 
 const decode = (encoding: number, data: Uint8Array) => {
@@ -216,7 +217,10 @@ describe("appending", () => {
       ok: true,
       value: { samples: 1, outOfOrder: 0, overtaken: 0, newSeries: 1 },
     });
-    expect(await slow.commit()).toEqual({ ok: true, value: { samples: 1, outOfOrder: 0, overtaken: 3, newSeries: 0 } });
+    expect(await slow.commit()).toEqual({
+      ok: true,
+      value: { samples: 1, outOfOrder: 0, overtaken: 3, newSeries: 0 },
+    });
     expect((await dump(head)).map((line) => line.split(" ")[1])).toEqual(["20", "30"]);
   });
 
@@ -230,7 +234,12 @@ describe("appending", () => {
     ["a name of too many bytes", labelsFromSorted(["äöü", "1"]), "label-name-bytes"],
     ["a value of too many bytes", labelsFromSorted(["a", "123456789"]), "label-value-bytes"],
   ])("refuses a series: %s", async (_, labels, reason) => {
-    const limits = { seriesMax: 10, labelsPerSeriesMax: 2, labelNameBytesMax: 5, labelValueBytesMax: 8 };
+    const limits = {
+      seriesMax: 10,
+      labelsPerSeriesMax: 2,
+      labelNameBytesMax: 5,
+      labelValueBytesMax: 8,
+    };
     const head = await openTestHead(testPorts(), { limits });
     const refusal = head.appender().series(labels);
     expect(typeof refusal === "object" && (refusal.kind === "limit" ? refusal.of : refusal.kind)).toBe(reason);
@@ -332,7 +341,12 @@ describe("chunks", () => {
 });
 
 describe("maintenance", () => {
-  const options = { retentionMs: 1000, chunkRangeMs: 200, samplesPerChunk: 5, checkpointBytesMin: 0 };
+  const options = {
+    retentionMs: 1000,
+    chunkRangeMs: 200,
+    samplesPerChunk: 5,
+    checkpointBytesMin: 0,
+  };
   const files = (ports: ReturnType<typeof testPorts>) => [...ports.files.contents.keys()].sort();
 
   it("drops chunks and files past retention, and forgets series without samples", async () => {
@@ -374,7 +388,10 @@ describe("maintenance", () => {
         [up, t, t],
         [named("b", { x: "ä" }), t, -t],
       ]);
-    expect(await head.maintain(startMs)).toMatchObject({ ok: true, value: { isLogTruncated: true } });
+    expect(await head.maintain(startMs)).toMatchObject({
+      ok: true,
+      value: { isLogTruncated: true },
+    });
     expect(files(ports).filter((path) => path.includes("/wal/"))).toEqual(["/data/wal/checkpoint.00000000/00000000"]);
     for (let t = 600; t < 700; t += 50) await appendAll(head, [[up, t, t]]);
     const lines = await dump(head);
@@ -408,7 +425,11 @@ describe("maintenance", () => {
     const ports = testPorts();
     let ticks = 0;
     let meanwhile = () => {};
-    const clock = { ...ports.clock, monotonicMs: () => (ticks += 10), yield: async () => meanwhile() };
+    const clock = {
+      ...ports.clock,
+      monotonicMs: () => (ticks += 10),
+      yield: async () => meanwhile(),
+    };
     const head = await openTestHead({ ...ports, clock }, options);
     await appendAll(head, [
       [up, 0, 1],
@@ -423,7 +444,10 @@ describe("maintenance", () => {
     const maintained = await head.maintain(startMs);
     meanwhile = () => {};
     expect(maintained).toMatchObject({ ok: true, value: { droppedChunks: 1, forgottenSeries: 0 } });
-    expect(await appender.commit()).toMatchObject({ ok: true, value: { samples: 2, outOfOrder: 0, overtaken: 0 } });
+    expect(await appender.commit()).toMatchObject({
+      ok: true,
+      value: { samples: 2, outOfOrder: 0, overtaken: 0 },
+    });
     expect(await dump(head)).toHaveLength(3);
   });
 
@@ -432,7 +456,10 @@ describe("maintenance", () => {
     const head = await openTestHead(ports, options);
     for (let t = 100; t < 3000; t += 50) await appendAll(head, [[up, t, t]]);
     for (const number of [1, 2, 3]) expect(ports.files.contents.delete(`/data/chunks_head/00000${number}`)).toBe(true);
-    expect(await head.maintain(startMs)).toMatchObject({ ok: true, value: { isLogTruncated: true } });
+    expect(await head.maintain(startMs)).toMatchObject({
+      ok: true,
+      value: { isLogTruncated: true },
+    });
   });
 
   it("leaves no half of a checkpoint on a full disk", async () => {
@@ -445,10 +472,16 @@ describe("maintenance", () => {
     };
     const head = await openTestHead({ ...ports, files: { ...ports.files, open } }, options);
     await appendAll(head, [[up, 0, 1]]);
-    expect(await head.maintain(startMs)).toMatchObject({ ok: false, failure: { kind: "files", code: "ENOSPC" } });
+    expect(await head.maintain(startMs)).toMatchObject({
+      ok: false,
+      failure: { kind: "files", code: "ENOSPC" },
+    });
     expect(files(ports)).toEqual(["/data/wal/00000000"]);
     isFull = false;
-    expect(await head.maintain(startMs)).toMatchObject({ ok: true, value: { isLogTruncated: true } });
+    expect(await head.maintain(startMs)).toMatchObject({
+      ok: true,
+      value: { isLogTruncated: true },
+    });
   });
 
   it("knows a series again that was forgotten and came back, under both of its references", async () => {
@@ -466,7 +499,10 @@ describe("maintenance", () => {
     const young = (all: string[]) => all.filter((line) => !line.startsWith('up{job="node"} 0 '));
     const second = await openTestHead(ports, options);
     expect(young(await dump(second))).toEqual(lines);
-    expect(await second.maintain(startMs)).toMatchObject({ ok: true, value: { isLogTruncated: true } });
+    expect(await second.maintain(startMs)).toMatchObject({
+      ok: true,
+      value: { isLogTruncated: true },
+    });
     for (let t = 1800; t < 1900; t += 20) await appendAll(second, [[up, t, 1]]);
     const later = await dump(second);
     expect(young(await dump(await openTestHead(ports, options)))).toEqual(later);
@@ -542,7 +578,11 @@ describe("a head whose datasync failed", () => {
         const appender = head.appender();
         appender.append(appender.series(up) as SeriesRef, t, t);
         await appender.commit();
-        if (t === 5) expect(await head.maintain(startMs)).toMatchObject({ ok: false, failure: { kind: "sealed" } });
+        if (t === 5)
+          expect(await head.maintain(startMs)).toMatchObject({
+            ok: false,
+            failure: { kind: "sealed" },
+          });
       }
       const appender = head.appender();
       appender.append(appender.series(up) as SeriesRef, 10, 1);

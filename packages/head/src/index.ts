@@ -17,8 +17,9 @@ export {
 export { defaultHead, type HeadLimits, type HeadOptions } from "./head-options.ts";
 export type { CountedChunk, TimedChunk } from "./chunk-clip.ts";
 export type { HeadRange, HeadRangeSeries } from "./head-range.ts";
-export { openHead, type Head, type HeadPorts, type HeadStatistics, type MaintenanceStats } from "./head.ts";
+export type { Head, HeadPorts, HeadStatistics, MaintenanceStats } from "./head.ts";
 export { viewHead, type HeadView } from "./head-view.ts";
 export type { HistogramKind } from "./histogram-record.ts";
 export type { SeriesRef } from "./memory-series.ts";
+export { openHead } from "./open-head.ts";
 export type { TimeRange } from "./time-range.ts";
