@@ -13,8 +13,11 @@ import { initCommand, type InitCommandOptions } from "./commands/init.ts";
 import { lintCommand, type LintCommandOptions } from "./commands/lint.ts";
 import { planCommand, type PlanCommandOptions } from "./commands/plan.ts";
 import { renderCommand, renderDiffCommand, type RenderCommandOptions } from "./commands/render.ts";
+import { reportCommand, type ReportCommandOptions } from "./commands/report.ts";
 import { queryCommand, type QueryCommandOptions } from "./commands/query.ts";
+import { addReceiveCommand } from "./commands/receive.ts";
 import { schemaCommand } from "./commands/schema.ts";
+import { addSidecarCommand } from "./commands/sidecar.ts";
 import {
   tsdbAnalyzeCommand,
   tsdbDumpCommand,
@@ -206,6 +209,19 @@ program
   );
 
 program
+  .command("report")
+  .description("write the plan, its findings, load, growth and cost as Markdown with charts")
+  .argument("[fleet]", "fleet file; default: fleets/seven-nodes.yaml")
+  .requiredOption("-o, --output <folder>", "that the files are written to")
+  .option(
+    "--clusters <count,...>",
+    "sizes that growth is planned for; default: half as many more, twice, three times",
+    readCounts,
+  )
+  .option("--rate <count/month>", "new clusters, such as 5/month; default: growth.clusters of the file", readRate)
+  .action((file: string | undefined, options: ReportCommandOptions) => reportCommand(file, options));
+
+program
   .command("query")
   .description("ask a querier, print a table")
   .argument("<expression>", "PromQL", (text: string) => {
@@ -222,6 +238,9 @@ program
   .option("--analyze", "print series, samples and time of each operator instead of the answer", false)
   .option("--json", "print the answer as it came", false)
   .action(async (expression: string, options: QueryCommandOptions) => await queryCommand(expression, options));
+
+addSidecarCommand(program);
+addReceiveCommand(program);
 
 const tsdb = program.command("tsdb").description("look into data folders of Prometheus and Pleiad");
 

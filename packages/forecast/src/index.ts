@@ -13,3 +13,7 @@ export {
 export { nameRanges } from "./name-ranges.ts";
 export { diffPlans, type ComparedPlan, type DiffStep, type PlanDiff, type StepAction } from "./plan-diff.ts";
 export { readPlanJson, type PlanJsonFailure } from "./plan-json.ts";
+export { barChart, type Bar } from "./bar-chart.ts";
+export { lineChart, type Line, type LineChartOptions } from "./line-chart.ts";
+export { reportOf, type ReportFile, type ReportInput } from "./report.ts";
+export { topologyDiagram } from "./topology-diagram.ts";

@@ -1,4 +1,5 @@
 /** How queries reach their samples, and what bounds them. */
+import { formatAmount } from "@pleiad/capacity";
 import { remove, set, type Fault, type FindingRule } from "../finding-rule.ts";
 import { parseFlag } from "../thanos-flags.ts";
 
@@ -34,7 +35,7 @@ export const queryRules: readonly FindingRule[] = [
       return [
         {
           path: ["queryMode"],
-          found: `fan-out over ${fleet.regions.length} regions: a sum by (cluster) ships up to ${plan.totals.series} series to the root`,
+          found: `fan-out over ${fleet.regions.length} regions: a sum by (cluster) ships up to ${formatAmount(plan.totals.series, "series")} to the root`,
           instead: "queryMode: distributed",
           edits: [set(["queryMode"], "distributed")],
         },
