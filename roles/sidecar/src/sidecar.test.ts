@@ -218,6 +218,8 @@ describe("a sidecar refuses, and leaves nothing open", () => {
     await putBlock(world.ports);
     world.told.maxBlockDuration = "36h";
     const changes = { objectStorage: memoryBucket(), ignoresUnequalBlockSize: true };
-    await (await started(world.start(changes))).stop(0);
+    const sidecar = await started(world.start(changes));
+    expect(sidecar.ready()).toEqual({ ready: true });
+    await sidecar.stop(0);
   });
 });

@@ -1,13 +1,12 @@
 /** `pleiad bucket ls | inspect | verify`: the blocks in object storage, as people look at them. */
-import { readFileSync } from "node:fs";
 import { bucketBlockBytes, createBlockLister, type BlockListing, type ListedBlock } from "@pleiad/blocks";
-import { createBucket, parseBucketConfig } from "@pleiad/objstore";
+import { createBucket } from "@pleiad/objstore";
 import type { Bucket } from "@pleiad/ports";
-import { parse } from "yaml";
 import { blockCells, blockColumns, reportVerification } from "../block-report.ts";
 import { commandPorts } from "../command-ports.ts";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
 import { existingFolder } from "../folder-input.ts";
+import { bucketConfigOf, readObjectStorageFile } from "../object-storage-input.ts";
 import { formatBytes, formatSpan, formatTime } from "../quantities.ts";
 import { formatTable, left, right } from "../table.ts";
 
@@ -88,26 +87,11 @@ function openBucket({ objstore, directory }: BucketOptions): Bucket {
   if ((objstore === undefined) === (directory === undefined)) {
     throw new CommandFailure(exitCodes.badInput, "give either --objstore <file> or --dir <folder>");
   }
-  const value: unknown =
+  const config =
     directory === undefined
-      ? readConfiguration(objstore ?? "")
-      : { type: "FILESYSTEM", config: { directory: existingFolder(directory) } };
-  const config = parseBucketConfig(value);
-  if (!config.ok) {
-    throw new CommandFailure(
-      exitCodes.badInput,
-      config.failure.map((problem) => `${objstore ?? ""}: ${problem}`).join("\n"),
-    );
-  }
-  return createBucket(config.value, commandPorts());
-}
-
-function readConfiguration(file: string): unknown {
-  try {
-    return parse(readFileSync(file, "utf8"));
-  } catch (error) {
-    throw new CommandFailure(exitCodes.badInput, `${file}: ${error instanceof Error ? error.message : String(error)}`);
-  }
+      ? bucketConfigOf(readObjectStorageFile(objstore ?? ""), objstore ?? "")
+      : bucketConfigOf({ type: "FILESYSTEM", config: { directory: existingFolder(directory) } }, directory);
+  return createBucket(config, commandPorts());
 }
 
 async function readListing(bucket: Bucket): Promise<BlockListing> {
