@@ -726,3 +726,29 @@ describe("endpoints", () => {
     expect((await ask(source, { seriesMax: 1 })).series).toEqual(seriesOfCluster("x").slice(0, 1));
   });
 });
+
+it("tells those above of one database a cluster, from its oldest block to its newest sample", async () => {
+  const ports = testPorts();
+  const labels = externalLabels(clusterNumber(1));
+  const parts: readonly [port: number, minTimeMs: number, maxTimeMs: number][] = [
+    [1, 7_200_000, 9_000_000],
+    [2, 0, 7_000_000],
+  ];
+  for (const [port, minTimeMs, maxTimeMs] of parts) {
+    const identity = {
+      ...identityOf(clusterNumber(1)),
+      minTimeMs,
+      maxTimeMs,
+      tsdbInfos: [{ labels, minTimeMs, maxTimeMs }],
+    };
+    await ports.network.serveRpc(
+      address(port),
+      storeHandlers(memorySource([]), () => identity),
+    );
+  }
+  const endpoints = parts.map(([port]) => ({ address: address(port), name: `part-${port}`, expects: [] }));
+  const source = fanoutOver(ports, endpoints);
+  await source.refresh();
+  expect(source.identity().tsdbInfos).toEqual([{ labels, minTimeMs: 0, maxTimeMs: 9_000_000 }]);
+  await source.stop();
+});

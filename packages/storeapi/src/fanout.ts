@@ -456,17 +456,30 @@ function wouldBeAsked({ identity, spec }: Endpoint, question: Question): boolean
   return concernsStore(question, { ...identity, maxTimeMs, tsdbInfos }, 0);
 }
 
+/**
+ * A cluster whose newest samples lie with its agent and whose older ones in the bucket is one database to those above: all of
+ * it is read here. Told apart, a querier of Thanos that evaluates at its leaves would take the later beginning for that of
+ * all the cluster's samples, and not ask for the older ones.
+ */
+function inOneRange(one: TsdbInfo, other: TsdbInfo): TsdbInfo {
+  const minTimeMs = Math.min(one.minTimeMs, other.minTimeMs);
+  return { ...one, minTimeMs, maxTimeMs: Math.max(one.maxTimeMs, other.maxTimeMs) };
+}
+
+type TsdbInfo = StoreIdentity["tsdbInfos"][number];
+
 function identityOf(endpoints: readonly Endpoint[]): StoreIdentity {
   const healthy = endpoints.filter((endpoint) => endpoint.healthy).flatMap(({ identity }) => identity ?? []);
   const labelSets = new Map<string, Labels>();
-  const tsdbInfos = new Map<string, StoreIdentity["tsdbInfos"][number]>();
+  const tsdbInfos = new Map<string, TsdbInfo>();
   for (const identity of healthy) {
     // One that announces nothing may hold anything: the empty set keeps those above from passing us over.
     const sets = identity.labelSets.length === 0 ? [emptyLabels] : identity.labelSets;
     for (const labels of sets) labelSets.set(labelsKey(labels), labels);
     for (const one of identity.tsdbInfos) {
-      const key = `${one.minTimeMs} ${one.maxTimeMs} ${labelsKey(one.labels)}`;
-      tsdbInfos.set(key, one);
+      const key = labelsKey(one.labels);
+      const known = tsdbInfos.get(key);
+      tsdbInfos.set(key, known === undefined ? one : inOneRange(known, one));
     }
   }
   const times =
