@@ -289,6 +289,8 @@ export function createBucketStore(
       if (known === undefined) metrics.blockLoads.add(1);
       held.set(ulid, known ?? new HeldBlock(meta, heldOptions));
     }
+    // Before anybody sees the blocks, and keeps something of them.
+    if (lastSyncMs === undefined) await kept.open();
     const dropped = [...view.held].filter(([ulid]) => !held.has(ulid));
     view = { held, sets: groupBlockSets(blocks.values()), states, sinceMs: startMs };
     for (const [ulid, block] of dropped) {
@@ -296,10 +298,7 @@ export function createBucketStore(
       block.drop();
       await headers.remove(ulid);
     }
-    if (lastSyncMs === undefined) {
-      await headers.removeOthers(held);
-      await kept.open();
-    }
+    if (lastSyncMs === undefined) await headers.removeOthers(held);
     if (lastSyncMs === undefined || dropped.length > 0) await kept.forgetOthers(held);
     lastSyncMs = clock.wallMs();
     lastSyncFailure = undefined;
