@@ -3,18 +3,16 @@
  * line, `file:line reason`; a gap that passes is a failure too. The scripts lie in the folder that
  * PLEIAD_PROMQL_CONFORMANCE names.
  */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { silentObservations, manualClock } from "@pleiad/ports/testing";
 import { describe, expect, it } from "vitest";
+import { commandsOf, conformanceFolder, conformanceScripts as scripts } from "./conformance-scripts.testing.ts";
 import { createEngine, defaultEngineOptions } from "./engine.ts";
 import { allFeatures } from "./features.ts";
 import { plainSettings, runScript } from "./test-script-runner.ts";
 import { createScriptStorage } from "./test-script-storage.ts";
-import { parseTestScript, type ScriptCommand } from "./test-script.ts";
 
-const repository = join(import.meta.dirname, "../../..");
-const folder = process.env["PLEIAD_PROMQL_CONFORMANCE"] ?? join(repository, "../shared/conformance/promql");
 const gapsFile = join(import.meta.dirname, "../testdata/known-gaps.txt");
 
 /** Evals of the 21 scripts of Prometheus 3.14. */
@@ -34,10 +32,7 @@ const knownGaps = new Map(
     .map((line) => [line.slice(0, line.indexOf(" ")), line.slice(line.indexOf(" ") + 1)] as const),
 );
 
-const isThere = existsSync(folder);
-const scripts = isThere ? readdirSync(folder).filter((name) => name.endsWith(".test")) : [];
-
-describe.skipIf(!isThere)(`Prometheus's test scripts in ${folder}`, () => {
+describe.skipIf(scripts.length === 0)(`Prometheus's test scripts in ${conformanceFolder}`, () => {
   for (const name of scripts) {
     it(name, async () => {
       const ports = { clock: manualClock(), observations: silentObservations() };
@@ -76,9 +71,3 @@ describe.skipIf(!isThere)(`Prometheus's test scripts in ${folder}`, () => {
     expect([...knownGaps.keys()].filter((place) => !places.includes(place))).toEqual([]);
   });
 });
-
-function commandsOf(name: string): readonly ScriptCommand[] {
-  const commands = parseTestScript(readFileSync(join(folder, name), "utf8"));
-  if (!commands.ok) throw new Error(`${name}:${commands.failure.line}: ${commands.failure.reason}`);
-  return commands.value;
-}

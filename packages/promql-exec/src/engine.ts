@@ -26,6 +26,7 @@ import { createQueryAnnotations } from "./query-annotations.ts";
 import type { QueryContext } from "./query-context.ts";
 import { QueryError } from "./query-error.ts";
 import { createQueryableSamples } from "./queryable-samples.ts";
+import { PartsDoNotAddUp } from "./remote-sums.ts";
 import { distributeQuery, type DistributedQuery } from "./remote-query.ts";
 import { shareSelects } from "./shared-selects.ts";
 import { createQueryQueue } from "./query-queue.ts";
@@ -120,8 +121,32 @@ export function createEngine(
     const parsedMs = clock.monotonicMs();
     const planned = planOf(expression.value, query, source, options);
     if (!planned.ok) return planned;
-    const { plan, remote } = planned.value;
     const plannedMs = clock.monotonicMs();
+    const { plan, undistributed, remote } = planned.value;
+    const began = { startMs, parsedMs, plannedMs, arrivalMs };
+    if (remote === undefined) return await evaluatePlanned(plan, undefined, query, source, deadline, caller, began);
+    try {
+      return await evaluatePlanned(plan, remote, query, source, deadline, caller, began);
+    } catch (error) {
+      if (!(error instanceof PartsDoNotAddUp)) throw error;
+      return await evaluatePlanned(undistributed, undefined, query, source, deadline, caller, began);
+    }
+  };
+
+  const evaluatePlanned = async (
+    plan: PlanNode,
+    remote: QueryContext["remote"],
+    query: Query,
+    source: SeriesSource,
+    deadline: AbortSignal,
+    caller: AbortSignal,
+    {
+      startMs,
+      parsedMs,
+      plannedMs,
+      arrivalMs,
+    }: Readonly<Record<"startMs" | "parsedMs" | "plannedMs" | "arrivalMs", number>>,
+  ): Promise<Result<QueryAnswer, QueryFailure>> => {
     const grid = gridOf(query);
     const queryable = query.countSamples === undefined ? undefined : createQueryableSamples(stepCountOf(grid));
     const profiler = query.analyze ? createProfiler(clock) : undefined;
@@ -131,11 +156,13 @@ export function createEngine(
     // Where one part fails, others may still be waiting for their stores.
     const ending = new AbortController();
     const signal = AbortSignal.any([deadline, ending.signal]);
-    const value = await catchFailure(async () => await evaluatePlan(plan, query, reading, signal));
-    if (!value.ok) {
-      ending.abort();
-      return value;
+    let value: Result<AnswerValue, QueryFailure> | undefined;
+    try {
+      value = await catchFailure(async () => await evaluatePlan(plan, query, reading, signal));
+    } finally {
+      if (value?.ok !== true) ending.abort();
     }
+    if (!value.ok) return value;
     return ok({
       value: value.value,
       warnings: context.annotations.warnings,
@@ -273,7 +300,7 @@ function planOf(
   if (!plan.ok) return fail({ kind: "bad-request", message: plan.failure.message });
   // Samples that parts look at are not told by step, and names that are still to be dropped not at all.
   if (query.countSamples !== undefined || options.features.delayedNameRemoval) {
-    return ok({ plan: plan.value, remote: undefined });
+    return ok({ plan: plan.value, undistributed: plan.value, remote: undefined });
   }
   const { text, select } = query;
   const { samplesMax, timeoutMs } = options.limits;

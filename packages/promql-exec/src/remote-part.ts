@@ -12,12 +12,8 @@ import { histogramCost } from "./limits.ts";
 import { floatSample, histogramSample, type Operator, type RowHistograms, type RowVisitor } from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
 import { QueryError } from "./query-error.ts";
+import { PartsDoNotAddUp } from "./remote-sums.ts";
 import { createRowOperator } from "./row-operator.ts";
-
-export interface RemotePart extends Operator {
-  /** Whether the part says that some of its samples could not be put together; known once `series` is done. */
-  readonly hasRemarks: boolean;
-}
 
 /** `buildLocal` gives the operator of the same piece over series that are read. */
 export function createRemotePart(
@@ -27,9 +23,8 @@ export function createRemotePart(
   grid: StepGrid,
   context: QueryContext,
   buildLocal: (source: SeriesSource) => Operator,
-): RemotePart {
+): Operator {
   let description = `part ${evaluator.name}`;
-  let hasRemarks = false;
   let isLocal = false;
   let reader: Operator | undefined;
 
@@ -45,7 +40,8 @@ export function createRemotePart(
       // How often it counts says nothing that its sums do not.
       else if (node.gives !== "counts-of-sums") context.annotations.quote(warning);
     }
-    hasRemarks = warnings.some((warning) => warning.startsWith(warningStart));
+    // Where floats and histograms meet, a part gives nothing for the group, and what others give would look like the whole.
+    if (node.gives === "sums" && warnings.some((one) => one.startsWith(warningStart))) throw new PartsDoNotAddUp();
     context.tally.samplesRead += samplesRead;
     context.tally.seriesSelected += series.length;
     description += `: ${series.length} series in ${receivedBytes} bytes from ${answeredBy}`;
@@ -85,9 +81,6 @@ export function createRemotePart(
     },
     get inputs() {
       return isLocal && reader !== undefined ? [reader] : [];
-    },
-    get hasRemarks() {
-      return hasRemarks;
     },
     get dropsName() {
       return reader?.dropsName;

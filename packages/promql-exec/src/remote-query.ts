@@ -18,11 +18,12 @@ export interface RemoteQueryOptions extends Pick<EvaluationRequest, "timeoutMs" 
 
 export interface DistributedQuery {
   readonly plan: PlanNode;
+  readonly undistributed: PlanNode;
   readonly remote: RemoteQuery | undefined; // undefined where all is evaluated here
 }
 
 export function distributeQuery(plan: PlanNode, source: SeriesSource, options: RemoteQueryOptions): DistributedQuery {
-  if (!isEvaluatingSource(source)) return { plan, remote: undefined };
+  if (!isEvaluatingSource(source)) return { plan, undistributed: plan, remote: undefined };
   const { text, window, select, timeoutMs, samplesMax, features } = options;
   const partitions: Partition[] = [];
   const distributed = distributePlan(plan, {
@@ -38,8 +39,7 @@ export function distributeQuery(plan: PlanNode, source: SeriesSource, options: R
       };
     },
   });
-  if (distributed === plan) return { plan, remote: undefined };
   const { lookbackMs, evaluationIntervalMs } = window;
   const request = { ...select, lookbackMs, evaluationIntervalMs, timeoutMs, samplesMax, features };
-  return { plan: distributed, remote: { text, partitions, request } };
+  return { plan: distributed, undistributed: plan, remote: { text, partitions, request } };
 }

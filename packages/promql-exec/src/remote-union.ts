@@ -1,5 +1,5 @@
 /** What the parts of a source evaluate, one beside the other, in the order of labels: equal ones are not made one. */
-import { compareLabels, type Labels } from "@pleiad/model";
+import { compareLabels, labelsEqual, type Labels } from "@pleiad/model";
 import { formatPlan, stepCountOf, type RemoteNode, type StepGrid } from "@pleiad/promql-plan";
 import { histogramCost } from "./limits.ts";
 import {
@@ -12,35 +12,34 @@ import {
   type RowVisitor,
 } from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
+import { checkSums } from "./remote-sums.ts";
 import { createRowOperator } from "./row-operator.ts";
 
-/**
- * `choose` opens the parts, all at once, and may give others in their place. The samples of all are held: rows come in the
- * order of labels, whichever part they are of.
- */
+/** The samples of all parts are held: rows come in the order of labels, whichever part they are of. */
 export function createRemoteUnion(
   node: RemoteNode,
   parts: readonly Operator[],
   grid: StepGrid,
   context: QueryContext,
-  choose: (signal: AbortSignal) => Promise<readonly OpenPart[]>,
 ): Operator {
   const shape = { description: `remote ${formatPlan(node.query)}`, inputs: parts, grid, context };
   return createRowOperator(shape, async (signal) => {
-    const open = await choose(signal);
-    const places = open.flatMap(({ labels }, part) => labels.map((_, id) => ({ part, id })));
-    const labelsAt = ({ part, id }: Place): Labels => open[part].labels[id];
+    const labels = await Promise.all(parts.map(async (part) => await part.series(signal)));
+    const places = labels.flatMap((ofPart, part) => ofPart.map((_, id) => ({ part, id })));
+    const labelsAt = ({ part, id }: Place): Labels => labels[part][id];
     // One part alone may have an order of its own.
-    if (open.length > 1) places.sort((a, b) => compareLabels(labelsAt(a), labelsAt(b)));
+    if (parts.length > 1) places.sort((a, b) => compareLabels(labelsAt(a), labelsAt(b)));
     return {
       labels: places.map(labelsAt),
       each: async (visit, signal) => {
         const held = await Promise.all(
-          open.map(async ({ operator, labels }) => await holdRows(operator, labels.length, grid, context, signal)),
+          parts.map(async (part, i) => await holdRows(part, labels[i].length, grid, context, signal)),
         );
+        const rowAt = ({ part, id }: Place) => held[part][id];
+        if (node.gives === "sums") checkGroups(places, labelsAt, rowAt);
         let samples = 0;
-        for (const [seriesId, { part, id }] of places.entries()) {
-          const row = held[part][id];
+        for (const [seriesId, place] of places.entries()) {
+          const row = rowAt(place);
           if (row === undefined) continue;
           visit(seriesId, row.values, row.present, row.histograms);
           samples += row.cost;
@@ -52,10 +51,18 @@ export function createRemoteUnion(
   });
 }
 
-/** An operator whose `series` was called, and what that gave. */
-export interface OpenPart {
-  readonly operator: Operator;
-  readonly labels: readonly Labels[];
+/** Sums of one group stand side by side: they have the same labels. */
+function checkGroups(
+  places: readonly Place[],
+  labelsAt: (place: Place) => Labels,
+  rowAt: (place: Place) => HeldRow | undefined,
+): void {
+  let from = 0;
+  for (let i = 1; i <= places.length; i++) {
+    if (i < places.length && labelsEqual(labelsAt(places[i]), labelsAt(places[from]))) continue;
+    checkSums(places.slice(from, i).flatMap((place) => rowAt(place) ?? []));
+    from = i;
+  }
 }
 
 interface Place {

@@ -150,6 +150,21 @@ const cases: readonly (readonly [rule: string, query: string, plan: string])[] =
     "max_over_time(sum(x @ end())[30m:1m])",
     "max_over_time((once(sum by () (x @ 3600.000)))[30m:1m])",
   ],
+  [
+    "of histograms whose buckets nobody needs, parts know nothing",
+    "histogram_count(sum(x))",
+    "histogram_count(sum by () (x))",
+  ],
+  [
+    "but for their rates",
+    "histogram_count(sum(rate(x[5m])))",
+    "histogram_count(sum by () (remote(a, b: sum by () (rate(x[5m])))))",
+  ],
+  [
+    "and where they see the function themselves",
+    "sum(histogram_count(x))",
+    "sum by () (remote(a, b: sum by () (histogram_count(x))))",
+  ],
   ["negated", "-sum(x)", "-(sum by () (remote(a, b: sum by () (x))))"],
   [
     "buckets of a part",

@@ -69,7 +69,7 @@ export function distributePlan(plan: PlanNode, options: DistributionOptions): Pl
     // What is evaluated once is sent as such: from inside, where its grid has one step.
     if (planType(node) !== "vector" || node.kind === "step-invariant") return undefined;
     const partition = partitionFor(node);
-    if (partition === undefined || !isSameText(node, grid, options)) return undefined;
+    if (partition === undefined || !isSameText(node, grid, options) || looksOutside(node)) return undefined;
     const remote = (query: PlanNode, gives: RemoteNode["gives"] = "results"): RemoteNode => ({
       kind: "remote",
       gives,
@@ -215,6 +215,19 @@ function isSameText(node: PlanNode, grid: StepGrid, { text, window }: Distributi
   if (isQueryGrid(grid, window)) return stepCountOf(grid) > 0;
   const { start, end } = node.range;
   return stepCountOf(grid) > 0 && !/\b(?:start|end|step|range)\s*\(/i.test(text.slice(start, end));
+}
+
+/** Of native histograms, functions that need no more than these look at counts and sums alone; remarks tell of it. */
+const statisticsFunctions: ReadonlySet<string> = new Set(["histogram_count", "histogram_sum", "histogram_avg"]);
+/** They give the same of the statistics as of the whole. */
+const rateFunctions: ReadonlySet<string> = new Set(["rate", "increase"]);
+
+/** Whether a selector in the node is read as a function around it wants, so that it would be read otherwise without. */
+function looksOutside(node: PlanNode): boolean {
+  if (node.kind === "select") return node.onlyStatistics === true;
+  if (node.kind === "call" && (statisticsFunctions.has(node.function) || rateFunctions.has(node.function)))
+    return false;
+  return inputsOf(node).some(looksOutside);
 }
 
 function selectsOf(node: PlanNode): readonly SelectNode[] {

@@ -293,5 +293,5 @@ function outline({ status, errorType, data, warnings, infos }: FleetAnswer, isRa
 /** Zeros are equal whatever their sign: compensated sums have no negative one. */
 function isClose(wanted: number, got: number): boolean {
   if (Object.is(wanted, got) || wanted === got) return true;
-  return Math.abs(wanted - got) <= 1e-12 * Math.max(Math.abs(wanted), Math.abs(got));
+  return Number.isFinite(wanted - got) && Math.abs(wanted - got) <= 1e-12 * Math.max(Math.abs(wanted), Math.abs(got));
 }
