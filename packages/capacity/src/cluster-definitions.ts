@@ -184,6 +184,7 @@ export const clusterDefinitions: readonly Definition[] = [
       "every replica writes",
     ],
     ["clusters.series", "series", "clusters * prometheus.series", "of all, replicas counted once", "sum"],
+    ["clusters.scraped-series", "series", "clusters.streams * prometheus.series", "of all, replicas included", "sum"],
     [
       "clusters.samples-rate",
       "samples/s",

@@ -74,6 +74,13 @@ export const queryDefinitions: readonly Definition[] = [
     ["fleet.clusters", "count", "sum(clusters)", "all clusters", "sum"],
     ["fleet.streams", "count", "sum(clusters.streams)", "Prometheus replicas of all clusters", "sum"],
     ["fleet.series", "series", "sum(clusters.series)", "of all clusters, replicas counted once", "sum"],
+    [
+      "fleet.replication",
+      "count",
+      "sum(clusters.scraped-series) / max(1, fleet.series)",
+      "replicas of a series, on average",
+      "series over series",
+    ],
     ["fleet.samples-rate", "samples/s", "sum(clusters.samples-rate)", "of all clusters, replicas included", "sum"],
     [
       "fleet.answering",
@@ -85,7 +92,7 @@ export const queryDefinitions: readonly Definition[] = [
     [
       "queries.interval",
       "s",
-      "fleet.series * fleet.streams / max(1, fleet.clusters) / max(0.000001, fleet.samples-rate)",
+      "sum(clusters.scraped-series) / max(0.000001, fleet.samples-rate)",
       "between samples, on average",
       "series over rate",
     ],
@@ -127,7 +134,7 @@ export const queryDefinitions: readonly Definition[] = [
     [
       "queries.root-rate-series",
       "series",
-      "queries.per-second * queries.series * queries.mean * (1 - queries.distributed * (1 - queries.reduction)) * fleet.streams / max(1, fleet.clusters)",
+      "queries.per-second * queries.series * queries.mean * (1 - queries.distributed * (1 - queries.reduction)) * fleet.replication",
       "that reach the root in a second, replicas included",
       "what regions have evaluated is fewer series",
     ],
@@ -143,6 +150,13 @@ export const queryDefinitions: readonly Definition[] = [
     ["region.clusters", "count", "sum(clusters)", "of the region", "sum"],
     ["region.streams", "count", "sum(clusters.streams)", "Prometheus replicas of the region", "sum"],
     ["region.series", "series", "sum(clusters.series)", "of the region, replicas counted once", "sum"],
+    [
+      "region.replication",
+      "count",
+      "sum(clusters.scraped-series) / max(1, region.series)",
+      "replicas of a series of the region, on average",
+      "series over series",
+    ],
     ["region.samples-rate", "samples/s", "sum(clusters.samples-rate)", "of the region, replicas included", "sum"],
     [
       "region.answering",
@@ -155,14 +169,14 @@ export const queryDefinitions: readonly Definition[] = [
     [
       "region.query-series",
       "series",
-      "min(region.series, queries.series) * region.streams / max(1, region.clusters)",
+      "min(region.series, queries.series) * region.replication",
       "that a large query selects here, replicas included",
       "a query may ask one region alone: then all that it selects is there",
     ],
     [
       "region.query-rate-series",
       "series",
-      "queries.per-second * queries.series * queries.mean * region.share * region.streams / max(1, region.clusters)",
+      "queries.per-second * queries.series * queries.mean * region.share * region.replication",
       "that average queries select here in a second, replicas included",
       "queries spread over regions as series do",
     ],

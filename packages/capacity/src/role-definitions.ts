@@ -111,7 +111,7 @@ export const roleDefinitions: readonly Definition[] = [
     [
       "global-querier.query-series",
       "series",
-      "queries.series * (1 - queries.distributed * (1 - queries.reduction)) * fleet.streams / max(1, fleet.clusters)",
+      "queries.series * (1 - queries.distributed * (1 - queries.reduction)) * fleet.replication",
       "of a large query that reach the root",
       querier,
     ],

@@ -61,6 +61,7 @@ function plannedRoles({ roles }: Fleet, superRegions: readonly SuperRegion[]): r
   const regional = roles.findIndex(({ key }) => key === "regional-querier");
   const below = roles[regional];
   if (below === undefined || roles.some(({ scope }) => scope === "super-region")) return roles;
+  const above = roles.find(({ key }) => key === "global-querier");
   const added: FleetRole = {
     ...below,
     key: "super-regional-querier",
@@ -68,7 +69,7 @@ function plannedRoles({ roles }: Fleet, superRegions: readonly SuperRegion[]): r
     scope: "super-region",
     cpuMillicores: undefined,
     memoryBytes: undefined,
-    tiers: [1],
+    tiers: above?.on === undefined ? (above?.tiers ?? [1]) : [1],
   };
   return roles.toSpliced(regional, 0, added);
 }

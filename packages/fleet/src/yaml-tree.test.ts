@@ -20,6 +20,12 @@ describe("a YAML file becomes a value with places", () => {
     expect(source.valuePlaces.get("b")).toMatchObject({ line: 1 });
   });
 
+  it("a quote that never closes leaves no place behind the end of its line", () => {
+    const { problems } = readYamlTree('a: { b: [c]" }\nd: 1\ne: 2\n', "f.yaml");
+    expect(problems.map(({ line, column }) => line <= 4 && column <= 15)).toEqual(problems.map(() => true));
+    expect(problems.length).toBeGreaterThan(0);
+  });
+
   it("__proto__ is a key like any other", () => {
     const { value } = readYamlTree("__proto__: { polluted: true }\n", "f.yaml");
     expect(Object.keys(value as object)).toEqual(["__proto__"]);

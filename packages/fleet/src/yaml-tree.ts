@@ -5,7 +5,7 @@
  * sees it, aliases while they are followed. Mappings become objects without a prototype, so that a key such as
  * `__proto__` is a key like any other.
  */
-import { Composer, isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, Parser } from "yaml";
+import { Composer, isAlias, isMap, isScalar, isSeq, Lexer, Parser } from "yaml";
 import type { CST, Document, ParsedNode } from "yaml";
 import { pathText, startOfFile, type FleetSource, type Path, type Place } from "./fleet-source.ts";
 import { problemAtPlace, type FleetProblem, type Mismatch } from "./problems.ts";
@@ -32,7 +32,7 @@ export function readYamlTree(textWithMark: string, fileName: string): YamlTree {
 
 class TreeReader {
   readonly #text: string;
-  readonly #lineCounter = new LineCounter();
+  readonly #lineStarts: readonly number[]; // offsets
   readonly #problems: FleetProblem[] = [];
   readonly #keyPlaces = new Map<string, Place>();
   readonly #valuePlaces = new Map<string, Place>();
@@ -43,6 +43,8 @@ class TreeReader {
   constructor(text: string, fileName: string) {
     this.#text = text;
     const lines = text.length > fileCharactersMax ? [] : text.split(/\r?\n/);
+    // The library's own counter loses lines inside a quote that never closes.
+    this.#lineStarts = text.length > fileCharactersMax ? [0] : lineStartsOf(text);
     this.#source = { fileName, lines, keyPlaces: this.#keyPlaces, valuePlaces: this.#valuePlaces };
   }
 
@@ -75,7 +77,6 @@ class TreeReader {
     }
     const options = {
       uniqueKeys: false,
-      lineCounter: this.#lineCounter,
       prettyErrors: false,
       logLevel: "silent",
     } as const;
@@ -98,9 +99,7 @@ class TreeReader {
 
   /** Tokens of the whole text; undefined once they nest too deeply, before anything recursive has seen them. */
   #parse(): readonly CST.Token[] | undefined {
-    const parser = new Parser(this.#lineCounter.addNewLine);
-    // `parser.parse` would do this; `next` leaves it to its caller.
-    this.#lineCounter.addNewLine(0);
+    const parser = new Parser();
     const tokens: CST.Token[] = [];
     for (const lexeme of new Lexer().lex(this.#text)) {
       for (const token of parser.next(lexeme)) tokens.push(token);
@@ -230,15 +229,35 @@ class TreeReader {
   }
 
   #place(from: number, to: number): Place {
-    const { line, col } = this.#lineCounter.linePos(Math.min(from, this.#text.length));
+    const offset = Math.min(from, this.#text.length);
+    const line = lastAtMost(this.#lineStarts, offset) + 1;
+    const column = offset - (this.#lineStarts[line - 1] ?? 0) + 1;
     const lineLength = this.#source.lines[line - 1]?.length ?? 0;
-    const room = Math.max(1, lineLength - col + 1);
-    return { line: Math.max(1, line), column: Math.max(1, col), length: Math.min(Math.max(1, to - from), room) };
+    const room = Math.max(1, lineLength - column + 1);
+    return { line, column, length: Math.min(Math.max(1, to - from), room) };
   }
 
   #report(place: Place, trouble: Mismatch & { readonly found: string }, path: Path = []): undefined {
     this.#problems.push(problemAtPlace(this.#source, place, pathText(path), trouble));
   }
+}
+
+function lineStartsOf(text: string): readonly number[] {
+  const starts = [0];
+  for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) starts.push(at + 1);
+  return starts;
+}
+
+/** The index of the last of the ascending numbers that is at most `limit`; the first is. */
+function lastAtMost(numbers: readonly number[], limit: number): number {
+  let low = 0;
+  let high = numbers.length;
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if ((numbers[middle] ?? Infinity) <= limit) low = middle;
+    else high = middle;
+  }
+  return low;
 }
 
 function syntaxHint(code: string, line: string): string | undefined {
