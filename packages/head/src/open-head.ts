@@ -13,6 +13,7 @@ import {
   type SourceFailure,
 } from "@pleiad/model";
 import { FileError } from "@pleiad/ports";
+import { CheckpointedLog } from "./checkpointed-log.ts";
 import { ClosedChunkFiles } from "./closed-chunk-files.ts";
 import { writeCheckpoint } from "./checkpoint.ts";
 import { ExemplarRing, type SeriesExemplars } from "./exemplar-ring.ts";
@@ -133,7 +134,7 @@ class OpenHead implements Head {
   readonly #ports: HeadPorts;
   readonly #memory: HeadMemory;
   readonly #exemplars: ExemplarRing;
-  readonly #wal: WriteAheadLog;
+  readonly #log: CheckpointedLog;
   readonly #outOfOrderLog: OutOfOrderLog;
   readonly #chunkFiles: ClosedChunkFiles;
   readonly #newImportWriter: () => HeadChunkWriter;
@@ -153,14 +154,7 @@ class OpenHead implements Head {
   #transactionLast = 0;
   #commitFailure: HeadFailure | undefined;
   #isClosed = false;
-  /** What a failed datasync of the log said, until memory is on disk once more. */
-  #unrecovered: string | undefined;
   #wasSealed = false;
-  #checkpointBytes: number;
-  /** Bytes of segments behind the checkpoint that an earlier process wrote, or that were cut since. */
-  #olderSegmentBytes: number;
-  /** Bytes that this process wrote into segments which the checkpoint stands for. */
-  #bytesBehind = 0;
   readonly #metrics: HeadMetrics;
 
   constructor(
@@ -174,14 +168,19 @@ class OpenHead implements Head {
     this.#ports = ports;
     this.#memory = memory;
     this.#exemplars = exemplars;
-    this.#wal = wal;
     this.#outOfOrderLog = outOfOrderLog;
     this.#chunkFiles = chunkFiles;
     this.#newImportWriter = newImportWriter;
     this.#report = report;
     this.#replayMs = replayMs;
-    this.#checkpointBytes = report.checkpointBytes;
-    this.#olderSegmentBytes = report.segmentBytes;
+    const directory = `${options.directory}/wal`;
+    const settle = async () => await this.#writes.run(async () => await chunkFiles.settle());
+    const parts = {
+      ...{ wal, directory, files: ports.files, writes: this.#writes },
+      writeCheckpoint: async (number: number) =>
+        await writeCheckpoint(memory, exemplars, directory, number, ports, settle),
+    };
+    this.#log = new CheckpointedLog(parts, report);
     const source = `head${options.externalLabels.length > 0 ? formatLabels(options.externalLabels) : ""}`;
     this.#reader = { memory, source, yield: () => ports.clock.yield() };
     this.#metrics = headMetrics(ports.observations);
@@ -266,21 +265,26 @@ class OpenHead implements Head {
   async #maintain(cutoffMs: number): Promise<Result<MaintenanceStats, HeadFailure>> {
     if (this.#isClosed) return fail({ kind: "closed" });
     try {
-      await this.#recoverLog();
+      if (await this.#log.recover()) {
+        this.#tellSeal();
+        const { directory } = this.#options;
+        const message = "What a failed datasync left in doubt is on disk: the head takes samples.";
+        this.#ports.observations.log("info", message, { directory });
+      }
       const { droppedChunks, forgottenSeries } = await this.#writes.run(async () => await this.#expire(cutoffMs));
       await this.#writes.run(async () => await this.#discardFailedImports());
       const keptFromMs = Math.max(cutoffMs, this.#memory.truncatedBeforeMs);
       const droppedFiles = await this.#writes.run(async () => await this.#chunkFiles.dropBefore(keptFromMs));
       await this.#writes.run(async () => {
         await this.#outOfOrderLog.dropBefore(keptFromMs);
-        await this.#wal.datasync();
+        await this.#log.wal.datasync();
         await this.#outOfOrderLog.wal.datasync();
       });
       return ok({
         droppedChunks,
         forgottenSeries,
         droppedFiles,
-        isLogTruncated: await this.#truncateLog(),
+        isLogTruncated: await this.#log.truncate(this.#options.checkpointBytesMin),
       });
     } catch (error) {
       return fail(this.#failureOf(error));
@@ -306,7 +310,7 @@ class OpenHead implements Head {
       chunks: chunkCount,
       minTimeMs: isEmpty ? NaN : minTimeMs,
       maxTimeMs: isEmpty ? NaN : maxTimeMs,
-      walBytes: this.#checkpointBytes + this.#segmentBytes + this.#outOfOrderLog.sizeBytes,
+      walBytes: this.#log.sizeBytes + this.#outOfOrderLog.sizeBytes,
       exemplars: this.#exemplars.size,
       chunkFileBytes: this.#chunkFiles.sizeBytes,
       replayMs: this.#replayMs,
@@ -326,7 +330,7 @@ class OpenHead implements Head {
           this.#isClosed = true;
           await this.#flushChunks();
           // Both let go of their files even where the other fails.
-          const parts = [this.#wal, this.#outOfOrderLog.wal, this.#chunkFiles.writer];
+          const parts = [this.#log.wal, this.#outOfOrderLog.wal, this.#chunkFiles.writer];
           const closed = await Promise.allSettled(parts.map(async (part) => await part.close()));
           const failed = closed.find((one) => one.status === "rejected");
           return failed === undefined ? ok(undefined) : fail(asHeadFailure(failed.reason));
@@ -343,7 +347,7 @@ class OpenHead implements Head {
     const fresh = appender.writeRecords(this.#batch, this.#outOfOrderBatch);
     try {
       // First the log that names the series.
-      await this.#wal.append(this.#batch);
+      await this.#log.wal.append(this.#batch);
       await this.#outOfOrderLog.append(this.#outOfOrderBatch, appender.outOfOrderMaxTimeMs);
     } catch (error) {
       this.#metrics.writeFailures.add(1);
@@ -394,9 +398,9 @@ class OpenHead implements Head {
     this.#batch.endRecord();
     try {
       // The log first: chunks whose series nothing names could be taken for another's.
-      await this.#wal.append(this.#batch);
+      await this.#log.wal.append(this.#batch);
       for (const series of fresh) memory.show(series);
-      await this.#wal.datasync();
+      await this.#log.wal.datasync();
       // Files hold the chunks of a series in the order of time, as Prometheus wants them.
       for (const { series, chunks } of staged) {
         if (series.newestMs < (chunks[0]?.minTimeMs ?? 0)) memory.closeChunk(series, this.#chunkFiles.writer);
@@ -435,8 +439,7 @@ class OpenHead implements Head {
   }
 
   #seal(): HeadFailure | undefined {
-    const reason =
-      this.#unrecovered ?? this.#wal.sealedBy ?? this.#outOfOrderLog.wal.sealedBy ?? this.#chunkFiles.writer.sealedBy;
+    const reason = this.#log.sealedBy ?? this.#outOfOrderLog.wal.sealedBy ?? this.#chunkFiles.writer.sealedBy;
     return reason === undefined ? undefined : { kind: "sealed", reason };
   }
 
@@ -491,60 +494,9 @@ class OpenHead implements Head {
     return { droppedChunks: chunksBefore - memory.chunkCount, forgottenSeries: gone.size };
   }
 
-  async #truncateLog(): Promise<boolean> {
-    const { checkpointBytesMin } = this.#options;
-    if (this.#segmentBytes === 0 || this.#segmentBytes < Math.max(checkpointBytesMin, this.#checkpointBytes))
-      return false;
-    await this.#checkpointBehind((await this.#writes.run(async () => await this.#wal.cut())) - 1);
-    return true;
-  }
-
-  /**
-   * After a failed datasync of the log: memory has all that was acknowledged, and a checkpoint brings it to disk anew, in
-   * files of its own. Until that is done, nothing is taken. What the kernel dropped of the old segment is not asked for
-   * again: a second datasync of the same file could say that all is well.
-   */
-  async #recoverLog(): Promise<void> {
-    const wal = this.#wal;
-    if (wal.sealedBy !== undefined) {
-      this.#unrecovered = wal.sealedBy;
-    }
-    if (this.#unrecovered === undefined) return;
-    await this.#checkpointBehind(await this.#writes.run(async () => await wal.abandon()));
-    this.#unrecovered = undefined;
-    this.#tellSeal();
-    const { directory } = this.#options;
-    this.#ports.observations.log("info", "What a failed datasync left in doubt is on disk: the head takes samples.", {
-      directory,
-    });
-  }
-
-  /** Writes a checkpoint that stands for all segments up to `number`, and removes those. */
-  async #checkpointBehind(number: number): Promise<void> {
-    const { files } = this.#ports;
-    const bytesCut = this.#wal.bytesWritten;
-    const directory = `${this.#options.directory}/wal`;
-    this.#checkpointBytes = await writeCheckpoint(
-      this.#memory,
-      this.#exemplars,
-      directory,
-      number,
-      this.#ports,
-      async () => await this.#writes.run(async () => await this.#chunkFiles.settle()),
-    );
-    this.#olderSegmentBytes = 0;
-    this.#bytesBehind = bytesCut;
-    await removeEntries(files, (await listLog(files, directory)).leftovers);
-  }
-
   /** The latest time that a sample may have. */
   get #latestMs(): number {
     return this.#ports.clock.wallMs() + this.#options.futureMaxMs;
-  }
-
-  /** Bytes of the segments that the checkpoint does not stand for. */
-  get #segmentBytes(): number {
-    return this.#olderSegmentBytes + this.#wal.bytesWritten - this.#bytesBehind;
   }
 
   #beginTransaction(): number {
