@@ -150,6 +150,7 @@ program
   .addOption(new Option("--format <format>", "of the output").choices(["text", "json", "sarif"]).default("text"))
   .option("--json", "the same as --format json", false)
   .option("--fix", "write the corrected file in place of the old one", false)
+  .option("--measured <file>", "measured values in place of the capacity model's, YAML or JSON")
   .action((file: string | undefined, options: Omit<LintCommandOptions, "version"> & { json: boolean }) =>
     lintCommand(file, { ...options, format: options.json ? "json" : options.format, version }),
   );

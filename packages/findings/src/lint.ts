@@ -1,4 +1,5 @@
 /** A fleet and its plan to everything that is wrong or risky in them. Pure: the same fleet gives the same findings. */
+import type { Measured } from "@pleiad/capacity";
 import { compareText } from "@pleiad/model";
 import {
   capacityOf,
@@ -14,11 +15,13 @@ import type { FindingRule, LintSubject, Fault } from "./finding-rule.ts";
 import { isAtLeast, pageOf, severities, type Finding, type Severity } from "./finding.ts";
 import { findingRules } from "./registry.ts";
 
-export type LintedFleet = Pick<LintSubject, "fleet" | "plan">;
+export interface LintedFleet extends Pick<LintSubject, "fleet" | "plan"> {
+  readonly measured?: Measured; // values in place of the capacity model's own
+}
 
 /** All findings, the worst first, then by position, then by code. */
-export function lintFleet({ fleet, plan }: LintedFleet): readonly Finding[] {
-  const subject: LintSubject = { fleet, plan, capacity: capacityOf(fleet) };
+export function lintFleet({ fleet, plan, measured }: LintedFleet): readonly Finding[] {
+  const subject: LintSubject = { fleet, plan, capacity: capacityOf(fleet, measured) };
   const findings = findingRules.flatMap((rule) => rule.find(subject).map((fault) => locate(rule, fault, fleet)));
   return findings.sort(
     (a, b) =>

@@ -12,10 +12,12 @@ import {
   type Finding,
   type Severity,
 } from "@pleiad/findings";
+import type { Measured } from "@pleiad/capacity";
 import { formatFleetFailure } from "@pleiad/fleet";
 import { unreachable } from "@pleiad/model";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
 import { loadFleet, planOf, resolveFleetFile } from "../fleet-input.ts";
+import { loadMeasured } from "../measured-file.ts";
 import { linesOf } from "../text-lines.ts";
 
 export interface LintCommandOptions {
@@ -23,11 +25,15 @@ export interface LintCommandOptions {
   readonly failOn: Severity | "none"; // the least that ends the command with exit code 3
   readonly format: "text" | "json" | "sarif";
   readonly fix: boolean;
+  readonly measured?: string; // file of values in place of the capacity model's own
   readonly version: string;
 }
 
 export function lintCommand(file: string | undefined, options: LintCommandOptions): void {
-  const findings = findingsFrom(options.fix ? fixFile(file) : findingsOf(file), options.severity);
+  const findings = findingsFrom(
+    options.fix ? fixFile(file) : findingsOf(file, loadMeasured(options.measured)),
+    options.severity,
+  );
   process.stdout.write(formatFindings(findings, options));
   const { failOn } = options;
   if (failOn !== "none" && findings.some(({ severity }) => isAtLeast(severity, failOn))) {
@@ -35,9 +41,9 @@ export function lintCommand(file: string | undefined, options: LintCommandOption
   }
 }
 
-function findingsOf(file: string | undefined): readonly Finding[] {
+function findingsOf(file: string | undefined, measured: Measured): readonly Finding[] {
   const fleet = loadFleet(file);
-  return lintFleet({ fleet, plan: planOf(fleet) });
+  return lintFleet({ fleet, plan: planOf(fleet, { measured }), measured });
 }
 
 /** Writes the corrected file in place of the old one, and gives what is left to people. */

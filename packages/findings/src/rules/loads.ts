@@ -103,7 +103,7 @@ function undersized({ fleet, capacity }: LintSubject): readonly Fault[] {
       {
         path: ["roles", role.key, "memory"],
         found: `${role.key} has ${amount(role.memoryBytes)} and needs ${amount(needed)}`,
-        instead: `memory: ${gibibytesUp(needed)}Gi, or none: the planner then sizes it; pleiad plan --explain ${figure} says why`,
+        instead: `memory: ${gibibytesUp(needed)}Gi, or none: the planner then sizes it; pleiad explain ${figure} says why`,
       },
     ];
   });

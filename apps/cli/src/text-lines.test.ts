@@ -1,0 +1,15 @@
+import { describe, expect, it } from "vitest";
+import { linesOf } from "./text-lines.ts";
+
+describe("words in lines", () => {
+  for (const [rule, text, lines] of [
+    ["a short text is one line", "a bc", ["a bc"]],
+    ["a line is as full as it may be", "aaaa bbbb cc", ["aaaa bbbb", "cc"]],
+    ["a longer word has a line of its own", "a bbbbbbbbbbbb c", ["a", "bbbbbbbbbbbb", "c"]],
+    ["nothing is an empty line", "", [""]],
+  ] as const) {
+    it(rule, () => {
+      expect(linesOf(text, 9)).toEqual(lines);
+    });
+  }
+});
