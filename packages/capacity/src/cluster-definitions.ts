@@ -4,7 +4,7 @@ import { figures, inputs, type Definition } from "./definition.ts";
 const file = "the fleet file";
 const storageDocs = "Prometheus documentation, Storage";
 const headSource =
-  "Robust Perception, memory of Prometheus 2.20: 3 KiB a series; prometheus-alert-generator: 7.5 KiB with queries";
+  "measured, two hours at 30 s of 5,000 and of 25,000 series in the head: Prometheus 2.42 6,106 B a series above 67 MB, the embedded engine 2,417 B above 147 MB; published: 3 KiB (Robust Perception) to 7.5 KiB with queries";
 const gridSource = "Prometheus cuts blocks at even hours of UTC, everywhere at once";
 
 export const clusterDefinitions: readonly Definition[] = [
@@ -20,14 +20,14 @@ export const clusterDefinitions: readonly Definition[] = [
     [
       "prometheus.head-bytes",
       "bytes/series",
-      { thanos: 6144, embedded: 2048 },
+      { thanos: 6144, embedded: 2417 },
       "of memory a series in the head",
       headSource,
     ],
     [
       "prometheus.base-memory",
       "bytes",
-      { thanos: 2 ** 29, embedded: 2 ** 27 },
+      { thanos: 2 ** 29, embedded: 147e6 },
       "of memory before the first series",
       headSource,
     ],

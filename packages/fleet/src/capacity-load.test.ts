@@ -1,14 +1,16 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { capacityOf } from "./capacity-load.ts";
+import { capacityOf, capacityOfTwin } from "./capacity-load.ts";
 import { readFleet } from "./fleet-file.ts";
 
-function capacity(name: string, measured?: ReadonlyMap<string, number>) {
+function fleetOf(name: string) {
   const text = readFileSync(new URL(`../../../fleets/${name}.yaml`, import.meta.url), "utf8");
   const fleet = readFleet(text, name);
   if (!fleet.ok) throw new Error(JSON.stringify(fleet.failure.problems[0]));
-  return capacityOf(fleet.value, measured);
+  return fleet.value;
 }
+
+const capacity = (name: string, measured?: ReadonlyMap<string, number>) => capacityOf(fleetOf(name), measured);
 
 describe("the seven nodes", () => {
   const model = capacity("seven-nodes");
@@ -53,6 +55,13 @@ describe("the seven nodes", () => {
     const measured = new Map([["prometheus.series@group-a", 90_000]]);
     expect(capacity("seven-nodes", measured).fleet.figure("fleet.series").value).toBe(180 * 90_000 + 1_400_000);
   });
+});
+
+it("the twin is the same fleet with the series that it makes up, on Pleiad's own roles", () => {
+  const twin = capacityOfTwin(fleetOf("seven-nodes")).fleet;
+  expect(twin.figure("fleet.series").value).toBe(194_000);
+  expect(twin.figure("querier.base-memory").value).toBe(2 ** 27);
+  expect(twin.parts[0]?.parts[0]?.figure("prometheus.retention").value).toBe(6 * 3600);
 });
 
 it("what keeps for ever fills the bucket of the design: in 131 days by raw samples alone", () => {

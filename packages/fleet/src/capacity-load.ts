@@ -9,6 +9,17 @@ export function capacityOf(fleet: Fleet, measured?: Measured): CapacityModel {
   return capacityModel(loadOf(fleet), fleet.engine, measured);
 }
 
+/** The same for the fleet as its twin runs it: Pleiad's own roles, on the series that it makes up. */
+export function capacityOfTwin(fleet: Fleet, measured?: Measured): CapacityModel {
+  const clusters = fleet.clusters.map((cluster) => ({
+    ...cluster,
+    series: cluster.twinSeries,
+    prometheusReplicas: 1,
+    retentionMs: fleet.twin.retentionMs,
+  }));
+  return capacityOf({ ...fleet, engine: "embedded", clusters }, measured);
+}
+
 function loadOf(fleet: Fleet): LoadScope {
   const clustersOf = Map.groupBy(fleet.clusters, ({ region }) => region);
   return {

@@ -191,6 +191,10 @@ describe("the shape, for editors and in the guide", () => {
     ]);
   });
 
+  it("is published beside the fleets that ship: pleiad schema > fleets/fleet.schema.json", () => {
+    expect(JSON.parse(read("fleets/fleet.schema.json"))).toEqual(JSON.parse(JSON.stringify(schema)));
+  });
+
   it("the guide explains every key and every code", () => {
     const guide = read("docs/guide/fleet-file.md");
     const missing = [...keysOf(schema), ...Object.keys(fleetProblemCodes)].filter(

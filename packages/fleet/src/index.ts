@@ -48,7 +48,7 @@ export type {
   Versions,
 } from "./plan.ts";
 export { planTable, planToJson, type PlanTable, type PlanTableRow } from "./plan-table.ts";
-export { capacityOf } from "./capacity-load.ts";
+export { capacityOf, capacityOfTwin } from "./capacity-load.ts";
 export { planFleet, type PlanOptions } from "./planner.ts";
 export { defaultAnswers, starterFleet, type StarterAnswers } from "./starter-fleet.ts";
 export {

@@ -1,0 +1,202 @@
+/**
+ * Names added to the `clusters` of a group or region, and taken out, in the text itself: ranges grow, shrink and part as
+ * little as it takes, and all other bytes stay. Taking out what was just added gives the text from before, but for a flow
+ * list of one entry, which is written as that entry.
+ */
+import { isMap, isScalar, isSeq, parseDocument, type Scalar, type YAMLMap, type YAMLSeq } from "yaml";
+import { expandClusterNames } from "./cluster-range.ts";
+import type { Path } from "./fleet-source.ts";
+
+/** The text with the name at the end of the entries at `path`; undefined where they are written in a way not known here. */
+export function addClusterName(text: string, path: Path, name: string): string | undefined {
+  const document = parseDocument(text);
+  const entries = document.getIn(path, true);
+  if (entries === undefined) return addKey(text, document.getIn(path.slice(0, -1), true), String(path.at(-1)), name);
+  if (isScalar(entries)) {
+    const grown = grownRange(String(entries.value), name);
+    if (grown !== undefined) return replaceScalar(text, entries, grown);
+    const [from, to] = rangeOf(entries);
+    return splice(text, from, to, `[${flowEntry(String(entries.value))}, ${flowEntry(name)}]`);
+  }
+  if (!isSeq(entries)) return undefined;
+  for (const item of entries.items) {
+    if (!isScalar(item)) return undefined;
+    const grown = grownRange(String(item.value), name);
+    if (grown !== undefined) return replaceScalar(text, item, grown);
+  }
+  return insertAfter(text, entries, entries.items.length - 1, [name]);
+}
+
+/** The text without the name. Undefined where it is not in the entries, or nothing would be left of what holds them. */
+export function removeClusterName(text: string, path: Path, name: string): string | undefined {
+  const document = parseDocument(text);
+  const entries = document.getIn(path, true);
+  if (isScalar(entries)) {
+    const left = withoutName(String(entries.value), name);
+    if (left === undefined) return undefined;
+    const [first, second] = left;
+    if (first === undefined) return removeKey(text, document.getIn(path.slice(0, -1), true), String(path.at(-1)));
+    if (second === undefined) return replaceScalar(text, entries, first);
+    const [from, to] = rangeOf(entries);
+    return splice(text, from, to, `[${flowEntry(first)}, ${flowEntry(second)}]`);
+  }
+  if (!isSeq(entries)) return undefined;
+  for (const [index, item] of entries.items.entries()) {
+    if (!isScalar(item)) return undefined;
+    const left = withoutName(String(item.value), name);
+    if (left === undefined) continue;
+    const [first, second] = left;
+    if (first === undefined) return removeItem(text, document.getIn(path.slice(0, -1), true), path, entries, index);
+    // Behind first, so that the place of what stands before it is not moved.
+    const parted = second === undefined ? text : insertAfter(text, entries, index, [second]);
+    return parted === undefined ? undefined : replaceScalar(parted, item, first);
+  }
+  return undefined;
+}
+
+/** The text with another number at `path`, where it has one. */
+export function replaceNumber(text: string, path: Path, value: number): string {
+  const node = parseDocument(text).getIn(path, true);
+  return isScalar(node) ? splice(text, ...rangeOf(node), String(value)) : text;
+}
+
+/** The range with the name at one of its ends; undefined where it is not the next one. */
+function grownRange(entry: string, name: string): string | undefined {
+  const parts = /^([^{}]*)\{(\d{1,12})\.\.(\d{1,12})\}([^{}]*)$/.exec(entry);
+  if (parts === null) return undefined;
+  const [, prefix = "", first = "", last = "", suffix = ""] = parts;
+  if (!name.startsWith(prefix) || !name.endsWith(suffix) || name.length <= prefix.length + suffix.length) {
+    return undefined;
+  }
+  const digits = name.slice(prefix.length, name.length - suffix.length);
+  if (!/^\d{1,12}$/.test(digits)) return undefined;
+  const isNext = Number(digits) === Number(last) + 1;
+  if (!isNext && Number(digits) !== Number(first) - 1) return undefined;
+  const grown = `${prefix}{${isNext ? `${first}..${digits}` : `${digits}..${last}`}}${suffix}`;
+  // Digits that are padded in another way would change every name of the range.
+  const before = expandClusterNames(entry);
+  const after = expandClusterNames(grown);
+  if (!before.ok || !after.ok) return undefined;
+  const expected = isNext ? [...before.value, name] : [name, ...before.value];
+  return expected.every((one, i) => after.value[i] === one) ? grown : undefined;
+}
+
+/** What is left of an entry without the name: nothing, one entry or two; undefined where it does not have the name. */
+function withoutName(entry: string, name: string): readonly string[] | undefined {
+  if (entry === name) return [];
+  const names = expandClusterNames(entry);
+  if (!names.ok) return undefined;
+  const at = names.value.indexOf(name);
+  if (at < 0) return undefined;
+  const digitsOf = (one: string) => one.slice(entry.indexOf("{"), one.length - (entry.length - entry.indexOf("}") - 1));
+  const part = (from: number, to: number) => {
+    const [first, last] = [names.value[from] ?? "", names.value[to] ?? ""];
+    return `${entry.slice(0, entry.indexOf("{"))}{${digitsOf(first)}..${digitsOf(last)}}${entry.slice(entry.indexOf("}") + 1)}`;
+  };
+  const end = names.value.length - 1;
+  const parts: string[] = [];
+  // A range that shrinks to one name stays a range, since it grows again; one that is cut out of another does not.
+  if (at > 0) parts.push(at === 1 && at < end ? (names.value[0] ?? "") : part(0, at - 1));
+  if (at < end) parts.push(at === end - 1 && at > 0 ? (names.value[end] ?? "") : part(at + 1, end));
+  return parts;
+}
+
+function replaceScalar(text: string, node: Scalar, value: string): string {
+  const [from, to] = rangeOf(node);
+  const quoted = text[from] === '"' ? JSON.stringify(value) : text[from] === "'" ? `'${value}'` : value;
+  return splice(text, from, to, quoted);
+}
+
+function insertAfter(text: string, list: YAMLSeq, index: number, values: readonly string[]): string | undefined {
+  const item = list.items[index];
+  if (!isScalar(item)) return undefined;
+  const [from, to] = rangeOf(item);
+  if (list.flow === true) return splice(text, to, to, values.map((value) => `, ${flowEntry(value)}`).join(""));
+  const before = text.slice(lineStart(text, from), from);
+  const dash = /^\s*-\s+$/.test(before) ? before : undefined;
+  if (dash === undefined) return undefined;
+  const end = text.indexOf("\n", to);
+  const lines = values.map((value) => `${dash}${value}`);
+  if (end < 0) return `${text}\n${lines.join("\n")}`;
+  const lineBreak = text[end - 1] === "\r" ? "\r\n" : "\n";
+  return splice(text, end + 1, end + 1, lines.map((line) => `${line}${lineBreak}`).join(""));
+}
+
+function removeItem(text: string, around: unknown, path: Path, list: YAMLSeq, index: number): string | undefined {
+  const [item, before, after] = [list.items[index], list.items[index - 1], list.items[index + 1]];
+  if (!isScalar(item)) return undefined;
+  if (list.items.length === 1) return removeKey(text, around, String(path.at(-1)));
+  const [from, to] = rangeOf(item);
+  if (list.flow !== true) {
+    const end = text.indexOf("\n", to);
+    // The last line of a text that does not end in a line break takes the break before it along.
+    return end < 0
+      ? text.slice(0, lineStart(text, from) - 1)
+      : splice(text, lineStart(text, from), end + 1, "");
+  }
+  const other = before ?? after;
+  if (list.items.length === 2 && isScalar(other)) {
+    const value = String(other.value);
+    const isInFlow = isMap(around) && around.flow === true;
+    return splice(text, ...rangeOf(list), isInFlow ? flowEntry(value) : originalEntry(text, other));
+  }
+  if (isScalar(before)) return splice(text, rangeOf(before)[1], to, "");
+  return isScalar(after) ? splice(text, from, rangeOf(after)[0], "") : undefined;
+}
+
+/** An entry taken out of a flow list: what only the list needed quotes for loses them. */
+function originalEntry(text: string, node: Scalar): string {
+  const value = String(node.value);
+  return text[rangeOf(node)[0]] === '"' && /[{}]/.test(value) ? value : text.slice(...rangeOf(node));
+}
+
+function addKey(text: string, around: unknown, key: string, value: string): string | undefined {
+  if (!isMap(around)) return undefined;
+  const first = around.items[0]?.key;
+  if (!isScalar(first)) return undefined;
+  const from = rangeOf(first)[0];
+  if (around.flow === true) return splice(text, from, from, `${key}: ${flowEntry(value)}, `);
+  const indent = text.slice(lineStart(text, from), from);
+  return /^\s*$/.test(indent) ? splice(text, from, from, `${key}: ${value}\n${indent}`) : undefined;
+}
+
+/** Takes a pair out of a mapping that has others; one that is the only one says what the mapping is for. */
+function removeKey(text: string, around: unknown, key: string): string | undefined {
+  if (!isMap(around) || around.items.length < 2) return undefined;
+  const index = around.items.findIndex((pair) => isScalar(pair.key) && pair.key.value === key);
+  const own = pairRange(around, index);
+  if (own === undefined) return undefined;
+  if (around.flow !== true) {
+    const end = text.indexOf("\n", own[1]);
+    return splice(text, lineStart(text, own[0]), end < 0 ? text.length : end + 1, "");
+  }
+  const next = pairRange(around, index + 1);
+  if (next !== undefined) return splice(text, own[0], next[0], "");
+  const before = pairRange(around, index - 1);
+  return before === undefined ? undefined : splice(text, before[1], own[1], "");
+}
+
+function pairRange(map: YAMLMap, index: number): readonly [from: number, to: number] | undefined {
+  const pair = map.items[index];
+  if (pair === undefined || !isScalar(pair.key)) return undefined;
+  const value = pair.value;
+  const hasRange = isScalar(value) || isSeq(value) || isMap(value);
+  return [rangeOf(pair.key)[0], hasRange ? rangeOf(value)[1] : rangeOf(pair.key)[1]];
+}
+
+function flowEntry(value: string): string {
+  return /[{}]/.test(value) || /^\d/.test(value) ? JSON.stringify(value) : value;
+}
+
+function rangeOf(node: { readonly range?: readonly [number, number, number] | null }): [from: number, to: number] {
+  if (!node.range) throw new Error("a node of a parsed text has no place in it");
+  return [node.range[0], node.range[1]];
+}
+
+function lineStart(text: string, at: number): number {
+  return text.lastIndexOf("\n", at - 1) + 1;
+}
+
+function splice(text: string, from: number, to: number, inserted: string): string {
+  return text.slice(0, from) + inserted + text.slice(to);
+}
