@@ -472,7 +472,9 @@ function identityOf(endpoints: readonly Endpoint[]): StoreIdentity {
   const healthy = endpoints.filter((endpoint) => endpoint.healthy).flatMap(({ identity }) => identity ?? []);
   const labelSets = new Map<string, Labels>();
   const tsdbInfos = new Map<string, TsdbInfo>();
-  for (const identity of healthy) {
+  // A store without a block, say, holds nothing: it announces no labels, and a range of time that is empty.
+  const holding = healthy.filter(({ minTimeMs, maxTimeMs }) => minTimeMs <= maxTimeMs);
+  for (const identity of holding) {
     // One that announces nothing may hold anything: the empty set keeps those above from passing us over.
     const sets = identity.labelSets.length === 0 ? [emptyLabels] : identity.labelSets;
     for (const labels of sets) labelSets.set(labelsKey(labels), labels);
@@ -490,7 +492,7 @@ function identityOf(endpoints: readonly Endpoint[]): StoreIdentity {
           maxTimeMs: healthy.reduce((most, { maxTimeMs }) => Math.max(most, maxTimeMs), -Infinity),
         };
   // Those above judge by the databases where there are any: all of them are told, or none.
-  const allTell = healthy.every((identity) => identity.tsdbInfos.length > 0);
+  const allTell = holding.every((identity) => identity.tsdbInfos.length > 0);
   return {
     componentType: "query",
     labelSets: [...labelSets.values()],
