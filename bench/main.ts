@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import { parseDuration } from "@pleiad/model";
 import { eventually, fleetFileAt, startTwin, temporaryFolder, type RunningTwin } from "../e2e/twin-under-test.ts";
 import { benchQueries } from "./queries.ts";
+import { measurePushDown } from "./push-down.ts";
 import { timeQuery } from "./twin-query.ts";
 
 const { values: flags } = parseArgs({
@@ -51,6 +52,13 @@ try {
         ]),
       );
     }
+    const asked = benchQueries.filter((one) => (one.historyMs ?? 0) <= historyMs);
+    process.stdout.write(`\n${line(["push-down", "mode", "median ms", "least", "points", "bytes", "warnings"])}`);
+    for (const one of await measurePushDown(file, asked, runs, endSeconds)) {
+      const { name, mode, medianMs, leastMs, points, receivedBytes, warnings } = one;
+      const numbers = [medianMs.toFixed(1), leastMs.toFixed(1), points, receivedBytes.toFixed(0), warnings].map(String);
+      process.stdout.write(line([name, mode, ...numbers]));
+    }
     const processes = twin.processes();
     const residentBytes = processes.reduce((sum, one) => sum + one.residentBytes, 0);
     process.stdout.write(`\nresident ${(residentBytes / 2 ** 20).toFixed(0)} MiB in ${processes.length} processes\n`);
@@ -84,5 +92,5 @@ async function wholeHistory(twin: RunningTwin): Promise<number> {
 }
 
 function line(cells: readonly string[]): string {
-  return `${cells.map((cell, i) => (i === 0 ? cell.padEnd(20) : cell.padStart(10))).join("")}\n`;
+  return `${cells.map((cell, i) => (i === 0 ? cell.padEnd(20) : cell.padStart(12))).join("")}\n`;
 }

@@ -12,3 +12,4 @@ export { runsInTwin } from "./running-roles.ts";
 export { readRunningTwin, type RunningTwin } from "./state-folder.ts";
 export type { ProcessStatus } from "./supervised-process.ts";
 export { startTwin, type Twin, type TwinOptions, type TwinProgress } from "./twin.ts";
+export { endpointsOf, type WiredEndpoint } from "./wiring.ts";
