@@ -1,9 +1,8 @@
-import { readFileSync } from "node:fs";
 import { planFleet, readFleet } from "@pleiad/fleet";
 import { describe, expect, it } from "vitest";
-import { findingsFrom, fixFleet } from "./index.ts";
-
-const read = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), "utf8");
+import fc from "fast-check";
+import { findingRules, findingsFrom, fixFleet, pageOf } from "./index.ts";
+import { examplesOf, exampleText, goodText, read } from "./page-examples.testing.ts";
 
 describe("the design as written, corrected", () => {
   const text = read("fleets/seven-nodes-as-designed.yaml");
@@ -46,6 +45,7 @@ describe("the design as written, corrected", () => {
         "object-store",
         "query-frontend",
         "monitoring-agent",
+        "leaf-querier",
         "concurrentPerQuerier",
         "kind",
         "retention",
@@ -61,10 +61,24 @@ describe("the design as written, corrected", () => {
 });
 
 it("a file without findings is not touched", () => {
-  const text = read("packages/findings/testdata/good.yaml");
-  expect(fixFleet(text, "good.yaml")).toMatchObject({ ok: true, value: { text, fixed: [], left: [] } });
+  expect(fixFleet(goodText, "good.yaml")).toMatchObject({ ok: true, value: { text: goodText, fixed: [], left: [] } });
 });
 
 it("a file that does not plan is refused with its problems", () => {
   expect(fixFleet("version: 1\n", "f.yaml")).toMatchObject({ ok: false, failure: { kind: "invalid-fleet" } });
+});
+
+it("of any faults together, what can be corrected is, once and for all", () => {
+  const patches = findingRules.map(({ code }) => examplesOf(read(pageOf(code))).found);
+  fc.assert(
+    fc.property(fc.shuffledSubarray(patches, { maxLength: 12 }), (some) => {
+      const fixed = fixFleet(exampleText(...some), "fleet.yaml");
+      // Faults may exclude each other, and a correction may need more room than four nodes have.
+      if (!fixed.ok) return;
+      expect(fixed.value.left.filter(({ edits }) => edits.length > 0)).toEqual([]);
+      const again = fixFleet(fixed.value.text, "fleet.yaml");
+      expect(again).toMatchObject({ ok: true, value: { text: fixed.value.text, fixed: [] } });
+    }),
+    { numRuns: 60 },
+  );
 });

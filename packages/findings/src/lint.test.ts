@@ -1,11 +1,11 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { planFleet, readFleet } from "@pleiad/fleet";
 import { describe, expect, it } from "vitest";
 import { parse, stringify } from "yaml";
 import { countFindings, findingRules, findingsFrom, lintFleet, pageOf, type Finding } from "./index.ts";
+import { exampleText, examplesOf, goodText, read } from "./page-examples.testing.ts";
 
 const root = new URL("../../../", import.meta.url);
-const read = (path: string) => readFileSync(new URL(path, root), "utf8");
 
 function findingsOf(text: string): readonly Finding[] {
   const fleet = readFleet(text, "fleet.yaml");
@@ -20,20 +20,7 @@ function codesOf(findings: readonly Finding[]): readonly string[] {
   return [...new Set(findings.map(({ code }) => code))].sort();
 }
 
-/** JSON merge patch (RFC 7396): what a page's example changes in the good fleet. */
-function patched(target: unknown, patch: unknown): unknown {
-  if (typeof patch !== "object" || patch === null || Array.isArray(patch)) return patch;
-  const result: Record<string, unknown> =
-    typeof target === "object" && target !== null && !Array.isArray(target) ? { ...target } : {};
-  for (const [key, value] of Object.entries(patch)) {
-    if (value === null) delete result[key];
-    else result[key] = patched(result[key], value);
-  }
-  return result;
-}
-
-const good = read("packages/findings/testdata/good.yaml");
-const example = (patch: string) => findingsOf(stringify(patched(parse(good), parse(patch))));
+const example = (patch: string) => findingsOf(exampleText(patch));
 
 describe("the pages of docs/findings", () => {
   it("are those of the rules, and no others", () => {
@@ -52,8 +39,7 @@ describe("the pages of docs/findings", () => {
   for (const { code, severity, title, why } of findingRules) {
     describe(code, () => {
       const page = read(pageOf(code));
-      const [, found = "", instead = ""] =
-        /^## Found\n+```yaml\n(.*?)```\n+## Write instead\n+```yaml\n(.*?)```/ms.exec(page) ?? [];
+      const { found, instead } = examplesOf(page);
 
       it("says what the rule says", () => {
         expect(page.startsWith(`# ${code}\n\n**${severity}** · ${title}\n\n${why}\n`)).toBe(true);
@@ -80,7 +66,7 @@ describe("rules", () => {
   });
 
   it("find nothing in a good fleet", () => {
-    expect(findingsOf(good)).toEqual([]);
+    expect(findingsOf(goodText)).toEqual([]);
   });
 });
 

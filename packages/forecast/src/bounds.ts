@@ -5,18 +5,23 @@ import { withClusters, type Additions } from "./grown-fleet.ts";
 
 export interface BrokenBound {
   readonly bound: string; // what it is a bound of
-  readonly clusters: number; // with so many it is broken; undefined further than was looked
+  readonly clusters: number; // with so many it is broken
   readonly atNow: string; // how much of it is used now
-  readonly months: number | undefined; // until then, at the rate of growth; 0 = already
+  readonly months: number | undefined; // until then, at the rate of growth; 0 = already, undefined = no known rate
 }
 
-/** Further than this nobody plans, and no bound is looked for. */
-const clustersMax = 1_000_000;
+/** Of the clusters there are: what breaks later than that is no concern of today. */
+const timesLooked = 8;
+
+interface GrownFleet {
+  readonly fleet: Fleet;
+  readonly capacity: CapacityModel;
+}
 
 interface Bound {
   readonly name: string;
   /** How much of the bound is used: above 1 it is broken. */
-  readonly share: (fleet: Fleet, capacity: CapacityModel) => number;
+  readonly share: (grown: GrownFleet) => number;
 }
 
 const memoryBounds: readonly (readonly [RoleKey, string])[] = [
@@ -36,21 +41,21 @@ function boundsOf(fleet: Fleet): readonly Bound[] {
   return [
     {
       name: `the rule of ${rule} clusters a region`,
-      share: ({ regions }) => Math.max(...regions.map(({ clusters }) => clusters.length)) / rule,
+      share: ({ fleet: { regions } }) => Math.max(...regions.map(({ clusters }) => clusters.length)) / rule,
     },
     ...(fleet.objectStorage === undefined
       ? []
       : [
           {
             name: "the bucket's capacity",
-            share: (_: Fleet, capacity: CapacityModel) => value(capacity, "bucket.fill"),
+            share: ({ capacity }: GrownFleet) => value(capacity, "bucket.fill"),
           },
         ]),
     ...(has("compactor")
       ? [
           {
             name: "the compactor's time",
-            share: (_: Fleet, capacity: CapacityModel) => value(capacity, "compactor.load"),
+            share: ({ capacity }: GrownFleet) => value(capacity, "compactor.load"),
           },
         ]
       : []),
@@ -58,7 +63,7 @@ function boundsOf(fleet: Fleet): readonly Bound[] {
       ? [
           {
             name: "two hours for a round of uploads",
-            share: (_: Fleet, capacity: CapacityModel) => value(capacity, "object-store.burst-seconds") / 7200,
+            share: ({ capacity }: GrownFleet) => value(capacity, "object-store.burst-seconds") / 7200,
           },
         ]
       : []),
@@ -71,7 +76,7 @@ function boundsOf(fleet: Fleet): readonly Bound[] {
       return [
         {
           name,
-          share: (_, capacity) =>
+          share: ({ capacity }) =>
             (role.scope === "fleet"
               ? value(capacity, figure)
               : Math.max(...capacity.regions.map((region) => region.figure(figure).value))) / given,
@@ -81,35 +86,46 @@ function boundsOf(fleet: Fleet): readonly Bound[] {
   ];
 }
 
-/** All bounds that break at all, the first first. New clusters go where there is most room. */
+/** All bounds that break within eight times the fleet, the first first. New clusters go where there is most room. */
 export function brokenBounds(fleet: Fleet, clustersPerMonth: number | undefined): readonly BrokenBound[] {
   const now = fleet.clusters.length;
-  const capacity = capacityOf(fleet);
+  const sizes = new Map<number, GrownFleet>();
+  const grownTo = (count: number): GrownFleet => {
+    const known = sizes.get(count);
+    if (known !== undefined) return known;
+    const some = count === now ? fleet : withClusters(fleet, fillEvenly(fleet, count - now));
+    const grown = { fleet: some, capacity: capacityOf(some) };
+    sizes.set(count, grown);
+    return grown;
+  };
   const found = boundsOf(fleet).flatMap(({ name, share }): readonly BrokenBound[] => {
-    const shareAt = (count: number) => {
-      const grown = count === now ? fleet : withClusters(fleet, fillEvenly(fleet, count - now));
-      return share(grown, count === now ? capacity : capacityOf(grown));
-    };
-    const clusters = firstAbove(now, shareAt);
+    const clusters = firstAbove(now, now * timesLooked, (count) => share(grownTo(count)));
     if (clusters === undefined) return [];
-    const more = clusters - now;
-    const months =
-      more === 0 ? 0 : clustersPerMonth === undefined || clustersPerMonth === 0 ? undefined : more / clustersPerMonth;
-    return [{ bound: name, clusters, atNow: `${Math.round(share(fleet, capacity) * 100)} %`, months }];
+    const atNow = `${Math.round(share(grownTo(now)) * 100)} %`;
+    return [{ bound: name, clusters, atNow, months: monthsUntil(clusters - now, clustersPerMonth) }];
   });
   // Sorting is stable: bounds that break together keep the order in which they are listed.
   return found.sort((a, b) => a.clusters - b.clusters);
 }
 
+/** Until a fleet has so many clusters more; undefined where it does not grow, or nobody says how fast. */
+export function monthsUntil(more: number, clustersPerMonth: number | undefined): number | undefined {
+  if (more <= 0) return 0;
+  return clustersPerMonth === undefined || clustersPerMonth === 0 ? undefined : more / clustersPerMonth;
+}
+
 /** The least count with a share above 1, by doubling and halving: shares never fall when clusters are added. */
-function firstAbove(from: number, shareAt: (count: number) => number): number | undefined {
+function firstAbove(from: number, most: number, shareAt: (count: number) => number): number | undefined {
   if (shareAt(from) > 1) return from;
+  if (shareAt(most) <= 1) return undefined;
   let good = from;
-  let bad = from + 1;
-  while (shareAt(bad) <= 1) {
-    good = bad;
-    bad = Math.min(clustersMax, from + (bad - from) * 2);
-    if (bad === good || bad - from > 64 * from) return undefined;
+  let bad = most;
+  for (let count = from + 1; count < most; count = from + (count - from) * 2) {
+    if (shareAt(count) > 1) {
+      bad = count;
+      break;
+    }
+    good = count;
   }
   while (bad - good > 1) {
     const middle = Math.floor((good + bad) / 2);

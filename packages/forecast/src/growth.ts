@@ -12,7 +12,7 @@ import {
   type RoleKey,
   type Tier,
 } from "@pleiad/fleet";
-import { brokenBounds, fillEvenly, type BrokenBound } from "./bounds.ts";
+import { brokenBounds, fillEvenly, monthsUntil, type BrokenBound } from "./bounds.ts";
 import { costOf } from "./cost.ts";
 import { freshRegions, withClusters, withNodes, type Additions } from "./grown-fleet.ts";
 import { diffPlans } from "./plan-diff.ts";
@@ -81,8 +81,7 @@ export function growthOf(fleet: Fleet, plan: Plan, { sizes, clustersPerMonth }: 
       .sort((a, b) => a - b)
       .map((clusters) => {
         const options = waysTo(fleet, clusters - now).map((way) => optionOf(fleet, plan, way));
-        const months = rate === undefined || rate === 0 ? undefined : (clusters - now) / rate;
-        return { clusters, months, options, best: bestOf(options) };
+        return { clusters, months: monthsUntil(clusters - now, rate), options, best: bestOf(options) };
       }),
     ladder: ladderOf(fleet),
   };
@@ -197,22 +196,39 @@ function noteOf(before: Fleet, { policies }: Fleet, plan: Plan | undefined): str
   return `the rule becomes ${rule}${size}`;
 }
 
-/** Adds a node of each tier that is short of room, until the plan holds. */
-function withEnoughNodes(fleet: Fleet): {
+interface PlacedFleet {
   readonly fleet: Fleet;
   readonly plan?: Plan;
   readonly failure?: FleetFailure;
-} {
-  let grown = fleet;
-  for (;;) {
-    const plan = planFleet(grown);
-    if (plan.ok) return { fleet: grown, plan: plan.value };
-    const tiers = tiersShort(grown, plan.failure);
-    if (tiers.length === 0 || grown.nodes.length - fleet.nodes.length >= nodesAddedMax) {
-      return { fleet, failure: plan.failure };
-    }
-    grown = withNodes(grown, tiers);
+}
+
+/**
+ * Adds nodes of the tiers that are short of room, twice as many each time, until the plan holds; then as few of those as
+ * still do.
+ */
+function withEnoughNodes(fleet: Fleet): PlacedFleet {
+  let added: readonly Tier[] = [];
+  let placed = placedWith(fleet, added);
+  for (let count = 1; placed.failure !== undefined; count *= 2) {
+    const short = tiersShort(placed.fleet, placed.failure);
+    if (short.length === 0 || added.length >= nodesAddedMax) return { fleet, failure: placed.failure };
+    added = [...added, ...Array.from({ length: count }, () => short).flat()];
+    placed = placedWith(fleet, added);
   }
+  let [short, enough] = [-1, added.length];
+  while (enough - short > 1) {
+    const middle = Math.floor((short + enough) / 2);
+    const tried = placedWith(fleet, added.slice(0, middle));
+    if (tried.plan === undefined) short = middle;
+    else [enough, placed] = [middle, tried];
+  }
+  return placed;
+}
+
+function placedWith(fleet: Fleet, tiers: readonly Tier[]): PlacedFleet {
+  const grown = withNodes(fleet, tiers);
+  const plan = planFleet(grown);
+  return plan.ok ? { fleet: grown, plan: plan.value } : { fleet: grown, failure: plan.failure };
 }
 
 const roomCodes: readonly string[] = ["NODE_CPU", "NODE_MEM", "NODE_DISK", "UNSCHEDULABLE", "NO_NODE"];

@@ -30,21 +30,21 @@ const stages = ["join", "start", "clusters", "endpoints", "change", "stop", "lea
 type Stage = (typeof stages)[number];
 
 /** Within starting and changing: who is asked before who asks. Stopping goes the other way round. */
-const kindsFromBelow: readonly RoleKind[] = [
-  "object-store",
-  "object-store-console",
-  "receiver",
-  "store-gateway",
-  "regional-querier",
-  "super-regional-querier",
-  "global-querier",
-  "query-frontend",
-  "alertmanager",
-  "ruler",
-  "grafana",
-  "compactor",
-  "monitoring-agent",
-];
+const ranks: Readonly<Record<RoleKind, number>> = {
+  "object-store": 0,
+  "object-store-console": 1,
+  receiver: 2,
+  "store-gateway": 3,
+  "regional-querier": 4,
+  "super-regional-querier": 5,
+  "global-querier": 6,
+  "query-frontend": 7,
+  alertmanager: 8,
+  ruler: 9,
+  grafana: 10,
+  compactor: 11,
+  "monitoring-agent": 12,
+};
 
 interface Move {
   readonly stage: Stage;
@@ -162,8 +162,9 @@ function startNote(role: PlannedRole, { regions }: ComparedPlan): string {
     case "store-gateway":
       return "reads the index headers of its blocks; ready before it is asked";
     case "regional-querier": {
+      if (role.region === undefined) return "ready before it is asked";
       const count = regions.find(({ name }) => name === role.region)?.clusters.length ?? 0;
-      return `sees all ${count} clusters of ${role.region ?? "its region"} before it is asked`;
+      return `sees all ${count} clusters of ${role.region} before it is asked`;
     }
     case "object-store":
       return "takes its share of the data before it counts as a copy";
@@ -316,7 +317,7 @@ function move(stage: Stage, rank: number, action: StepAction, subject: string, w
 }
 
 function rankOf({ kind }: PlannedRole): number {
-  return kindsFromBelow.indexOf(kind);
+  return ranks[kind];
 }
 
 function gibibytes(bytes: number): string {

@@ -66,7 +66,8 @@ export const queryRules: readonly FindingRule[] = [
           path: ["queryMode"],
           ...(isAllHistory ? {} : { severity: "medium" as const }),
           found: `${names.join(", ")} hang on the global queriers, which leave them out`,
-          instead: "store gateways and rulers behind a querier of their own, or queryMode: fan-out",
+          instead: "roles.leaf-querier: { replicas: 2 }, a querier that asks them for the root",
+          edits: [set(["roles", "leaf-querier"], { replicas: 2, cpu: 1, memory: "2Gi" })],
         },
       ];
     },
