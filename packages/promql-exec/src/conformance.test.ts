@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { silentObservations, manualClock } from "@pleiad/ports/testing";
 import { describe, expect, it } from "vitest";
-import { commandsOf, conformanceFolder, conformanceScripts as scripts } from "./conformance-scripts.testing.ts";
+import { commandsOf, conformanceFolder, conformanceScripts as scripts } from "./conformance-scripts.acceptance.ts";
 import { createEngine, defaultEngineOptions } from "./engine.ts";
 import { allFeatures } from "./features.ts";
 import { plainSettings, runScript } from "./test-script-runner.ts";

@@ -15,7 +15,7 @@ import {
 import { manualClock, silentObservations } from "@pleiad/ports/testing";
 import { describe, expect, it } from "vitest";
 import type { QueryAnswer, QueryFailure } from "./answer.ts";
-import { commandsOf, conformanceScripts as scripts } from "./conformance-scripts.testing.ts";
+import { commandsOf, conformanceScripts as scripts } from "./conformance-scripts.acceptance.ts";
 import { createEngine, defaultEngineOptions } from "./engine.ts";
 import { engineEvaluator } from "./engine-evaluator.ts";
 import { allFeatures } from "./features.ts";
