@@ -20,6 +20,9 @@ const stopGraceMs = 5000;
 
 export async function upCommand(file: string | undefined, options: UpCommandOptions): Promise<void> {
   const plan = loadPlan(file, options.history === undefined ? {} : { historyMs: options.history });
+  if (plan.twin.refusal !== undefined) {
+    throw new CommandFailure(exitCodes.badInput, `this fleet does not fit one machine: ${plan.twin.refusal}`);
+  }
   if (!existsSync(join(consoleDirectory, "index.html"))) {
     throw new CommandFailure(
       exitCodes.failed,
