@@ -1,5 +1,5 @@
 /** One cluster more, one less, or one in another region: the fleet file's text with no more changed than that. */
-import { fail, ok, type Result } from "@pleiad/model";
+import { fail, ok, unreachable, type Result } from "@pleiad/model";
 import { parse } from "yaml";
 import { addClusterName, removeClusterName, replaceNumber } from "./cluster-names.ts";
 import { nameMismatch } from "./cluster-range.ts";
@@ -25,7 +25,7 @@ export interface ClusterChangeFailure {
   readonly message: string;
 }
 
-/** The changed file, which plans. Where several regions could take a new cluster, the plan's rule in `roomiestRegion` decides. */
+/** The changed file, which plans. Where several regions could take a new cluster, `roomiestRegion` decides. */
 export function changeCluster(
   text: string,
   fileName: string,
@@ -58,6 +58,8 @@ function editFile(text: string, fleet: Fleet, change: ClusterChange): Result<str
       return removeFrom(text, fleet, file, change.cluster);
     case "move":
       return moveTo(text, fleet, file, change);
+    default:
+      return unreachable(change);
   }
 }
 
@@ -87,7 +89,9 @@ function addTo(
   if (added === undefined) return refuseShape(`groups.${group}.clusters`);
   const counted = countClusters(added, fleet, file, group, 1);
   if (regions === undefined) {
-    return region === undefined ? ok(counted) : refuse("the file names no regions: they follow from the order of clusters");
+    return region === undefined
+      ? ok(counted)
+      : refuse("the file names no regions: they follow from the order of clusters");
   }
   const byGroup = Object.keys(regions).find((name) => regions[name]?.groups?.includes(group) === true);
   if (byGroup !== undefined) {

@@ -1,7 +1,7 @@
 /**
  * Names added to the `clusters` of a group or region, and taken out, in the text itself: ranges grow, shrink and part as
- * little as it takes, and all other bytes stay. Taking out what was just added gives the text from before, but for a flow
- * list of one entry, which is written as that entry.
+ * little as it takes, and all other bytes stay. Taking out what was just added gives the text from before, but for what
+ * YAML does not need: quotes of a range in a block, and the brackets of a flow list of one entry.
  */
 import { isMap, isScalar, isSeq, parseDocument, type Scalar, type YAMLMap, type YAMLSeq } from "yaml";
 import { expandClusterNames } from "./cluster-range.ts";
@@ -16,7 +16,8 @@ export function addClusterName(text: string, path: Path, name: string): string |
     const grown = grownRange(String(entries.value), name);
     if (grown !== undefined) return replaceScalar(text, entries, grown);
     const [from, to] = rangeOf(entries);
-    return splice(text, from, to, `[${flowEntry(String(entries.value))}, ${flowEntry(name)}]`);
+    const first = /["']/.test(text[from] ?? "") ? text.slice(from, to) : flowEntry(String(entries.value));
+    return splice(text, from, to, `[${first}, ${flowEntry(name)}]`);
   }
   if (!isSeq(entries)) return undefined;
   for (const item of entries.items) {
@@ -130,22 +131,19 @@ function removeItem(text: string, around: unknown, path: Path, list: YAMLSeq, in
   if (list.flow !== true) {
     const end = text.indexOf("\n", to);
     // The last line of a text that does not end in a line break takes the break before it along.
-    return end < 0
-      ? text.slice(0, lineStart(text, from) - 1)
-      : splice(text, lineStart(text, from), end + 1, "");
+    return end < 0 ? text.slice(0, lineStart(text, from) - 1) : splice(text, lineStart(text, from), end + 1, "");
   }
   const other = before ?? after;
   if (list.items.length === 2 && isScalar(other)) {
-    const value = String(other.value);
     const isInFlow = isMap(around) && around.flow === true;
-    return splice(text, ...rangeOf(list), isInFlow ? flowEntry(value) : originalEntry(text, other));
+    return splice(text, ...rangeOf(list), isInFlow ? text.slice(...rangeOf(other)) : blockEntry(text, other));
   }
   if (isScalar(before)) return splice(text, rangeOf(before)[1], to, "");
   return isScalar(after) ? splice(text, from, rangeOf(after)[0], "") : undefined;
 }
 
-/** An entry taken out of a flow list: what only the list needed quotes for loses them. */
-function originalEntry(text: string, node: Scalar): string {
+/** An entry taken out of a flow list into a block: what only the list needed quotes for loses them. */
+function blockEntry(text: string, node: Scalar): string {
   const value = String(node.value);
   return text[rangeOf(node)[0]] === '"' && /[{}]/.test(value) ? value : text.slice(...rangeOf(node));
 }

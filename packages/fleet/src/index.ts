@@ -60,3 +60,4 @@ export {
   type FleetProblem,
   type FleetProblemCode,
 } from "./problems.ts";
+export { changeCluster, type ChangedFleetFile, type ClusterChange, type ClusterChangeFailure } from "./cluster-edit.ts";
