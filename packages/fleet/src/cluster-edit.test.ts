@@ -170,10 +170,18 @@ describe("a file is not changed", () => {
       { kind: "move", cluster: "warehouse", region: "east" },
       /all of group backoffice belongs to region west/,
     ],
-    ["into a region that is full", sevenNodes, { kind: "move", cluster: "cluster-001", region: "a2" }, /a2: expected at most 60 clusters, found 61/],
+    [
+      "into a region that is full",
+      sevenNodes,
+      { kind: "move", cluster: "cluster-001", region: "a2" },
+      /a2: expected at most 60 clusters, found 61/,
+    ],
     [
       "where no region has room",
-      sevenNodes.replace("groups: [group-b, group-c, group-d],", "groups: [group-b, group-c, group-d], clustersMax: 40,"),
+      sevenNodes.replace(
+        "groups: [group-b, group-c, group-d],",
+        "groups: [group-b, group-c, group-d], clustersMax: 40,",
+      ),
       { kind: "add", cluster: "cluster-999", group: "group-a" },
       /no region has room/,
     ],
