@@ -1,5 +1,5 @@
 /** Findings as SARIF 2.1.0, which code hosts show at the lines they are about. */
-import { severities, type Finding, type Severity } from "./finding.ts";
+import { pageOf, severities, type Finding, type Severity } from "./finding.ts";
 import { findingRules } from "./registry.ts";
 
 const levels: Readonly<Record<Severity, "error" | "warning" | "note">> = {
@@ -17,7 +17,7 @@ export function findingsToSarif(findings: readonly Finding[], version: string): 
     id: code,
     shortDescription: { text: title },
     fullDescription: { text: why },
-    helpUri: `https://github.com/pleiad/pleiad/blob/main/docs/findings/${code}.md`,
+    help: { text: `${why} See ${pageOf(code)}.` },
     defaultConfiguration: { level: levels[severity] },
     properties: { "security-severity": securitySeverities[severity] },
   }));

@@ -125,9 +125,11 @@ function leftOutOf(fleet: Fleet, capacity: CapacityModel, lines: readonly CostLi
   const counted = lines.find(({ item }) => item === "object storage")?.sumMicros ?? 0;
   const modelled = roundToCent(stored * prices.storageMicrosGigabyteMonth);
   const replicated = replicaShare(fleet) * stored;
+  // A store of one's own answers requests for nothing; what they are worth is a reason to have one.
+  const at = objectStorage.kind === "external" ? "" : ", at the price of S3";
   return [
-    line("requests that read", reads / 1000, "thousands", prices.readMicrosThousand),
-    line("requests that write", writes / 1000, "thousands", prices.writeMicrosThousand),
+    line(`requests that read${at}`, reads / 1000, "thousands", prices.readMicrosThousand),
+    line(`requests that write${at}`, writes / 1000, "thousands", prices.writeMicrosThousand),
     ...(modelled > counted
       ? [
           {
