@@ -86,6 +86,16 @@ describe("a fleet file becomes a fleet", () => {
     });
   });
 
+  it("nodes that are alike are a range", () => {
+    const { nodes } = fleetOf(small.replace(/ {2}node-2: (.*)\n {2}node-3: .*\n/, "  node-{02..11}: $1\n"));
+    expect(nodes.map(({ name }) => name).join(" ")).toBe(
+      "node-1 node-02 node-03 node-04 node-05 node-06 node-07 node-08 node-09 node-10 node-11",
+    );
+    expect(new Set(nodes.slice(1).map(({ tier, cpuMillicores }) => `${tier} ${cpuMillicores}`))).toEqual(
+      new Set(["2 4000"]),
+    );
+  });
+
   it("lists and ranges of clusters may be mixed", () => {
     const { clusters } = fleetOf(
       small.replace("clusters: office-{1..4}", "clusters:\n      - headquarters\n      - office-{2..3}"),

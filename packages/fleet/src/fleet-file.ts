@@ -1,7 +1,7 @@
 /** A fleet file's text to a fleet: syntax, then shape, then what the parts mean together. */
 import { fail, formatDuration, ok, type Result } from "@pleiad/model";
 import { checkLabelScheme, clusterPlaceholders, expandLabels, labelNameMismatch } from "./external-labels.ts";
-import { nameMismatch } from "./cluster-range.ts";
+import { expandClusterNames, nameMismatch } from "./cluster-range.ts";
 import type { FleetFile } from "./fleet-schema.ts";
 import type { FleetSource, Path } from "./fleet-source.ts";
 import type {
@@ -14,6 +14,7 @@ import type {
   FleetStaff,
   RoleKey,
 } from "./fleet.ts";
+import { expandNodes, nodesMax } from "./node-ranges.ts";
 import { readMembership, shortList, type Membership } from "./membership.ts";
 import { compareNames } from "./name-order.ts";
 import type { PlannedTarget, RoleKind, Tier } from "./plan.ts";
@@ -27,12 +28,14 @@ export function readFleet(text: string, fileName: string): Result<Fleet, FleetFa
   const tree = readYamlTree(text, fileName);
   if (tree.problems.length > 0) return fail(fleetFailure(tree.problems));
   const log = new ProblemLog(tree.source);
-  const { file, problems } = checkShape(tree.value, tree.source);
+  const { file: written, problems } = checkShape(tree.value, tree.source);
   log.add(problems);
   checkNames(tree.value, log);
   // What parts mean together is only asked of parts that have the right shape.
-  if (file === undefined) return fail(fleetFailure(log.problems));
-  for (const [node, { role, zone }] of Object.entries(file.nodes)) {
+  if (written === undefined) return fail(fleetFailure(log.problems));
+  const { nodes, source } = expandNodes(written.nodes, tree.source, log);
+  const file: FleetFile = { ...written, nodes };
+  for (const [node, { role, zone }] of Object.entries(written.nodes)) {
     report(nameMismatch(role), ["nodes", node, "role"], role, log.atValue.bind(log));
     if (zone !== undefined) report(nameMismatch(zone), ["nodes", node, "zone"], zone, log.atValue.bind(log));
   }
@@ -42,7 +45,7 @@ export function readFleet(text: string, fileName: string): Result<Fleet, FleetFa
   checkBackfill(file, log);
   checkBucketRetention(file, log);
   const membership = readMembership(file, log);
-  const fleet = assembleFleet(file, membership, tree.source);
+  const fleet = assembleFleet(file, membership, source);
   checkLabelCollisions(fleet, log);
   return log.problems.length > 0 ? fail(fleetFailure(log.problems)) : ok(fleet);
 }
@@ -254,14 +257,16 @@ function checkNames(tree: unknown, log: ProblemLog): void {
     const mapping = valueAt(tree, [section]);
     if (typeof mapping !== "object" || mapping === null || Array.isArray(mapping)) continue;
     const keys = Object.keys(mapping);
-    if (keys.length === 0 || keys.length > namesMax) {
-      log.atValue([section], { code: "RANGE", expected: `1 to ${namesMax} entries`, found: String(keys.length) });
+    if (keys.length === 0 || keys.length > nodesMax) {
+      log.atValue([section], { code: "RANGE", expected: `1 to ${nodesMax} entries`, found: String(keys.length) });
     }
-    for (const key of keys) report(nameMismatch(key), [section, key], key, log.atKey.bind(log));
+    for (const key of keys) {
+      const names = section === "nodes" ? expandClusterNames(key) : undefined;
+      const wrong = names === undefined ? nameMismatch(key) : names.ok ? undefined : names.failure;
+      report(wrong, [section, key], key, log.atKey.bind(log));
+    }
   }
 }
-
-const namesMax = 10_000;
 
 function report(
   wrong: Mismatch | undefined,

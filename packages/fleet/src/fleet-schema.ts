@@ -64,8 +64,9 @@ function nameEntries(): z.ZodType<NameEntries> {
 }
 
 /** A mapping of names to `item`. Names are checked apart, so that one wrong name does not hide what is in it. */
-const named = <T extends z.ZodType>(item: T) =>
-  z.record(z.string().meta({ pattern: dnsLabelPattern }), item).meta({ minProperties: 1 });
+const named = <T extends z.ZodType>(item: T, pattern = dnsLabelPattern) =>
+  z.record(z.string().meta({ pattern }), item).meta({ minProperties: 1 });
+const nameOrRangePattern = "^[a-z0-9]?[a-z0-9-]*(\\{[0-9]+\\.\\.[0-9]+\\})?[a-z0-9-]*$";
 
 const price = (fallback: number) => readBy(readPrice, priceShape).prefault(fallback);
 const priceShape = { type: "number", minimum: 0, examples: [200, 0.023] };
@@ -154,6 +155,7 @@ export const fleetFileSchema = z.strictObject({
       zone: z.string().meta({ pattern: dnsLabelPattern }).optional(),
       price: readBy(readPrice, priceShape).optional(),
     }),
+    nameOrRangePattern,
   ),
   groups: named(
     z.strictObject({

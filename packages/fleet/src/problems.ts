@@ -40,6 +40,7 @@ export const fleetProblemCodes = {
   TWO_REGIONS: "A cluster belongs to two regions: every sample would be returned twice.",
   REGION_EMPTY: "A region has no clusters.",
   REGION_CAPACITY: "A region has more clusters than it may have.",
+  DUP_NODE: "A node is listed twice.",
   NO_NODE: "A role is to run on a node that does not exist, or no node is there for it.",
   HA_SAME_NODE: "Replicas that must be on different nodes are pinned to one.",
   UNSCHEDULABLE: "There are fewer nodes than replicas that must be on different nodes.",
