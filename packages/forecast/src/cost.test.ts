@@ -49,7 +49,7 @@ describe("the cost table of the requirements", () => {
 
   it("leaves out requests, which cost more than the storage when every block is asked for one by one", () => {
     const sumOf = (item: string) => cost.leftOut.find((one) => one.item === item)?.sumMicros ?? 0;
-    expect(sumOf("requests that read, at the price of S3")).toBeGreaterThan(230_000_000);
+    expect(sumOf("reads at S3's price")).toBeGreaterThan(230_000_000);
     const [asItIs, listed] = cost.scenarios;
     expect([asItIs?.name, listed?.name]).toEqual(["as it is", "blocks found by listing"]);
     expect(asItIs?.requestMicros).toBeGreaterThan((listed?.requestMicros ?? 0) * 4);

@@ -126,10 +126,10 @@ function leftOutOf(fleet: Fleet, capacity: CapacityModel, lines: readonly CostLi
   const modelled = roundToCent(stored * prices.storageMicrosGigabyteMonth);
   const replicated = replicaShare(fleet) * stored;
   // A store of one's own answers requests for nothing; what they are worth is a reason to have one.
-  const at = objectStorage.kind === "external" ? "" : ", at the price of S3";
+  const at = objectStorage.kind === "external" ? "" : " at S3's price";
   return [
-    line(`requests that read${at}`, reads / 1000, "thousands", prices.readMicrosThousand),
-    line(`requests that write${at}`, writes / 1000, "thousands", prices.writeMicrosThousand),
+    line(`reads${at}`, reads / 1000, "thousands", prices.readMicrosThousand),
+    line(`writes${at}`, writes / 1000, "thousands", prices.writeMicrosThousand),
     ...(modelled > counted
       ? [
           {

@@ -77,6 +77,16 @@ describe("growth as the requirements have it", () => {
   });
 });
 
+it("what is there stays where it is, as long as what is new finds room elsewhere", () => {
+  for (const name of ["seven-nodes", "seven-nodes-as-designed"]) {
+    const fleet = shippedFleet(name);
+    const { steps } = growthOf(fleet, planned(fleet), { sizes: [300, 700], clustersPerMonth: undefined });
+    for (const { options, best } of steps) {
+      expect(options.find(({ way }) => way === best)).toMatchObject({ movedRoles: 0, movedClusters: 0, moves: [] });
+    }
+  }
+});
+
 describe("what gives way first", () => {
   it("the bucket is too small already, then the rule of 60 at one cluster past 240", () => {
     expect(growth.bounds.slice(0, 2)).toEqual([

@@ -14,7 +14,7 @@ import {
 } from "@pleiad/fleet";
 import { brokenBounds, fillEvenly, monthsUntil, type BrokenBound } from "./bounds.ts";
 import { costOf } from "./cost.ts";
-import { freshRegions, withClusters, withNodes, type Additions } from "./grown-fleet.ts";
+import { freshRegions, withClusters, withNodes, withRolesInPlace, type Additions } from "./grown-fleet.ts";
 import { diffPlans } from "./plan-diff.ts";
 
 export type GrowthWay =
@@ -28,10 +28,11 @@ export type GrowthWay =
 export interface GrowthOption {
   readonly way: GrowthWay;
   readonly regions: readonly { readonly name: string; readonly clusters: number; readonly added: number }[];
-  readonly nodesAdded: number; // that the plan needs; undefined regions cannot be planned
+  readonly nodesAdded: number; // that the plan needs
   readonly nodesOneARegion: number; // nodes in all, were each new region to get a node of its own
   readonly movedRoles: number;
   readonly movedClusters: number;
+  readonly moves: readonly string[]; // `compactor-0 from node-2 to node-7`
   readonly infrastructureMicros: number; // a month, without staff
   readonly broken: readonly string[]; // rules that it breaks; none = it can be done
   readonly tiers: number;
@@ -149,7 +150,9 @@ function withAnotherTier(fleet: Fleet, additions: Additions): Fleet {
 }
 
 function optionOf(before: Fleet, plan: Plan, { way, fleet, additions }: Way): GrowthOption {
-  const placed = withEnoughNodes(fleet);
+  const inPlace = withEnoughNodes(withRolesInPlace(fleet, plan));
+  // What is where it is may be in the way: then all is placed anew.
+  const placed = inPlace.plan === undefined ? withEnoughNodes(fleet) : inPlace;
   const diff = placed.plan === undefined ? undefined : diffPlans(plan, placed.plan);
   const known = new Set(before.regions.map(({ name }) => name));
   const newRegions = fleet.regions.filter(({ name }) => !known.has(name)).length;
@@ -164,6 +167,9 @@ function optionOf(before: Fleet, plan: Plan, { way, fleet, additions }: Way): Gr
     nodesOneARegion: before.nodes.length + newRegions,
     movedRoles: diff?.movedRoles ?? 0,
     movedClusters: diff?.movedClusters ?? 0,
+    moves: (diff?.steps ?? []).flatMap(({ action, subject, what }) =>
+      action === "move" ? [`${subject} ${what}`] : [],
+    ),
     infrastructureMicros: costOf(withRoomInBucket(placed.fleet)).infrastructureMicros,
     broken: [...rulesBroken(fleet), ...(placed.failure === undefined ? [] : [firstProblem(placed.failure)])],
     note: noteOf(before, fleet, placed.plan),
@@ -238,7 +244,11 @@ function tiersShort({ nodes, roles }: Fleet, { problems }: FleetFailure): readon
     if (!roomCodes.includes(code)) return [];
     const [section, name] = path.split(".");
     if (section === "nodes") return nodes.filter((node) => node.name === name).map(({ tier }) => tier);
-    if (section === "roles") return roles.filter(({ key }) => key === name).flatMap(({ tiers }) => tiers.slice(0, 1));
+    if (section === "roles") {
+      const role = roles.find(({ key }) => key === name);
+      // Queriers of another tier may be the planner's own, and run where the global ones do.
+      return role === undefined ? [1] : role.tiers.slice(0, 1);
+    }
     return [2];
   });
   return [...new Set(tiers)].sort();

@@ -73,6 +73,9 @@ function stepText({ clusters, months, options, best }: GrowthStep, growth: Growt
   const notes = [
     ...options.flatMap(({ way, broken }) => broken.map((rule) => `${way}: ${rule}`)),
     ...options.flatMap(({ way, note }) => (note === "" ? [] : [`${way}: ${note}`])),
+    ...options.flatMap(({ way, moves }) =>
+      way === best && moves.length > 0 ? [`${way} moves ${movesText(moves)}`] : [],
+    ),
     ...(broken.length === 0 ? [] : [`when nothing else changes, broken by then: ${broken.slice(0, 4).join(", ")}`]),
   ];
   const noteLines = notes.flatMap((note) =>
@@ -80,6 +83,14 @@ function stepText({ clusters, months, options, best }: GrowthStep, growth: Growt
   );
   return `${head}${formatTable(columns, rows)}${noteLines.join("")}`;
 }
+
+/** What moves, no more than fits a few lines: the plan of the grown file and `--against` have the rest. */
+function movesText(moves: readonly string[]): string {
+  const shown = moves.slice(0, movesShown);
+  return moves.length > movesShown ? `${shown.join(", ")} and ${moves.length - movesShown} more` : shown.join(", ");
+}
+
+const movesShown = 4;
 
 /** `3×60, 40`: sizes from the largest, equal ones together. */
 function sizesText({ regions }: GrowthOption): string {

@@ -62,7 +62,11 @@ function fixFile(file: string | undefined): readonly Finding[] {
   }
   if (fixed.value.text !== text) writeFileSync(path, fixed.value.text);
   const count = fixed.value.fixed.length;
-  process.stderr.write(count === 0 ? `${shown}: nothing to correct\n` : `${shown}: ${count} findings corrected\n`);
+  process.stderr.write(
+    count === 0
+      ? `${shown}: nothing to correct\n`
+      : `${shown}: ${count} ${count === 1 ? "finding" : "findings"} corrected\n`,
+  );
   return fixed.value.left;
 }
 
@@ -99,5 +103,6 @@ function summaryOf(findings: readonly Finding[]): string {
   const parts = severities
     .filter((severity) => counts[severity] > 0)
     .map((severity) => `${counts[severity]} ${severity}`);
-  return parts.length === 0 ? "no findings" : `${findings.length} findings: ${parts.join(", ")}`;
+  if (parts.length === 0) return "no findings";
+  return `${findings.length} ${findings.length === 1 ? "finding" : "findings"}: ${parts.join(", ")}`;
 }
