@@ -251,6 +251,18 @@ for (const [version, request, headers] of [
   });
 }
 
+it("a series that the head has forgotten is made anew from the same bytes", async () => {
+  const { send, head } = await openScene({}, { retentionMs: 60_000 });
+  const both = (t: number) => post(writeRequest([m([[t, t]]), m([[t, t]], [["other", "1"]])]));
+  expect((await send(both(0))).status).toBe(204);
+  // Only the other one goes on; the first is past retention then.
+  for (const t of [30, 60, 90, 120, 150]) await send(post(writeRequest([m([[t, t]], [["other", "1"]])])));
+  expect((await head.maintain(startMs + 200_000)).ok).toBe(true);
+  expect(head.statistics().series).toBe(1);
+  expect(await send(both(180))).toMatchObject({ status: 204, written: "2 0 0" });
+  expect((await dump(head))[0]).toBe("m 180@180");
+});
+
 describe("headers choose the version", () => {
   for (const [rule, headers, status] of [
     [

@@ -13,6 +13,7 @@ import {
   type WriteRequestFailure,
   type WriteRequestLimits,
 } from "@pleiad/wire";
+import { SeriesRefs } from "./series-refs.ts";
 import { negotiateWrite, type WriteRefusal, type WriteVersion } from "./write-negotiation.ts";
 import { appendRequest, type WriteCounts } from "./write-transaction.ts";
 
@@ -53,6 +54,7 @@ export function createWriteReceiver(options: WriteReceiverOptions, observations:
     "1.0": createWriteRequestReader(options.limits, createLabelTable()),
     "2.0": createWriteRequestV2Reader(options.limits),
   };
+  const refs = new WeakMap<WriteTarget, SeriesRefs>();
 
   return {
     async receive(request, target) {
@@ -76,14 +78,21 @@ export function createWriteReceiver(options: WriteReceiverOptions, observations:
     },
   };
 
+  function refsOf(target: WriteTarget): SeriesRefs {
+    const known = refs.get(target);
+    if (known !== undefined) return known;
+    const fresh = new SeriesRefs();
+    refs.set(target, fresh);
+    return fresh;
+  }
+
   /** Synchronous, so that nobody else's request gets into the reader. */
   function append(message: Uint8Array, version: WriteVersion, target: WriteTarget) {
     const reader = readers[version];
     const appender = target.appender();
     let isWhole = false;
     try {
-      reader.reset(message);
-      const counts = appendRequest(reader, appender, options);
+      const counts = appendRequest(reader, message, appender, refsOf(target), options);
       isWhole = !("failure" in counts);
       return { counts, committed: async (): Promise<Result<CommitStats, HeadFailure>> => await appender.commit() };
     } finally {

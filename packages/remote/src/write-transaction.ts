@@ -14,9 +14,9 @@ import {
   staleHigh,
   staleLow,
   type FloatHistogram,
-  type Labels,
 } from "@pleiad/model";
 import { isStaleHistogram } from "@pleiad/chunks";
+import type { SeriesRefs } from "./series-refs.ts";
 import type { HistogramMessage, WriteRequestFailure, WriteRequestReader, WrittenSamples } from "@pleiad/wire";
 
 /** What a transaction has of a request. Exemplars that are not kept are no refusal: the bound on them is the receiver's. */
@@ -36,68 +36,85 @@ export interface WriteTransactionOptions {
 }
 
 /** Why the head did not take a sample, in words. */
-const outcomeReasons: Readonly<Record<Exclude<HistogramOutcome, "appended">, string>> = {
+const outcomeReasons: Readonly<Record<Exclude<HistogramOutcome, "appended" | "unknown-series">, string>> = {
   duplicate: "the series has another value at this time",
   "out-of-order": "the series has a later sample",
   "out-of-bounds": "too old, or too far ahead of the clock",
-  "unknown-series": "the series is not known any more",
   invalid: "the parts of the histogram do not fit together",
 };
 
 /**
- * Appends all series of a request, which `reader` was reset to. On a failure the appender is to be rolled back: then the
- * request is no request.
+ * Appends all series of a request, to which `reader` is reset. `refs` are those of the same head. On a failure the appender
+ * is to be rolled back: then the request is no request.
  */
 export function appendRequest(
   reader: WriteRequestReader,
+  request: Uint8Array,
   appender: HeadAppender,
+  refs: SeriesRefs,
   options: WriteTransactionOptions,
 ): WriteCounts | { readonly failure: WriteRequestFailure } {
   const counts: WriteCounts = { samples: 0, histograms: 0, exemplars: 0, refused: 0, firstRefusal: undefined };
-  while (reader.nextSeries()) appendSeries(reader, appender, counts, options);
+  reader.reset(request);
+  while (reader.nextSeries()) {
+    const { keyFrom, keyTo } = reader;
+    const known = keyTo > keyFrom ? refs.find(request, keyFrom, keyTo) : undefined;
+    if (known !== undefined) {
+      const { refused, firstRefusal } = counts;
+      if (appendSamples(reader, known, appender, counts, options)) continue;
+      // All is tried again, and what was refused is refused again.
+      Object.assign(counts, { refused, firstRefusal });
+    }
+    const ref = seriesOf(reader, appender, counts);
+    if (ref === undefined) continue;
+    if (keyTo > keyFrom) refs.set(request, keyFrom, keyTo, ref);
+    appendSamples(reader, ref, appender, counts, options);
+  }
   return reader.failure === undefined ? counts : { failure: reader.failure };
 }
 
-function appendSeries(
+/** The series of these labels, made if it is not there; undefined where it is refused, which is counted. */
+function seriesOf(reader: WriteRequestReader, appender: HeadAppender, counts: WriteCounts): SeriesRef | undefined {
+  const labels = reader.labels();
+  const ref = labels.ok && labelValue(labels.value, metricNameLabel) !== "" ? appender.series(labels.value) : undefined;
+  if (typeof ref === "number") return ref;
+  const { samples } = reader;
+  counts.refused += Math.max(1, samples.sampleCount + samples.histograms.length);
+  if (!labels.ok) counts.firstRefusal ??= labels.failure;
+  else if (ref === undefined) counts.firstRefusal ??= `no metric name: ${formatLabels(labels.value)}`;
+  else counts.firstRefusal ??= `${formatLabels(labels.value)}: ${formatHeadRefusal(ref)}`;
+  return undefined;
+}
+
+/** False, and nothing is appended, where the head has forgotten the series. */
+function appendSamples(
   reader: WriteRequestReader,
+  ref: SeriesRef,
   appender: HeadAppender,
   counts: WriteCounts,
   options: WriteTransactionOptions,
-): void {
+): boolean {
   const { samples } = reader;
-  const labels = reader.labels();
-  const fault = !labels.ok
-    ? labels.failure
-    : labelValue(labels.value, metricNameLabel) === ""
-      ? `no metric name: ${formatLabels(labels.value)}`
-      : undefined;
-  if (!labels.ok || fault !== undefined) {
-    counts.refused += Math.max(1, samples.sampleCount + samples.histograms.length);
-    counts.firstRefusal ??= fault;
-    return;
+  // What is appended once holds the series: only the first can find it gone.
+  if (!appendFloats(reader, ref, appender, counts, options)) return false;
+  for (const histogram of samples.histograms) {
+    if (!appendHistogram(histogram, ref, reader, appender, counts)) return false;
   }
-  const ref = appender.series(labels.value);
-  if (typeof ref !== "number") {
-    counts.refused += Math.max(1, samples.sampleCount + samples.histograms.length);
-    counts.firstRefusal ??= `${formatLabels(labels.value)}: ${formatHeadRefusal(ref)}`;
-    return;
-  }
-  appendFloats(samples, ref, labels.value, appender, counts, options);
-  for (const histogram of samples.histograms) appendHistogram(histogram, ref, labels.value, appender, counts);
   appendExemplars(samples, ref, appender, counts);
+  return true;
 }
 
 const scratchValue = new Float64Array(1);
 const scratchWords = new Uint32Array(scratchValue.buffer);
 
 function appendFloats(
-  { sampleCount, timestampsMs, valueWords, startTimestampsMs }: WrittenSamples,
+  reader: WriteRequestReader,
   ref: SeriesRef,
-  labels: Labels,
   appender: HeadAppender,
   counts: WriteCounts,
   { zeroAtStart }: WriteTransactionOptions,
-): void {
+): boolean {
+  const { sampleCount, timestampsMs, valueWords, startTimestampsMs } = reader.samples;
   for (let i = 0; i < sampleCount; i++) {
     const timestampMs = timestampsMs[i] ?? 0;
     const low = valueWords[2 * i] ?? 0;
@@ -113,22 +130,25 @@ function appendFloats(
       outcome = appender.append(ref, timestampMs, scratchValue[0] ?? 0);
     }
     if (outcome === "appended") counts.samples++;
-    else refuse(counts, labels, timestampMs, outcomeReasons[outcome]);
+    else if (outcome === "unknown-series") return false;
+    else refuse(counts, reader, timestampMs, outcomeReasons[outcome]);
   }
+  return true;
 }
 
 function appendHistogram(
   { histogram, kind, timestampMs, fault }: HistogramMessage,
   ref: SeriesRef,
-  labels: Labels,
+  reader: WriteRequestReader,
   appender: HeadAppender,
   counts: WriteCounts,
-): void {
+): boolean {
   const reason = fault ?? countFault(histogram, kind);
-  if (reason !== undefined) return refuse(counts, labels, timestampMs, reason);
-  const outcome = appender.appendHistogram(ref, timestampMs, histogram, kind);
+  const outcome = reason === undefined ? appender.appendHistogram(ref, timestampMs, histogram, kind) : "invalid";
+  if (outcome === "unknown-series") return false;
   if (outcome === "appended") counts.histograms++;
-  else refuse(counts, labels, timestampMs, outcomeReasons[outcome]);
+  else refuse(counts, reader, timestampMs, reason ?? outcomeReasons[outcome]);
+  return true;
 }
 
 /** As Prometheus has it: whole counts add up, unless there were observations of NaN, which are in no bucket. */
@@ -157,7 +177,9 @@ function appendExemplars(
   }
 }
 
-function refuse(counts: WriteCounts, labels: Labels, timestampMs: number, reason: string): void {
+function refuse(counts: WriteCounts, reader: WriteRequestReader, timestampMs: number, reason: string): void {
   counts.refused++;
-  counts.firstRefusal ??= `${formatLabels(labels)} at ${timestampMs}: ${reason}`;
+  if (counts.firstRefusal !== undefined) return;
+  const labels = reader.labels();
+  counts.firstRefusal = `${labels.ok ? formatLabels(labels.value) : ""} at ${timestampMs}: ${reason}`;
 }
