@@ -74,6 +74,8 @@ export interface Partition {
   readonly evaluators: readonly Evaluator[];
   /** Everything else, and who is away; undefined where there is nothing else. */
   readonly rest: { readonly source: SeriesSource; readonly labelSets: readonly Labels[] } | undefined;
+  /** What of all evaluations until now is missing from the answer, told together; each failure tells only of its own. */
+  missing(): readonly string[];
 }
 
 export interface EvaluatingSource extends SeriesSource {

@@ -27,7 +27,7 @@ import type { QueryContext } from "./query-context.ts";
 import { QueryError } from "./query-error.ts";
 import { createQueryableSamples } from "./queryable-samples.ts";
 import { PartsDoNotAddUp } from "./remote-sums.ts";
-import { distributeQuery, type DistributedQuery } from "./remote-query.ts";
+import { missingFrom, distributeQuery, type DistributedQuery } from "./remote-query.ts";
 import { shareSelects } from "./shared-selects.ts";
 import { createQueryQueue } from "./query-queue.ts";
 import { stepTimes } from "./step-grid.ts";
@@ -167,7 +167,7 @@ export function createEngine(
       value: value.value,
       warnings: context.annotations.warnings,
       infos: context.annotations.infos,
-      sourceWarnings: [...context.sourceWarnings],
+      sourceWarnings: [...new Set([...context.sourceWarnings, ...missingFrom(remote)])],
       statistics: {
         queueMs: startMs - arrivalMs,
         parseMs: parsedMs - startMs,

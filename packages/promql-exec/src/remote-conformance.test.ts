@@ -69,6 +69,7 @@ function partitioned(source: SeriesSource): EvaluatingSource {
         return { ...engineEvaluator(engine, own, { name: part, features }), labelSets: labelSets(part), source: own };
       }),
       rest: { source: spread(source, read), labelSets: labelSets(read) },
+      missing: () => [],
     }),
   };
 }

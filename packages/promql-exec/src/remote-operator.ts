@@ -23,7 +23,7 @@ export function createRemoteOperator(
     // What is read here is looked at for itself: what others read of the same series is not shared.
     buildVector(node.query, grid, { ...context, source });
   const parts = partition.evaluators.map((evaluator) =>
-    context.watch(createRemotePart(evaluator, request, node, grid, context, local)),
+    context.watch(createRemotePart(evaluator, request, node, grid, context, local, () => partition.missing())),
   );
   const rest = partition.rest === undefined ? [] : [local(partition.rest.source)];
   return createRemoteUnion(node, [...parts, ...rest], grid, context);

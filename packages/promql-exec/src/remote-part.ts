@@ -15,7 +15,7 @@ import { QueryError } from "./query-error.ts";
 import { PartsDoNotAddUp } from "./remote-sums.ts";
 import { createRowOperator } from "./row-operator.ts";
 
-/** `buildLocal` gives the operator of the same piece over series that are read. */
+/** `buildLocal` gives the operator of the same piece over series that are read; `describeMissing` tells of all parts. */
 export function createRemotePart(
   evaluator: Evaluator,
   request: EvaluationRequest,
@@ -23,14 +23,15 @@ export function createRemotePart(
   grid: StepGrid,
   context: QueryContext,
   buildLocal: (source: SeriesSource) => Operator,
+  describeMissing: () => readonly string[],
 ): Operator {
   let description = `part ${evaluator.name}`;
   let isLocal = false;
   let reader: Operator | undefined;
 
-  const missing = (texts: readonly string[]): readonly EvaluatedSeries[] => {
-    if (context.settings.onFailure === "abort") throw new QueryError("source", texts.join("; "));
-    for (const text of texts) context.sourceWarnings.add(text);
+  // What is missing is told once for all parts together, when the query ends.
+  const missing = (): readonly EvaluatedSeries[] => {
+    if (context.settings.onFailure === "abort") throw new QueryError("source", describeMissing().join("; "));
     description += ": missing";
     return [];
   };
@@ -63,7 +64,7 @@ export function createRemotePart(
     const { failure } = result;
     switch (failure.kind) {
       case "missing":
-        return answered(missing(failure.texts));
+        return answered(missing());
       case "canceled":
         throw new QueryError("canceled", "query was canceled in expression evaluation");
       case "refused":

@@ -43,3 +43,8 @@ export function distributeQuery(plan: PlanNode, source: SeriesSource, options: R
   const request = { ...select, lookbackMs, evaluationIntervalMs, timeoutMs, samplesMax, features };
   return { plan: distributed, undistributed: plan, remote: { text, partitions, request } };
 }
+
+/** What of the answer the parts lack, once its operators are done. */
+export function missingFrom(remote: RemoteQuery | undefined): readonly string[] {
+  return remote?.partitions.flatMap((partition) => partition.missing()) ?? [];
+}

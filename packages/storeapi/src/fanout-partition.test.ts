@@ -301,15 +301,32 @@ describe("replicas of a group", () => {
 
   it("clusters that are expected and not announced are told, unless the answer tells of them", async () => {
     const table = (warnings: readonly string[]) => [{ name: "a", expects: ["1", "2"], sets: [cluster("1")], warnings }];
-    for (const warnings of [[], ["clusters missing from the answer: 2 (away 127.0.0.1:9)"]]) {
+    const away = ["clusters missing from the answer: 2 (away 127.0.0.1:9)"];
+    const notAnnounced = ["clusters missing from the answer: 2 (not announced by 127.0.0.1:1)"];
+    for (const [warnings, missing] of [
+      [[], notAnnounced],
+      [away, []],
+    ] as const) {
       const { fanout } = await fanoutOf(table(warnings));
-      const [evaluator] = fanout.partition(partition).evaluators;
-      const answer = await evaluator?.evaluate(request, signal);
-      const told =
-        warnings.length > 0 ? warnings : ["clusters missing from the answer: 2 (not announced by 127.0.0.1:1)"];
-      expect(answer).toMatchObject({ ok: true, value: { warnings: told } });
+      const parts = fanout.partition(partition);
+      const [evaluator] = parts.evaluators;
+      expect(await evaluator?.evaluate(request, signal)).toMatchObject({ ok: true, value: { warnings } });
+      expect(parts.missing()).toEqual(missing);
       const whole = await evaluator?.evaluate({ ...request, onFailure: "abort" }, signal);
-      if (warnings.length === 0) expect(whole).toMatchObject({ ok: false, failure: { kind: "missing", texts: told } });
+      if (missing.length > 0) expect(whole).toMatchObject({ ok: false, failure: { kind: "missing", texts: missing } });
     }
+  });
+
+  it("parts that are missing for the same reason are told in one sentence", async () => {
+    const names = ["1", "2", "3", "4", "5"];
+    const { fanout, ports } = await fanoutOf(names.map((name) => ({ name, expects: [name], sets: [cluster(name)] })));
+    const parts = fanout.partition(partition);
+    for (const [i] of names.entries()) ports.network.unplug(`127.0.0.1:${i + 1}`);
+    await Promise.all(parts.evaluators.map(async (one) => await one.evaluate(request, signal)));
+    expect(parts.missing()).toEqual([
+      expect.stringMatching(
+        /^clusters missing from the answer: 1, 2, 3 and 2 more \(connection refused by .* and 2 more\)$/,
+      ),
+    ]);
   });
 });

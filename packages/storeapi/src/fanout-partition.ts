@@ -14,7 +14,7 @@ import {
 } from "@pleiad/model";
 import { overlappingParts } from "./disjoint-parts.ts";
 import type { Endpoint, Trouble } from "./endpoint.ts";
-import { createMissingReport, missingClusterCount } from "./missing-report.ts";
+import { createMissingReport, missingClusterCount, type MissingPart } from "./missing-report.ts";
 import { anyOf, compileQuestion, labelSetsOf, type Question } from "./question.ts";
 import { concernedClusters, type Assignment, type ReplicaSet } from "./replica-set.ts";
 import { describeTrouble } from "./rpc-failures.ts";
@@ -40,8 +40,11 @@ export function partitionFanout(fanout: PartitionedFanout, request: PartitionReq
   const overlapping = overlappingParts(parts.map(({ labelSets }) => labelSets));
   const evaluating = parts.filter((part, i) => part.evaluators.length > 0 && !overlapping.has(i));
   const rest = parts.filter((part) => !evaluating.includes(part));
+  const missing = new Map<Part, MissingPart>();
   return {
-    evaluators: evaluating.map((part) => evaluatorOf(part, question, fanout)),
+    // In the order of the endpoints, whichever failed first.
+    missing: () => textsOf(evaluating.flatMap((part) => missing.get(part) ?? [])),
+    evaluators: evaluating.map((part) => evaluatorOf(part, question, fanout, missing)),
     rest:
       rest.length === 0
         ? undefined
@@ -97,14 +100,16 @@ function partOf(
 
 /** The replicas of a part as one evaluator: another one is asked where one is out of reach. */
 function evaluatorOf(
-  { set, labelSets, evaluators, notAnnounced }: Part,
+  part: Part,
   question: Question | undefined,
   fanout: PartitionedFanout,
+  missingParts: Map<Part, MissingPart>,
 ): Evaluator {
+  const { set, labelSets, evaluators, notAnnounced } = part;
   const missing = (clusters: readonly string[], troubles: readonly Trouble[]) => {
-    const report = createMissingReport();
-    report.missing({ ...set, clusters, troubles });
-    return report.texts();
+    const own = { ...set, clusters, troubles };
+    missingParts.set(part, own);
+    return textsOf([own]);
   };
   return {
     name: set.name,
@@ -125,11 +130,16 @@ function evaluatorOf(
         // Clusters that it did not announce are missing, unless its own warnings say so.
         if (notAnnounced.length === 0 || missingClusterCount(warnings) >= notAnnounced.length) return ok(answer.value);
         const texts = missing(notAnnounced, [{ words: "not announced by", address: spec.address }]);
-        if (request.onFailure === "abort") return fail({ kind: "missing", texts });
-        return ok({ ...answer.value, warnings: [...warnings, ...texts] });
+        return request.onFailure === "abort" ? fail({ kind: "missing", texts }) : ok(answer.value);
       }
       const clusters = question === undefined ? [] : concernedClusters(set, question);
       return fail({ kind: "missing", texts: missing(clusters, troubles) });
     },
   };
+}
+
+function textsOf(parts: readonly MissingPart[]): readonly string[] {
+  const report = createMissingReport();
+  for (const part of parts) report.missing(part);
+  return report.texts();
 }
