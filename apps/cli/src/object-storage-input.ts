@@ -7,9 +7,19 @@ import { CommandFailure, exitCodes } from "./exit-codes.ts";
 /** What the file says, not checked yet; throws CommandFailure where it cannot be read. */
 export function readObjectStorageFile(file: string): unknown {
   try {
-    return parse(readFileSync(file, "utf8"));
+    return parseObjectStorage(readFileSync(file, "utf8"), file);
   } catch (error) {
+    if (error instanceof CommandFailure) throw error;
     throw new CommandFailure(exitCodes.badInput, `${file}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** What a text says, not checked yet; throws CommandFailure where it is no YAML. */
+export function parseObjectStorage(text: string, place: string): unknown {
+  try {
+    return parse(text);
+  } catch (error) {
+    throw new CommandFailure(exitCodes.badInput, `${place}: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 

@@ -6,8 +6,8 @@ import { createLog, createNodePorts } from "@pleiad/node-ports";
 import { createBucket } from "@pleiad/objstore";
 import type { Bucket, LogLevel, Ports, Service } from "@pleiad/ports";
 import { InvalidArgumentError, Option } from "commander";
-import { exitCodes } from "./exit-codes.ts";
-import { bucketConfigOf, readObjectStorageFile } from "./object-storage-input.ts";
+import { CommandFailure, exitCodes } from "./exit-codes.ts";
+import { bucketConfigOf, parseObjectStorage, readObjectStorageFile } from "./object-storage-input.ts";
 
 export interface RoleWorld {
   readonly ports: Ports;
@@ -19,6 +19,9 @@ export interface RoleWorld {
 /** The longest body of a request that is taken at all; a role's own limits are below it. */
 const requestBodyBytesMax = 64 * 1024 * 1024;
 
+/** Of one listener: hundreds of senders have tens of connections each. */
+const connectionsMax = 16_384;
+
 /** As Kubernetes gives it to a pod, less what it takes to exit. */
 const stopGraceMs = 10_000;
 
@@ -28,7 +31,7 @@ export function openRoleWorld(level: LogLevel): RoleWorld {
   const stopping = new AbortController();
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(name, () => stopping.abort());
   return {
-    ports: createNodePorts({ observations, limits: { http: { requestBodyBytesMax } } }),
+    ports: createNodePorts({ observations, limits: { http: { requestBodyBytesMax, connectionsMax } } }),
     renderMetrics: () => registry.render(),
     stopping: stopping.signal,
   };
@@ -50,9 +53,24 @@ export function accessAt(address: string): AccessOptions {
   return loopbackAccess.hosts.includes(host) ? loopbackAccess : { hosts: "any", origins: [] };
 }
 
-/** The bucket of `--objstore.config-file`; undefined where none is named. */
-export function bucketOf(file: string | undefined, ports: Ports): Bucket | undefined {
-  return file === undefined ? undefined : createBucket(bucketConfigOf(readObjectStorageFile(file), file), ports);
+/** As commander names what `--objstore.config-file` and `--objstore.config` give. */
+export interface ObjectStorageFlags {
+  readonly "objstore.configFile"?: string;
+  readonly "objstore.config"?: string;
+}
+
+/** The bucket that the flags name, by a file or in their own text; undefined where they name none. */
+export function bucketOf(flags: ObjectStorageFlags, ports: Ports): Bucket | undefined {
+  const { "objstore.configFile": file, "objstore.config": text } = flags;
+  if (file === undefined && text === undefined) return undefined;
+  if (file !== undefined && text !== undefined) {
+    throw new CommandFailure(exitCodes.badInput, "give --objstore.config-file or --objstore.config, not both");
+  }
+  const [value, place] =
+    file === undefined
+      ? [parseObjectStorage(text ?? "", "--objstore.config"), "--objstore.config"]
+      : [readObjectStorageFile(file), file];
+  return createBucket(bucketConfigOf(value, place), ports);
 }
 
 /** A flag that takes a duration, with a default in the same words. */

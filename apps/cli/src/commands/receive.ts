@@ -13,10 +13,11 @@ import {
   openRoleWorld,
   readCount,
   runRole,
+  type ObjectStorageFlags,
 } from "../running-role.ts";
 
 /** By the names that commander makes of the flags. */
-interface ReceiveFlags {
+interface ReceiveFlags extends ObjectStorageFlags {
   readonly "remoteWrite.address": string;
   readonly "tsdb.path": string;
   readonly "tsdb.retention": number;
@@ -28,7 +29,6 @@ interface ReceiveFlags {
   readonly "receive.tenantLabelName": string;
   readonly "receive.tenantsFile"?: string;
   readonly "receive.tenantsMax": number;
-  readonly "objstore.configFile"?: string;
   readonly grpcAddress: string;
   readonly httpAddress: string;
   readonly "log.level": LogLevel;
@@ -52,6 +52,7 @@ export function addReceiveCommand(program: Command): void {
     .option("--receive.tenants-file <file>", "labels and limits of tenants, read anew every 15 seconds")
     .option("--receive.tenants-max <number>", "tenants taken", readCount, defaultReceiver.tenantsMax)
     .option("--objstore.config-file <file>", "object storage for blocks; without it they stay until retention")
+    .option("--objstore.config <yaml>", "the same as a text")
     .option("--grpc-address <address>", "of StoreAPI", "127.0.0.1:10901")
     .option("--http-address <address>", "of /metrics, /-/healthy and /-/ready", "127.0.0.1:10902")
     .addOption(logLevelOption())
@@ -60,7 +61,7 @@ export function addReceiveCommand(program: Command): void {
 
 async function receiveCommand(flags: ReceiveFlags): Promise<void> {
   const world = openRoleWorld(flags["log.level"]);
-  const bucket = bucketOf(flags["objstore.configFile"], world.ports);
+  const bucket = bucketOf(flags, world.ports);
   const tenantsFile = flags["receive.tenantsFile"];
   const started = await startReceiver(
     {

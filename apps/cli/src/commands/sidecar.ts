@@ -12,16 +12,16 @@ import {
   openRoleWorld,
   readDuration,
   runRole,
+  type ObjectStorageFlags,
 } from "../running-role.ts";
 
 /** By the names that commander makes of the flags. */
-interface SidecarFlags {
+interface SidecarFlags extends ObjectStorageFlags {
   readonly "prometheus.url": string;
   readonly "prometheus.ready_timeout": number;
   readonly "prometheus.get_config_interval": number;
   readonly "prometheus.get_config_timeout": number;
   readonly "tsdb.path": string;
-  readonly "objstore.configFile"?: string;
   readonly "shipper.uploadCompacted": boolean;
   readonly "shipper.ignoreUnequalBlockSize": boolean;
   readonly grpcAddress: string;
@@ -42,6 +42,7 @@ export function addSidecarCommand(program: Command): void {
     .addOption(durationOption("--prometheus.get_config_timeout <duration>", "of one such question", "10s"))
     .option("--tsdb.path <folder>", "its data folder", "./data")
     .option("--objstore.config-file <file>", "object storage for its blocks; without it they stay")
+    .option("--objstore.config <yaml>", "the same as a text")
     .option("--shipper.upload-compacted", "upload blocks that a compaction made too", false)
     .option("--shipper.ignore-unequal-block-size", "upload though Prometheus compacts, at the risk of gaps", false)
     .option("--grpc-address <address>", "of StoreAPI", "127.0.0.1:10901")
@@ -57,7 +58,7 @@ export function addSidecarCommand(program: Command): void {
 
 async function sidecarCommand(flags: SidecarFlags): Promise<void> {
   const world = openRoleWorld(flags["log.level"]);
-  const bucket = bucketOf(flags["objstore.configFile"], world.ports);
+  const bucket = bucketOf(flags, world.ports);
   const started = await startSidecar(
     {
       ...defaultSidecar,
