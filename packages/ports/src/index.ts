@@ -23,6 +23,7 @@ export {
   HttpError,
   RpcError,
   type CallOptions,
+  type ClientTls,
   type HttpAnswer,
   type HttpFetchOptions,
   type HttpRequest,
@@ -31,9 +32,14 @@ export {
   type Listener,
   type Network,
   type RpcClient,
+  type RpcClientOptions,
   type RpcCode,
+  type RpcCompression,
   type RpcContext,
   type RpcHandler,
+  type RpcServerOptions,
+  type ServerTls,
+  type TlsVersion,
 } from "./network.ts";
 export { checkKey, keyFault } from "./object-key.ts";
 export type { Counter, Gauge, HistogramMetric, LogLevel, Observations } from "./observations.ts";

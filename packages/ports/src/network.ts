@@ -62,6 +62,40 @@ export type RpcHandler =
       handle(request: Uint8Array, context: RpcContext): AsyncIterable<readonly Uint8Array[]>;
     };
 
+/** The oldest version of TLS that is spoken. */
+export type TlsVersion = "1.2" | "1.3";
+
+/** TLS of a client. Certificates are PEM files, read anew for connections made after they changed. */
+export interface ClientTls {
+  readonly caFile?: string; // who may sign the server's certificate; absent: those that this machine trusts
+  readonly certFile?: string; // what the client shows; together with keyFile
+  readonly keyFile?: string;
+  readonly serverName?: string; // that the server's certificate must have; absent: the host of the address
+  readonly verifiesServer: boolean;
+  readonly minVersion: TlsVersion;
+}
+
+/** TLS of a server. Certificates are PEM files, read anew for connections made after they changed. */
+export interface ServerTls {
+  readonly certFile: string;
+  readonly keyFile: string;
+  readonly clientCaFile?: string; // with it, only clients with a certificate that it signed
+  readonly minVersion: TlsVersion;
+}
+
+export type RpcCompression = "gzip" | "snappy";
+
+/** How a peer is spoken to; by default in plain text, uncompressed. Compressed answers are always understood. */
+export interface RpcClientOptions {
+  readonly tls?: ClientTls;
+  /** Of requests, and of answers where the peer does it too. */
+  readonly compression?: RpcCompression;
+}
+
+export interface RpcServerOptions {
+  readonly tls?: ServerTls;
+}
+
 export interface Listener {
   readonly address: string; // host:port as bound
   /** Takes no new work, lets what runs end for up to `graceMs`, then cuts it. */
@@ -125,9 +159,9 @@ export interface HttpAnswer {
 /** The network: every connection, in and out. An address is `host:port`. */
 export interface Network {
   /** A client of one peer. Connects when first used, again after a loss, with growing pauses; never throws here. */
-  rpcClient(address: string): RpcClient;
+  rpcClient(address: string, options?: RpcClientOptions): RpcClient;
   /** Rejects with an Error that names the address if it cannot be bound. Port 0 picks one. */
-  serveRpc(address: string, handlers: ReadonlyMap<string, RpcHandler>): Promise<Listener>;
+  serveRpc(address: string, handlers: ReadonlyMap<string, RpcHandler>, options?: RpcServerOptions): Promise<Listener>;
   serveHttp(address: string, handle: (request: HttpRequest) => Promise<HttpResponse>): Promise<Listener>;
   /**
    * As `serveHttp`, but nothing is held whole, compressed or otherwise changed on its way: an answer has the headers that
