@@ -1,6 +1,6 @@
 /** One endpoint of a fan-out: what is expected of it, what it said of itself, and whether it can be asked. */
 import { labelValue, withoutLabels, type Labels, type SourceFailure } from "@pleiad/model";
-import type { Clock } from "@pleiad/ports";
+import type { Clock, RpcClientOptions } from "@pleiad/ports";
 import { describeTrouble } from "./rpc-failures.ts";
 import type { StoreClient } from "./store-client.ts";
 import type { StoreIdentity } from "./store-identity.ts";
@@ -17,6 +17,8 @@ export interface EndpointSpec {
   /** Endpoints of one group are replicas that hold the same: one of them is asked, another one if it fails. */
   readonly group?: string;
   readonly expects: readonly ExpectedCluster[];
+  /** By default in plain text, uncompressed. */
+  readonly connection?: RpcClientOptions;
 }
 
 export interface EndpointStatus {

@@ -19,11 +19,12 @@ import {
   type SourceFailure,
 } from "@pleiad/model";
 import { createLabelTable } from "@pleiad/wire";
-import { createEndpoint, type Endpoint, type EndpointSpec, type EndpointStatus, type Trouble } from "./endpoint.ts";
+import type { Endpoint, EndpointSpec, EndpointStatus, Trouble } from "./endpoint.ts";
+import { createEndpointSet, type Inventory } from "./endpoint-set.ts";
 import { createMissingReport, missingClusterCount, type MissingReport } from "./missing-report.ts";
 import { compileQuestion, concernsStore, type Question } from "./question.ts";
 import { partitionFanout } from "./fanout-partition.ts";
-import { concernedClusters, missingClusters, replicaSetsOf, type Assignment, type ReplicaSet } from "./replica-set.ts";
+import { concernedClusters, missingClusters, type Assignment, type ReplicaSet } from "./replica-set.ts";
 import { openReplicaStream, settlesWithin, type ReplicaStream } from "./replica-stream.ts";
 import { describeTrouble } from "./rpc-failures.ts";
 import { mergeSeries, type SeriesMerge } from "./series-merge.ts";
@@ -68,11 +69,6 @@ export const defaultFanout: Omit<FanoutOptions, "endpoints"> = {
   endpointsMax: 2_000,
 };
 
-export interface Inventory {
-  readonly expected: readonly string[]; // names of clusters
-  readonly missing: readonly string[]; // of those, the ones that no healthy endpoint announces
-}
-
 export interface Fanout extends EvaluatingSource {
   /** Begins to check the endpoints, each on its own, at once and then every `infoIntervalMs`, or sooner. */
   start(): void;
@@ -80,6 +76,12 @@ export interface Fanout extends EvaluatingSource {
   refresh(): Promise<void>;
   /** Ends the checks and closes the connections. */
   stop(): Promise<void>;
+  /**
+   * Other endpoints in place of those that were: one that stays the same keeps its connection and what is known of it,
+   * new ones count once they have answered or failed, requests under way end undisturbed. The failure is a sentence, and
+   * changes nothing.
+   */
+  setEndpoints(specs: readonly EndpointSpec[]): Promise<Result<undefined, string>>;
   endpoints(): readonly EndpointStatus[];
   inventory(): Inventory;
   /** What a querier over this fan-out says of itself to those above. */
@@ -89,38 +91,26 @@ export interface Fanout extends EvaluatingSource {
 export function createFanout(options: FanoutOptions, ports: StoreClientPorts): Fanout {
   const { clock, observations } = ports;
   const { name: source } = options;
-  if (options.endpoints.length > options.endpointsMax) {
-    throw new Error(`${options.endpoints.length} endpoints, at most ${options.endpointsMax} are allowed`);
-  }
   const labelTable = createLabelTable();
-  const replicaLabels = new Set(options.replicaLabels);
-  const endpoints = options.endpoints.map((spec) => {
-    const client = createStoreClient(spec.address, ports, {
-      name: spec.name,
-      timeoutMs: options.requestTimeoutMs,
-      messageBytesMax: options.messageBytesMax,
-      responseBytesMax: options.responseBytesMax,
-      seriesMax: options.seriesMax,
-      labelTable,
-    });
-    const { infoTimeoutMs, unhealthyTimeoutMs } = options;
-    return createEndpoint(spec, client, clock, { infoTimeoutMs, unhealthyTimeoutMs, replicaLabels });
-  });
-  const replicaSets = replicaSetsOf(endpoints);
-  const running = new AbortController();
-  const checks: Promise<void>[] = [];
+  const set = createEndpointSet(
+    options.endpoints,
+    {
+      ...options,
+      connect: ({ address, name: endpointName, connection }) =>
+        createStoreClient(address, ports, {
+          name: endpointName,
+          timeoutMs: options.requestTimeoutMs,
+          messageBytesMax: options.messageBytesMax,
+          responseBytesMax: options.responseBytesMax,
+          seriesMax: options.seriesMax,
+          labelTable,
+          ...(connection === undefined ? {} : { connection }),
+        }),
+    },
+    ports,
+  );
   let turn = 0;
 
-  const endpointsGauge = observations.gauge(
-    "pleiad_fanout_endpoints",
-    "Endpoints of the fan-out, by what they are and whether they answer.",
-    ["component_type", "state"],
-  );
-  const expectedGauge = observations.gauge("pleiad_fanout_clusters_expected", "Clusters that the inventory expects.");
-  const missingGauge = observations.gauge(
-    "pleiad_fanout_clusters_missing",
-    "Expected clusters that no healthy endpoint announces.",
-  );
   const requests = observations.counter("pleiad_fanout_requests_total", "Requests to the fan-out.", ["method"]);
   const partialAnswers = observations.counter(
     "pleiad_fanout_partial_total",
@@ -131,50 +121,6 @@ export function createFanout(options: FanoutOptions, ports: StoreClientPorts): F
     "method",
     "kind",
   ]);
-  const seenTypes = new Set<string>();
-
-  function observeEndpoints() {
-    const counts = new Map<string, { up: number; down: number }>();
-    for (const { componentType, healthy } of endpoints.map((endpoint) => endpoint.status())) {
-      seenTypes.add(componentType);
-      const count = counts.get(componentType) ?? { up: 0, down: 0 };
-      count[healthy ? "up" : "down"]++;
-      counts.set(componentType, count);
-    }
-    for (const type of seenTypes) {
-      endpointsGauge.set(counts.get(type)?.up ?? 0, type, "up");
-      endpointsGauge.set(counts.get(type)?.down ?? 0, type, "down");
-    }
-    const { expected, missing } = inventory();
-    expectedGauge.set(expected.length);
-    missingGauge.set(missing.length);
-  }
-
-  async function keepChecking(endpoint: Endpoint) {
-    const { signal } = running;
-    while (!signal.aborted) {
-      const { healthy, missing } = endpoint;
-      await endpoint.check(signal);
-      if (endpoint.healthy !== healthy || endpoint.missing.length !== missing.length) observeEndpoints();
-      try {
-        const isWhole = endpoint.healthy && endpoint.missing.length === 0;
-        await clock.sleep(isWhole ? options.infoIntervalMs : options.infoRetryMs, signal);
-      } catch {
-        return; // stopped
-      }
-    }
-  }
-
-  function inventory(): Inventory {
-    const expected = new Set<string>();
-    const missing = new Set<string>();
-    for (const set of replicaSets) {
-      for (const { spec } of set.endpoints) for (const { name } of spec.expects) expected.add(name);
-      for (const { name } of missingClusters(set)) missing.add(name);
-    }
-    return { expected: [...expected], missing: [...missing] };
-  }
-
   /** Who is to be asked. The order of replicas turns from request to request, the ones that see most first. */
   function assign(set: ReplicaSet, question: Question): Assignment {
     const inTime = set.endpoints.some(
@@ -402,46 +348,36 @@ export function createFanout(options: FanoutOptions, ports: StoreClientPorts): F
     });
   }
 
-  const sourceOf = (sets: readonly ReplicaSet[]): SeriesSource => ({
-    select: (request, signal) => select(sets, request, signal),
+  const sourceOf = (sets: () => readonly ReplicaSet[]): SeriesSource => ({
+    select: (request, signal) => select(sets(), request, signal),
     labelNames: (request, signal) =>
-      labels(sets, "label_names", request, signal, (endpoint, whole) => endpoint.client.labelNames(request, whole)),
+      labels(sets(), "label_names", request, signal, (endpoint, whole) => endpoint.client.labelNames(request, whole)),
     labelValues: (label, request, signal) =>
-      labels(sets, "label_values", request, signal, (endpoint, whole) =>
+      labels(sets(), "label_values", request, signal, (endpoint, whole) =>
         endpoint.client.labelValues(label, request, whole),
       ),
   });
 
   return {
-    start() {
-      if (checks.length > 0) return;
-      observeEndpoints();
-      checks.push(...endpoints.map(keepChecking));
-    },
-    async refresh() {
-      await Promise.all(endpoints.map((endpoint) => endpoint.check(running.signal)));
-      observeEndpoints();
-    },
-    async stop() {
-      running.abort();
-      await Promise.all(checks);
-      await Promise.all(endpoints.map((endpoint) => endpoint.client.close()));
-    },
-    ...sourceOf(replicaSets),
+    ...sourceOf(() => set.replicaSets),
+    start: () => set.start(),
+    refresh: () => set.refresh(),
+    stop: () => set.stop(),
+    setEndpoints: (specs) => set.replace(specs),
     partition: (request) =>
       partitionFanout(
         {
           name: source,
-          sets: replicaSets,
+          sets: set.replicaSets,
           assign,
-          sourceOf,
+          sourceOf: (sets) => sourceOf(() => sets),
           silenceMs: { first: options.requestTimeoutMs / 2, last: options.requestTimeoutMs },
         },
         request,
       ),
-    endpoints: () => endpoints.map((endpoint) => endpoint.status()),
-    inventory,
-    identity: () => identityOf(endpoints),
+    endpoints: () => set.endpoints.map((endpoint) => endpoint.status()),
+    inventory: () => set.inventory(),
+    identity: () => identityOf(set.endpoints),
   };
 }
 

@@ -9,5 +9,6 @@ export {
   type StoreCursor,
 } from "./store-client.ts";
 export type { EndpointSpec, EndpointStatus, ExpectedCluster } from "./endpoint.ts";
-export { createFanout, defaultFanout, type Fanout, type FanoutOptions, type Inventory } from "./fanout.ts";
+export { createFanout, defaultFanout, type Fanout, type FanoutOptions } from "./fanout.ts";
+export type { Inventory } from "./endpoint-set.ts";
 export { defaultQueryHandlers, queryHandlers, type QueryHandlerOptions } from "./query-handlers.ts";

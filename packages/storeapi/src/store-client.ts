@@ -20,7 +20,7 @@ import {
   type SourceFailure,
   type SourceSeries,
 } from "@pleiad/model";
-import { withDeadline, type Ports, type RpcClient } from "@pleiad/ports";
+import { withDeadline, type Ports, type RpcClient, type RpcClientOptions } from "@pleiad/ports";
 import {
   createLabelTable,
   createSeriesFrameReader,
@@ -51,6 +51,7 @@ export interface StoreClientOptions {
   readonly seriesMax: number; // of one answer
   /** May be shared among clients, so that labels of all peers are the same strings. */
   readonly labelTable?: LabelTable;
+  readonly connection?: RpcClientOptions;
 }
 
 export const defaultStoreClient: Omit<StoreClientOptions, "name"> = {
@@ -91,7 +92,7 @@ export function createStoreClient(address: string, ports: StoreClientPorts, opti
   const { clock, observations } = ports;
   const { name: source, timeoutMs, messageBytesMax } = options;
   const labelTable = options.labelTable ?? createLabelTable();
-  const rpc = ports.network.rpcClient(address);
+  const rpc = ports.network.rpcClient(address, options.connection);
   const requests = observations.counter("pleiad_store_client_requests_total", "Calls to StoreAPI servers.", ["method"]);
   const failures = observations.counter(
     "pleiad_store_client_failures_total",
