@@ -37,6 +37,9 @@ const planSchema = z.looseObject({
       externalLabels: z.record(z.string(), z.string()),
       scrapeIntervalMs: amount,
       retentionMs: amount,
+      // Plans of earlier releases have no say in these.
+      prometheusReplicas: amount.default(1),
+      ingest: z.enum(["pull", "push"]).default("pull"),
     }),
   ),
   edges: z.array(z.looseObject({ from: name, to: name })),
@@ -62,5 +65,6 @@ export function readPlanJson(text: string): Result<ComparedPlan, PlanJsonFailure
     return fail({ kind: "no-plan", reason: `${path === "" ? "the whole" : path}: ${issue?.message ?? "is wrong"}` });
   }
   // What was checked is what a comparison reads; the rest of a plan's type is not looked at.
-  return ok(value as ComparedPlan);
+  const checked: unknown = plan.data;
+  return ok(checked as ComparedPlan);
 }
