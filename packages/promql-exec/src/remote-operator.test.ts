@@ -1,0 +1,201 @@
+/** Parts that answer, refuse, or are missing: what becomes of the query, and what is said of it. */
+import {
+  collectSeries,
+  compareLabels,
+  cursorOf,
+  fail,
+  labelsFromRecord,
+  ok,
+  type EvaluatingSource,
+  type EvaluationFailure,
+  type EvaluationRequest,
+  type Evaluator,
+  type SeriesSource,
+} from "@pleiad/model";
+import { manualClock, silentObservations } from "@pleiad/ports/testing";
+import { describe, expect, it } from "vitest";
+import { createEngine, defaultEngineOptions } from "./engine.ts";
+import { engineEvaluator } from "./engine-evaluator.ts";
+import { noFeatures } from "./features.ts";
+import { createScriptStorage } from "./test-script-storage.ts";
+import { parseTestScript } from "./test-script.ts";
+
+const engine = createEngine(defaultEngineOptions, { clock: manualClock(), observations: silentObservations() });
+const { signal } = new AbortController();
+
+function storedIn(cluster: string, load: string): SeriesSource {
+  const commands = parseTestScript(load.replaceAll("CLUSTER", cluster));
+  if (!commands.ok) throw new Error(commands.failure.reason);
+  const storage = createScriptStorage();
+  for (const command of commands.value) if (command.kind === "load") storage.load(command);
+  return storage.source;
+}
+
+const gauges = `load 1m
+  g{cluster="CLUSTER", pod="1"} 1+1x10
+  g{cluster="CLUSTER", pod="2"} 10+1x10
+`;
+
+interface MadeUpPart {
+  readonly name: string;
+  readonly load?: string;
+  readonly failure?: EvaluationFailure;
+}
+
+/** Parts a and b, and what they were asked. */
+function partsOf(parts: readonly MadeUpPart[]) {
+  const asked: EvaluationRequest[] = [];
+  let reads = 0;
+  const evaluators = parts.map(({ name, load = gauges, failure }): Evaluator => {
+    const stored = storedIn(name, load);
+    const source: SeriesSource = {
+      ...stored,
+      select: (request, by) => {
+        reads++;
+        return stored.select(request, by);
+      },
+    };
+    const answering = engineEvaluator(engine, stored, { name, features: noFeatures });
+    return {
+      name,
+      labelSets: [labelsFromRecord({ cluster: name })],
+      source,
+      evaluate: async (request, by) => {
+        asked.push(request);
+        return failure === undefined ? await answering.evaluate(request, by) : fail(failure);
+      },
+    };
+  });
+  const missing = parts.flatMap(({ failure }) => (failure?.kind === "missing" ? failure.texts : []));
+  const source: EvaluatingSource = {
+    // The whole, for who does not ask the parts.
+    select: (request, by) => {
+      const all = evaluators.map(async (one) => (await collectSeries(one.source.select(request, by))).series);
+      let isRead = false;
+      return {
+        ...cursorOf([]),
+        async next() {
+          if (isRead) return undefined;
+          isRead = true;
+          return (await Promise.all(all)).flat().sort((a, b) => compareLabels(a.labels, b.labels));
+        },
+      };
+    },
+    labelNames: async () => ok({ values: [], warnings: [] }),
+    labelValues: async () => ok({ values: [], warnings: [] }),
+    partition: () => ({ evaluators, rest: undefined, missing: () => missing }),
+  };
+  return { source, asked, reads: () => reads };
+}
+
+async function ask(parts: readonly MadeUpPart[], query: string, onFailure: "warn" | "abort" = "warn") {
+  const { source, asked, reads } = partsOf(parts);
+  const select = { withoutLabels: ["replica"], maxResolutionMs: 0, onFailure };
+  const result = await engine.instant({ query, timeMs: 300_000, select, analyze: true }, source, signal);
+  if (!result.ok) return { failure: result.failure, asked, reads: reads() };
+  const { value, warnings, infos, sourceWarnings, analysis } = result.value;
+  const values = value.kind === "vector" ? [...value.values] : [];
+  const operators = JSON.stringify(analysis?.operators);
+  return { values, warnings, infos, sourceWarnings, operators, asked, reads: reads() };
+}
+
+const both: readonly MadeUpPart[] = [{ name: "a" }, { name: "b" }];
+
+describe("parts of an answer", () => {
+  it("are asked with all on which the answer depends, by the piece of the text at its place", async () => {
+    const { values, asked } = await ask(both, "1 + # a gauge of ägypten\n  sum(g)");
+    expect(values).toEqual([2 * (6 + 15) + 1]);
+    const query = `${" ".repeat(25)}\n  sum(g)`;
+    const request = {
+      ...{ query, startMs: 300_000, endMs: 300_000, stepMs: 0, lookbackMs: 300_000, evaluationIntervalMs: 60_000 },
+      ...{ features: [], withoutLabels: ["replica"], maxResolutionMs: 0, onFailure: "warn" },
+      ...{ timeoutMs: 120_000, samplesMax: 50_000_000 },
+    };
+    expect(asked).toEqual([request, request]);
+  });
+
+  it("of an average are sums and counts", async () => {
+    const { values, asked } = await ask(both, "avg by (pod) (g)");
+    expect(values).toEqual([6, 15]);
+    expect(asked.map(({ query }) => query).sort()).toEqual([
+      "count by (pod) (g)",
+      "count by (pod) (g)",
+      "sum by (pod) (g)",
+      "sum by (pod) (g)",
+    ]);
+  });
+
+  it("carry remarks with the positions of the query, each once", async () => {
+    const { infos } = await ask(both, "sum(g) + sum(rate(g[5m]))");
+    const text = 'metric might not be a counter, name does not end in _total/_sum/_count/_bucket: "g"';
+    expect(infos).toEqual([`PromQL info: ${text} (1:19)`]);
+  });
+
+  it("are told in the analysis: series, bytes, and who answered", async () => {
+    const { operators } = await ask(both, "sum(g)");
+    for (const { name } of both) expect(operators).toContain(`part ${name}: 1 series in 0 bytes from ${name}`);
+  });
+});
+
+describe("a part that refuses", () => {
+  const refusing: readonly MadeUpPart[] = [{ name: "a" }, { name: "b", failure: { kind: "refused", reason: "busy" } }];
+
+  it("is read instead, and the analysis says so", async () => {
+    const { values, sourceWarnings, reads, operators } = await ask(refusing, "sum(g)");
+    expect([values, sourceWarnings, reads]).toEqual([[42], [], 1]);
+    expect(operators).toContain("part b: read and evaluated here, for it refused: busy");
+  });
+
+  it("an error of the query is that of one evaluation", async () => {
+    const load = `load 1m\n  x{cluster="CLUSTER"} 1x10\n  y{cluster="CLUSTER", pod="1"} 1x10\n  y{cluster="CLUSTER", pod="2"} 1x10\n`;
+    const { failure } = await ask(
+      [
+        { name: "a", load },
+        { name: "b", load },
+      ],
+      "x * on (cluster) y",
+    );
+    expect(failure?.kind).toBe("execution");
+    expect(failure?.message).toMatch(/^found duplicate series for the match group \{cluster="[ab]"\} on the right/);
+  });
+});
+
+describe("a part that is missing", () => {
+  const lacking: readonly MadeUpPart[] = [
+    { name: "a" },
+    { name: "b", failure: { kind: "missing", texts: ["b is away"] } },
+  ];
+
+  it("is a warning", async () => {
+    const { values, sourceWarnings, reads } = await ask(lacking, "sum(g)");
+    expect([values, sourceWarnings, reads]).toEqual([[21], ["b is away"], 0]);
+  });
+
+  it("or a failure, where all or nothing was asked for", async () => {
+    const { failure } = await ask(lacking, "sum(g)", "abort");
+    expect(failure).toEqual({ kind: "source", message: "b is away" });
+  });
+});
+
+describe("sums that parts round", () => {
+  const loadOf = (value: string) =>
+    `load 1m\n  g{cluster="CLUSTER", pod="1"} ${value}x10\n  g{cluster="CLUSTER", pod="2"} 3x10\n`;
+
+  for (const [rule, query, first, second, wanted] of [
+    ["are made of the series where they cancel out", "sum(g)", "1e100", "-1e100", 6],
+    ["so are averages", "avg(g)", "1e100", "-1e100", 1.5],
+    ["and those whose sum is too large for a number", "avg(g)", "1.7e308", "1.7e308", 0.85e308],
+  ] as const) {
+    it(rule, async () => {
+      const { values, reads } = await ask(
+        [
+          { name: "a", load: loadOf(first) },
+          { name: "b", load: loadOf(second) },
+        ],
+        query,
+      );
+      expect(values).toEqual([wanted]);
+      expect(reads).toBeGreaterThanOrEqual(2);
+    });
+  }
+});
