@@ -24,7 +24,7 @@ function sourceOf(...all: SeriesExemplars[]) {
 async function ask(source: ExemplarSource | undefined, parameters: Readonly<Record<string, string>>) {
   const [route] = exemplarRoutes(source);
   if (route?.answer.kind !== "api") throw new Error("no route");
-  const form = { first: (name: string) => parameters[name] ?? "", all: () => [] };
+  const form = { first: (name: string) => parameters[name] ?? "", all: () => [], names: () => [] };
   const answer = await route.answer.answer({ form, segment: "", signal: new AbortController().signal });
   if (!answer.ok) return answer.failure;
   const text = [...answer.value.data].map((piece) => (typeof piece === "string" ? piece : "")).join("");

@@ -1,4 +1,5 @@
 export { judgeAccess, loopbackAccess, type AccessOptions, type AccessVerdict } from "./access.ts";
+export { annotationsMax, failureResponse, type ApiFailure } from "./envelope.ts";
 export type { ExemplarSource, SeriesExemplars } from "./exemplar-routes.ts";
 export {
   createHttpApi,
@@ -8,7 +9,10 @@ export {
   type HttpApiOptions,
   type HttpHandler,
 } from "./http-api.ts";
+export { formatTimestamp, quoteJson } from "./json-text.ts";
+export { parseDurationText, parseTimestamp } from "./parameter-text.ts";
 export type { ProbeRoutesOptions } from "./probe-routes.ts";
 export { createQueryGate, type QueryGate, type QueryGateOptions } from "./query-gate.ts";
+export { readForm, type RequestForm } from "./request-form.ts";
 export type { RouterPorts } from "./router.ts";
 export type { BuildInfo, ListedStore, StoreListing } from "./status-routes.ts";

@@ -7,6 +7,8 @@ export interface RequestForm {
   /** The first value, "" where there is none. */
   first(name: string): string;
   all(name: string): readonly string[];
+  /** The names that there are, in the order of their first value. */
+  names(): readonly string[];
 }
 
 export const queryBytesMax = 65_536;
@@ -35,6 +37,7 @@ export function readForm(request: HttpRequest): Result<RequestForm, ApiFailure> 
   return ok({
     first: (name) => values.get(name)?.[0] ?? "",
     all: (name) => values.get(name) ?? [],
+    names: () => [...values.keys()],
   });
 }
 
