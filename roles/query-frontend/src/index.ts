@@ -1,1 +1,9 @@
-export {};
+export {
+  defaultQueryFrontend,
+  startQueryFrontend,
+  type QueryFrontend,
+  type QueryFrontendFailure,
+  type QueryFrontendOptions,
+  type QueryFrontendPorts,
+} from "./query-frontend.ts";
+export { createMemoryCache, defaultMemoryCache, type MemoryCacheOptions, type ResultsCache } from "./results-cache.ts";

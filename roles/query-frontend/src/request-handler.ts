@@ -1,0 +1,347 @@
+/** One request from the client to its answer: who may ask, whose turn it is, in parts or as it came, and how long it took. */
+import {
+  createProbeApi,
+  failureResponse,
+  judgeAccess,
+  loopbackAccess,
+  readForm,
+  type ApiFailure,
+  type HttpHandler,
+  type RequestForm,
+} from "@pleiad/http-api";
+import { fail, unreachable, type Result } from "@pleiad/model";
+import { withDeadline, type HttpAnswer, type HttpRequest, type HttpResponse, type Ports } from "@pleiad/ports";
+import type { DownstreamFailure, DownstreamRequest, Downstreams } from "./downstreams.ts";
+import { createInFlight } from "./in-flight.ts";
+import type { QueryFrontendOptions } from "./query-frontend.ts";
+import { createRangeQueries, type Caller, type RangeQueryFailure, type RangeReply } from "./range-queries.ts";
+import { rangeForm, readRangeRequest, type RangeRequest } from "./range-request.ts";
+import type { GuardedCache } from "./results-cache.ts";
+import { createTenantQueue, type AdmissionFailure } from "./tenant-queue.ts";
+
+export interface HandlerParts {
+  readonly downstreams: Downstreams;
+  readonly cache: GuardedCache | undefined;
+  readonly ready: () => { readonly ready: boolean; readonly reason?: string };
+}
+
+/** An answer as all who asked for it get it. */
+interface Reply {
+  readonly response: HttpResponse;
+  readonly details: Readonly<Record<string, string | number>>; // for the log
+}
+
+const pathPrefix = "/api/v1/";
+
+// What else is posted changes something, which is not for a cache to pass on.
+const postedPath =
+  /^\/api\/v1\/(?:(?:query|query_range)(?:_explain)?|query_exemplars|series|labels|format_query|parse_query)$/;
+
+// Thanos's buckets.
+const durationBuckets = [0.001, 0.01, 0.1, 0.3, 0.6, 1, 3, 6, 9, 20, 30, 60, 90, 120, 240, 360, 720];
+
+const form = "application/x-www-form-urlencoded";
+
+/** Never rejects; every failure is a response. */
+export function createRequestHandler(
+  options: QueryFrontendOptions,
+  { downstreams, cache, ready }: HandlerParts,
+  ports: Pick<Ports, "clock" | "network" | "observations">,
+): HttpHandler {
+  const { clock } = ports;
+  const access = options.access ?? loopbackAccess;
+  const queue = createTenantQueue(options.queue);
+  const metrics = declareMetrics(ports.observations);
+  const probes = createProbeApi(
+    {
+      ready,
+      renderMetrics: () => {
+        metrics.queueLength.set(queue.waiting());
+        metrics.running.set(queue.running());
+        return options.renderMetrics();
+      },
+      access,
+    },
+    ports,
+  );
+  const requests = createInFlight<Reply>(() => metrics.shared.add(1, "request"));
+  const questions = createInFlight<Result<HttpAnswer, DownstreamFailure>>(() => metrics.shared.add(1, "question"));
+  const ranges = createRangeQueries({ ...options, cache }, askRange, ports);
+
+  return async (request) => {
+    if (!request.path.startsWith(pathPrefix)) return await probes(request);
+    const startMs = clock.monotonicMs();
+    const response = await respond(request);
+    const labels = [String(response.status), handlerOf(request.path), request.method === "POST" ? "post" : "get"];
+    metrics.requests.add(1, ...labels);
+    metrics.durations.observe((clock.monotonicMs() - startMs) / 1000, ...labels);
+    return { ...response, headers: { "x-content-type-options": "nosniff", ...response.headers } };
+  };
+
+  async function respond(request: HttpRequest): Promise<HttpResponse> {
+    const verdict = judgeAccess(request, access);
+    if (verdict.kind === "answered") return verdict.response;
+    const response = await answerAllowed(request);
+    return { ...response, headers: { ...verdict.headers, ...response.headers } };
+  }
+
+  async function answerAllowed(request: HttpRequest): Promise<HttpResponse> {
+    const methods = postedPath.test(request.path) ? ["GET", "POST"] : ["GET"];
+    if (!methods.includes(request.method)) {
+      const headers = { "content-type": "text/plain; charset=utf-8", allow: methods.join(", ") };
+      return { status: 405, headers, body: "Method Not Allowed\n" };
+    }
+    const parameters = readForm(request);
+    if (!parameters.ok) return failureResponse(parameters.failure);
+    const caller = callerOf(request, options);
+    const admitted = queue.admit(caller.tenant);
+    if (!admitted.ok) {
+      metrics.discarded.add(1, admitted.failure.kind);
+      return failureResponse(refusalOf(admitted.failure, caller.tenant));
+    }
+    metrics.queries.add(1, handlerOf(request.path));
+    const startMs = clock.monotonicMs();
+    try {
+      const reply = await requests.share(keyOf(request, parameters.value, caller), request.signal, async (signal) =>
+        withDeadline(clock, options.requestTimeoutMs, signal, async (deadline) =>
+          answer(request, parameters.value, caller, deadline),
+        ),
+      );
+      logSlow(request, parameters.value, caller, reply, clock.monotonicMs() - startMs);
+      return reply.response;
+    } catch (error) {
+      if (request.signal.aborted) return failureResponse({ errorType: "canceled", message: "the client went away" });
+      const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      ports.observations.log("error", "a request failed because of a bug", { path: request.path, error: text });
+      return failureResponse({ errorType: "internal", message: "internal error: the log has the details" });
+    } finally {
+      admitted.value();
+    }
+  }
+
+  async function answer(
+    request: HttpRequest,
+    parameters: RequestForm,
+    caller: Caller,
+    signal: AbortSignal,
+  ): Promise<Reply> {
+    if (request.path !== `${pathPrefix}query_range`) return await pass(request, caller, signal);
+    const range = readRangeRequest(parameters, options);
+    if (typeof range === "string") {
+      metrics.passed.add(1, range);
+      return await pass(request, caller, signal);
+    }
+    const found = await ranges.answer(range, caller, signal);
+    if (found.ok) return replyOfRange(found.value);
+    if (found.failure.kind !== "unreadable") return replyOfFailure(found.failure);
+    metrics.passed.add(1, "unreadable");
+    ports.observations.log("warn", "an answer could not be put together from parts: the query is asked whole", {
+      reason: found.failure.reason,
+    });
+    return await askWhole(range, caller, signal);
+  }
+
+  /** As it came. */
+  async function pass({ method, path, query, body, headers }: HttpRequest, caller: Caller, signal: AbortSignal) {
+    const contentType = headers.get("content-type");
+    const accept = headers.get("accept");
+    const question: DownstreamRequest = {
+      method: method === "POST" ? "POST" : "GET",
+      path,
+      query,
+      body,
+      headers: {
+        ...caller.headers,
+        ...(contentType === undefined ? {} : { "content-type": contentType }),
+        ...(accept === undefined ? {} : { accept }),
+      },
+    };
+    return replyOfAnswer(await inTurn(question, caller, signal));
+  }
+
+  /** In one question, with the steps that an answer in parts would have had. */
+  async function askWhole({ parameters, grid }: RangeRequest, caller: Caller, signal: AbortSignal) {
+    return replyOfAnswer(await askRange(rangeForm(parameters, grid), caller, signal));
+  }
+
+  async function askRange(body: string, caller: Caller, signal: AbortSignal) {
+    const question: DownstreamRequest = {
+      method: "POST",
+      path: `${pathPrefix}query_range`,
+      query: "",
+      body,
+      headers: { ...caller.headers, "content-type": form },
+    };
+    const key = JSON.stringify([body, caller.tenant, caller.headers]);
+    return await questions.share(key, signal, async (shared) => await inTurn(question, caller, shared));
+  }
+
+  async function inTurn(
+    question: DownstreamRequest,
+    { tenant }: Caller,
+    signal: AbortSignal,
+  ): Promise<Result<HttpAnswer, DownstreamFailure>> {
+    const startMs = clock.monotonicMs();
+    let leave: () => void;
+    try {
+      leave = await queue.enter(tenant, signal);
+    } catch {
+      return fail(endOf(signal));
+    }
+    metrics.waits.observe((clock.monotonicMs() - startMs) / 1000);
+    try {
+      return await downstreams.ask(question, signal);
+    } finally {
+      leave();
+    }
+  }
+
+  function logSlow(request: HttpRequest, parameters: RequestForm, { tenant }: Caller, reply: Reply, elapsedMs: number) {
+    if (options.slowQueryMs <= 0 || elapsedMs <= options.slowQueryMs) return;
+    const asked = Object.fromEntries(
+      ["query", "start", "end", "step", "time"].flatMap((name) => {
+        const text = parameters.first(name);
+        return text === "" ? [] : [[name, text]];
+      }),
+    );
+    ports.observations.log("info", "slow query detected", {
+      method: request.method,
+      path: request.path,
+      tenant,
+      seconds: elapsedMs / 1000,
+      status: reply.response.status,
+      ...asked,
+      ...reply.details,
+    });
+  }
+}
+
+function declareMetrics(observations: Ports["observations"]) {
+  const labels = ["code", "handler", "method"];
+  return {
+    requests: observations.counter("http_requests_total", "Requests over HTTP.", labels),
+    durations: observations.histogram(
+      "http_request_duration_seconds",
+      "Time from a request over HTTP to the start of its answer.",
+      durationBuckets,
+      labels,
+    ),
+    queries: observations.counter("thanos_query_frontend_queries_total", "Requests that were let in.", ["op"]),
+    passed: observations.counter(
+      "pleiad_query_frontend_passed_range_queries_total",
+      "Range queries that went downstream whole, by what about them was not to be cut.",
+      ["reason"],
+    ),
+    shared: observations.counter(
+      "pleiad_query_frontend_shared_total",
+      "Requests, and questions to queriers, that were answered by an equal one under way.",
+      ["of"],
+    ),
+    discarded: observations.counter(
+      "thanos_query_frontend_discarded_requests_total",
+      "Requests for which there was no room.",
+      ["reason"],
+    ),
+    queueLength: observations.gauge("thanos_query_frontend_queue_length", "Questions that wait for their turn."),
+    running: observations.gauge("pleiad_query_frontend_questions_in_flight", "Questions to queriers."),
+    waits: observations.histogram(
+      "thanos_query_frontend_queue_duration_seconds",
+      "Time that questions waited for their turn.",
+      durationBuckets,
+    ),
+  };
+}
+
+function callerOf({ headers }: HttpRequest, options: QueryFrontendOptions): Caller {
+  const { tenantHeaders, defaultTenant, forwardHeaders } = options;
+  const names = tenantHeaders.map((name) => name.toLowerCase());
+  const tenant = names.map((name) => headers.get(name)).find((value) => value !== undefined && value !== "");
+  const forwarded = [...names, ...forwardHeaders.map((name) => name.toLowerCase())].flatMap((name) => {
+    const value = headers.get(name);
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  return {
+    tenant: tenant ?? defaultTenant,
+    headers: Object.fromEntries(forwarded),
+    // As in Thanos: a client may ask for an answer that was not kept.
+    usesCache: !/\bno-(?:store|cache)\b/.test(headers.get("cache-control") ?? ""),
+  };
+}
+
+/** What makes two requests one: all that goes downstream, whether in the path, the form or the headers. */
+function keyOf({ path, headers }: HttpRequest, parameters: RequestForm, caller: Caller): string {
+  const values = parameters.names().map((name) => [name, ...parameters.all(name)]);
+  return JSON.stringify([path, headers.get("accept"), caller, values.sort()]);
+}
+
+/** The path's last word, where it is one of the API. */
+function handlerOf(path: string): string {
+  const word = path.slice(pathPrefix.length);
+  if (/^label\/[^/]+\/values$/.test(word)) return "label_values";
+  return /^(?:query|query_range|query_explain|query_range_explain|query_exemplars|series|labels|stores)$/.test(word)
+    ? word
+    : "other";
+}
+
+function refusalOf(failure: AdmissionFailure, tenant: string): ApiFailure {
+  const headers = { "retry-after": "5" };
+  if (failure.kind === "tenant-full") {
+    const message = `too many outstanding requests: ${failure.max} of tenant ${JSON.stringify(tenant)} run or wait`;
+    return { errorType: "too_many_requests", message, headers };
+  }
+  const message = `too many outstanding requests: ${failure.max} run or wait`;
+  return { errorType: "unavailable", status: 503, message, headers };
+}
+
+function endOf(signal: AbortSignal): DownstreamFailure {
+  const timedOut = (signal.reason as { name?: unknown } | undefined)?.name === "TimeoutError";
+  return timedOut
+    ? { kind: "timeout", message: "the request waited too long for its turn" }
+    : { kind: "canceled", message: "the client went away" };
+}
+
+function replyOfRange({ body, isPartial, partCount, stepCount, keptStepCount }: RangeReply): Reply {
+  const headers: Record<string, string> = { "content-type": "application/json" };
+  if (isPartial) headers["cache-control"] = "no-store";
+  return { response: { status: 200, headers, body }, details: { partCount, stepCount, keptStepCount } };
+}
+
+function replyOfFailure(failure: Exclude<RangeQueryFailure, { readonly kind: "unreadable" }>): Reply {
+  switch (failure.kind) {
+    case "refused":
+      return replyOfAnswer({ ok: true, value: failure.answer });
+    case "unanswered":
+      return replyOfAnswer({ ok: false, failure: failure.failure });
+    case "over-limit":
+      return { response: failureResponse(failure.failure), details: {} };
+    default:
+      return unreachable(failure);
+  }
+}
+
+const passedHeaders = ["content-type", "cache-control", "retry-after", "allow"];
+
+function replyOfAnswer(answer: Result<HttpAnswer, DownstreamFailure>): Reply {
+  if (!answer.ok) return { response: failureResponse(failureOf(answer.failure)), details: {} };
+  const { status, headers, body } = answer.value;
+  const passed = passedHeaders.flatMap((name) => {
+    const value = headers.get(name);
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  return { response: { status, headers: Object.fromEntries(passed), body }, details: {} };
+}
+
+function failureOf({ kind, message }: DownstreamFailure): ApiFailure {
+  switch (kind) {
+    case "unreachable":
+      return { errorType: "unavailable", status: 503, message };
+    case "timeout":
+      return { errorType: "timeout", message };
+    case "too-large":
+      return { errorType: "execution", message };
+    case "canceled":
+      return { errorType: "canceled", message };
+    default:
+      return unreachable(kind);
+  }
+}
