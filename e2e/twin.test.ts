@@ -44,7 +44,7 @@ describe("the seven-node fleet", () => {
       : undefined;
   };
 
-  it("counts every cluster of every region, through both global queriers", async () => {
+  it("counts every cluster of every region, through both global queriers and both query frontends", async () => {
     await eventually("every cluster up", 60_000, async () => {
       const answer = await twin.query('count(up{cluster_group!=""} == 1)');
       return answer.data.result[0]?.value?.[1] === "220" ? true : undefined;
@@ -91,9 +91,9 @@ describe("the seven-node fleet", () => {
   it("scrapes itself as the monitoring job", async () => {
     const answer = await eventually("the monitoring job", 60_000, async () => {
       const up = await twin.query('count(up{job="monitoring"} == 1)');
-      // 2 global and 8 regional queriers, 10 store gateways, compactor and object store, the agent itself, 4 cluster
-      // processes, the console.
-      return up.data.result[0]?.value?.[1] === "28" ? up : undefined;
+      // 2 query frontends, 2 global and 8 regional queriers, 10 store gateways, compactor and object store, the agent
+      // itself, 4 cluster processes, the console.
+      return up.data.result[0]?.value?.[1] === "30" ? up : undefined;
     });
     expect(answer.warnings).toBeUndefined();
   });

@@ -7,13 +7,19 @@ import { startAgent } from "@pleiad/role-agent";
 import { startCompactor } from "@pleiad/role-compactor";
 import { startObjectStore } from "@pleiad/role-object-store";
 import { defaultQuerierLimits, startQuerier } from "@pleiad/role-querier";
+import {
+  createMemoryCache,
+  defaultMemoryCache,
+  defaultQueryFrontend,
+  startQueryFrontend,
+} from "@pleiad/role-query-frontend";
 import { startStoreGateway } from "@pleiad/role-store-gateway";
 import { blocksOf, compactedBlocksOf } from "./block-owners.ts";
 import { runChildProcess, type ProcessWorld, type RoleWorld } from "./child-process.ts";
 import { openTwinBucket, s3Region, type S3Credential } from "./object-storage.ts";
 import { runsInTwin } from "./running-roles.ts";
 import { serveStatus } from "./status-server.ts";
-import { endpointsOf, monitoringLabels, ownTargets } from "./wiring.ts";
+import { downstreamsOf, endpointsOf, monitoringLabels, ownTargets } from "./wiring.ts";
 
 // By tier. A region gives up on a hung cluster in time for the global tier to take its answer, and to ask its replica.
 const storeTimeoutMs = { 1: 30_000, 2: 10_000 } as const;
@@ -28,6 +34,10 @@ const twinGateway = {
   cacheBytesMax: 64 * 2 ** 20,
   tableBytesMax: 32 * 2 ** 20,
 };
+
+/** Made-up history comes in below what was asked before: no answer is kept for long. */
+const twinFrontend = { freshnessMsMin: 5 * 60_000, validityMs: 5 * 60_000, slowQueryMs: 10_000 };
+const frontendCache = { ...defaultMemoryCache, bytesMax: 32 * 2 ** 20 };
 
 /** A look at the bucket costs a request a thousand keys: the larger the fleet, the less often. */
 function gatewaySyncMs({ clusters }: Plan): number {
@@ -81,6 +91,8 @@ async function startRole(start: RoleStart): Promise<readonly Service[]> {
     case "global-querier":
     case "regional-querier":
       return [await querier(start)];
+    case "query-frontend":
+      return [await queryFrontend(start)];
     default:
       throw new Error(`the twin does not run ${start.role.kind}`);
   }
@@ -158,6 +170,22 @@ async function querier({ role, plan, own, httpAddress, grpcAddress }: RoleStart)
       replicaLabels: plan.replicaLabels,
       renderMetrics: own.renderMetrics,
       limits: { ...defaultQuerierLimits, storeTimeoutMs: storeTimeoutMs[role.kind === "global-querier" ? 1 : 2] },
+    },
+    own.ports,
+  );
+  return valueOf(started);
+}
+
+async function queryFrontend({ role, plan, own, httpAddress }: RoleStart): Promise<Service> {
+  const started = await startQueryFrontend(
+    {
+      ...defaultQueryFrontend,
+      ...twinFrontend,
+      name: role.id,
+      httpAddress,
+      downstreamUrls: downstreamsOf(plan, role.id),
+      cache: createMemoryCache(frontendCache),
+      renderMetrics: own.renderMetrics,
     },
     own.ports,
   );

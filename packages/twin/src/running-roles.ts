@@ -1,7 +1,12 @@
 /** Which roles of a plan the twin runs; the others are planned and shown as not yet running. Pure. */
 import type { Plan, PlannedRole, RoleKind } from "@pleiad/fleet";
 
-const alwaysRun: ReadonlySet<RoleKind> = new Set<RoleKind>(["global-querier", "regional-querier", "monitoring-agent"]);
+const alwaysRun: ReadonlySet<RoleKind> = new Set<RoleKind>([
+  "query-frontend",
+  "global-querier",
+  "regional-querier",
+  "monitoring-agent",
+]);
 const runOnBucket: ReadonlySet<RoleKind> = new Set<RoleKind>(["object-store", "compactor", "store-gateway"]);
 
 /** The role that has the bucket; undefined where the fleet has none of its own. A twin has one disk, and so one store. */

@@ -16,6 +16,7 @@ import { readOrMakeCredential } from "./object-storage.ts";
 import { planChanges } from "./plan-changes.ts";
 import { objectStoreOf } from "./running-roles.ts";
 import { takeStateFolder } from "./state-folder.ts";
+import { entryUrlsOf } from "./wiring.ts";
 import { superviseProcess, type ProcessStatus, type SupervisedProcess } from "./supervised-process.ts";
 
 export interface TwinOptions {
@@ -37,7 +38,8 @@ export interface TwinProgress {
 
 export interface Twin {
   readonly consoleUrl: string;
-  readonly apiUrls: readonly string[];
+  readonly apiUrls: readonly string[]; // of the global queriers
+  readonly frontendUrls: readonly string[]; // of what splits and caches in front of them
   readonly logDirectory: string;
   readonly dataDirectory: string;
   /** What a plan that differs from the last start's does with the data of that, in words. */
@@ -77,6 +79,7 @@ export async function startTwin(options: TwinOptions, signal: AbortSignal): Prom
   const apiUrls = plan.roles
     .filter((role) => role.kind === "global-querier" && role.httpPort !== undefined)
     .map((role) => `http://127.0.0.1:${role.httpPort}`);
+  const entryUrls = entryUrlsOf(plan);
   const consoleAddress = `127.0.0.1:${plan.twin.consolePort}`;
 
   const filled = new Map<string, number>();
@@ -171,7 +174,7 @@ export async function startTwin(options: TwinOptions, signal: AbortSignal): Prom
       {
         address: consoleAddress,
         plan,
-        apiUrls,
+        apiUrls: entryUrls,
         filesDirectory: options.consoleDirectory,
         renderMetrics: () => registry.render(),
         history,
@@ -204,6 +207,7 @@ export async function startTwin(options: TwinOptions, signal: AbortSignal): Prom
     return ok({
       consoleUrl: `http://${consoleAddress}`,
       apiUrls,
+      frontendUrls: entryUrls.filter((url) => !apiUrls.includes(url)),
       logDirectory: folder.value.logDirectory,
       dataDirectory,
       planChanges: changes,

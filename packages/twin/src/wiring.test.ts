@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { planFleet, readFleet, type Plan } from "@pleiad/fleet";
 import { describe, expect, it } from "vitest";
-import { endpointsOf, ownTargets } from "./wiring.ts";
+import { downstreamsOf, endpointsOf, entryUrlsOf, ownTargets } from "./wiring.ts";
 
 function shippedPlan(name: string): Plan {
   const url = new URL(`../../../fleets/${name}`, import.meta.url);
@@ -47,7 +47,13 @@ describe("the endpoints of the seven-node fleet", () => {
     expect(names.filter((name) => name.startsWith("ruler"))).toEqual([]);
   });
 
+  it("a query frontend asks both global queriers, and people ask the frontends before them", () => {
+    const queriers = downstreamsOf(plan, "query-frontend-1");
+    expect(queriers).toHaveLength(2);
+    expect(entryUrlsOf(plan)).toEqual([expect.any(String), expect.any(String), ...queriers]);
+  });
+
   it("the twin scrapes its console, its running roles and its cluster processes", () => {
-    expect(ownTargets(plan)).toHaveLength(1 + 2 + 8 + 10 + 1 + 1 + 1 + 4);
+    expect(ownTargets(plan)).toHaveLength(1 + 2 + 2 + 8 + 10 + 1 + 1 + 1 + 4);
   });
 });

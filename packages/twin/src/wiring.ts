@@ -34,6 +34,27 @@ export function endpointsOf(plan: Plan, querier: string): readonly WiredEndpoint
     });
 }
 
+/** The HTTP API of the queriers behind a query frontend. */
+export function downstreamsOf(plan: Plan, frontend: string): readonly string[] {
+  const asked = new Set(
+    plan.edges.filter(({ from, protocol }) => from === frontend && protocol === "http").map(({ to }) => to),
+  );
+  return apiUrlsOf(plan, (role) => role.kind === "global-querier" && asked.has(role.id));
+}
+
+/** The HTTP APIs that people ask, in the order to be tried: query frontends where there are any, and who is behind them. */
+export function entryUrlsOf(plan: Plan): readonly string[] {
+  return (["query-frontend", "global-querier"] as const).flatMap((kind) =>
+    apiUrlsOf(plan, (role) => role.kind === kind),
+  );
+}
+
+function apiUrlsOf(plan: Plan, isAsked: (role: PlannedRole) => boolean): readonly string[] {
+  return plan.roles
+    .filter(isAsked)
+    .flatMap(({ httpPort }) => (httpPort === undefined ? [] : [`http://${loopback(httpPort)}`]));
+}
+
 /** External labels of an agent that scrapes the hierarchy itself. */
 export function monitoringLabels(plan: Plan, role: PlannedRole): Labels {
   const agent = plan.monitoring?.agents.find((one) => one.role === role.id);

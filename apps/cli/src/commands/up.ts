@@ -144,6 +144,7 @@ function describe(plan: Plan, twin: Twin, tookMs: number): string {
     ...twin.apiUrls.map(
       (url, i) => `  ${i === 0 ? "API    " : "       "}   ${url}   (Prometheus HTTP API, global querier ${i})`,
     ),
+    ...twin.frontendUrls.map((url, i) => `            ${url}   (Prometheus HTTP API, query frontend ${i})`),
     `  Data      ${twin.dataDirectory}`,
     `  Logs      ${twin.logDirectory}`,
     "",
