@@ -14,6 +14,7 @@ import type { QueryContext } from "./query-context.ts";
 import { QueryError } from "./query-error.ts";
 import { PartsDoNotAddUp } from "./remote-sums.ts";
 import { createRowOperator } from "./row-operator.ts";
+import { bytesFor } from "./series-reader.ts";
 
 /** `buildLocal` gives the operator of the same piece over series that are read; `describeMissing` tells of all parts. */
 export function createRemotePart(
@@ -43,6 +44,9 @@ export function createRemotePart(
     }
     // Where floats and histograms meet, a part gives nothing for the group, and what others give would look like the whole.
     if (node.gives === "sums" && warnings.some((one) => one.startsWith(warningStart))) throw new PartsDoNotAddUp();
+    // Held to the end of the query.
+    context.budget.takeBytes(bytesFor(0) * series.length);
+    context.budget.take(series.reduce((held, one) => held + samplesOf(one), 0));
     context.tally.samplesRead += samplesRead;
     context.tally.seriesSelected += series.length;
     description += `: ${series.length} series in ${receivedBytes} bytes from ${answeredBy}`;
@@ -98,6 +102,10 @@ export function createRemotePart(
       return await reader.next(out, signal);
     },
   };
+}
+
+function samplesOf({ values, histograms }: EvaluatedSeries): number {
+  return histograms.reduce((cost, histogram) => cost + histogramCost(histogram), values.length);
 }
 
 const warningStart = "PromQL warning: ";
