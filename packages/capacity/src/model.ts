@@ -11,7 +11,10 @@ import { evaluateFormula, namesOf, parseFormula, type Expression } from "./formu
 import { objectStoreDefinitions } from "./object-store-definitions.ts";
 import { blockDefinitions } from "./block-definitions.ts";
 import { queryDefinitions } from "./query-definitions.ts";
+import { compactorDefinitions } from "./compactor-definitions.ts";
+import { querierDefinitions } from "./querier-definitions.ts";
 import { roleDefinitions } from "./role-definitions.ts";
+import { storeGatewayDefinitions } from "./store-gateway-definitions.ts";
 import type { Measured } from "./measured.ts";
 
 /** A value that the fleet gives, with its place in the fleet file where it was written there. */
@@ -44,9 +47,16 @@ export interface CapacityModel {
 
 /** Every definition, by name. */
 export const definitions: ReadonlyMap<string, Definition> = new Map(
-  [...clusterDefinitions, ...blockDefinitions, ...objectStoreDefinitions, ...queryDefinitions, ...roleDefinitions].map(
-    (definition) => [definition.name, definition],
-  ),
+  [
+    ...clusterDefinitions,
+    ...blockDefinitions,
+    ...objectStoreDefinitions,
+    ...queryDefinitions,
+    ...querierDefinitions,
+    ...storeGatewayDefinitions,
+    ...compactorDefinitions,
+    ...roleDefinitions,
+  ].map((definition) => [definition.name, definition]),
 );
 
 /** The names that a question such as `store-gateway.memory` means: itself, or every one that ends with it. */
