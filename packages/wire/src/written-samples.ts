@@ -62,11 +62,12 @@ export interface WriteRequestLimits {
   readonly symbolsMax: number; // of version 2.0: texts of one request
 }
 
+/** A request is read in one go: within these bounds that takes about half a second at most. */
 export const defaultWriteRequestLimits: WriteRequestLimits = {
-  seriesMax: 200_000,
-  samplesMax: 1_000_000,
+  seriesMax: 100_000,
+  samplesMax: 250_000,
   labelsPerSeriesMax: 256,
-  symbolsMax: 500_000,
+  symbolsMax: 200_000,
 };
 
 export type WriteRequestFailure =

@@ -210,6 +210,15 @@ describe("the file of tenants", () => {
     await receiver.stop(0);
   });
 
+  it("cannot make two tenants one stream of blocks", async () => {
+    const { start, send, ports } = openWorld();
+    await put(ports, "tenants: { berlin: { labels: { tenant_id: tokyo } } }");
+    const receiver = await start({ tenantsFile: "/tenants.yaml" });
+    expect(await send([["m", 0, 1]], "berlin")).toBe("204");
+    expect(await send([["m", 0, 1]], "tokyo")).toBe("500 tenant tokyo: its labels are those of tenant berlin");
+    await receiver.stop(0);
+  });
+
   it("bounds what one tenant sends, and no other", async () => {
     const { start, send, ports } = openWorld();
     await put(ports, "tenants: { berlin: { limits: { request_bytes: 5 } } }");

@@ -105,8 +105,12 @@ export class TenantSet {
 
   async #reopen(name: string, before: Tenant | undefined): Promise<Result<Tenant, string>> {
     try {
+      const options = this.#optionsOf(name);
+      // Blocks of both would be one stream in the bucket, and overlap.
+      const twin = this.all.find((one) => one.options.name !== name && labelsEqual(one.options.labels, options.labels));
+      if (twin !== undefined) return fail(`tenant ${name}: its labels are those of tenant ${twin.options.name}`);
       await before?.close();
-      const opened = await openTenant(this.#optionsOf(name), this.#options.storage, this.#ports);
+      const opened = await openTenant(options, this.#options.storage, this.#ports);
       if (opened.ok) this.#open.set(name, opened.value);
       return opened;
     } finally {
