@@ -752,3 +752,72 @@ it("tells those above of one database a cluster, from its oldest block to its ne
   expect(source.identity().tsdbInfos).toEqual([{ labels, minTimeMs: 0, maxTimeMs: 9_000_000 }]);
   await source.stop();
 });
+
+describe("endpoints that come and go while it runs", () => {
+  it("a cluster that comes is in the next answer, one that goes is missed by nobody", async () => {
+    const ports = testPorts();
+    for (const number of [1, 2, 3]) await serveCluster(ports, number);
+    const fanout = fanoutOver(ports, [1, 2].map(clusterEndpoint));
+    fanout.start();
+    await ports.clock.advance(100);
+    expect(await fanout.setEndpoints([2, 3].map(clusterEndpoint))).toEqual({ ok: true, value: undefined });
+    const { clusters, warnings } = await ask(fanout);
+    expect({ clusters, warnings }).toEqual({ clusters: ["cluster-002", "cluster-003"], warnings: [] });
+    expect(fanout.inventory()).toEqual({ expected: ["cluster-002", "cluster-003"], missing: [] });
+    await fanout.stop();
+  });
+
+  it("one that stays keeps what is known of it; one that does not answer is waited for, and missed", async () => {
+    const ports = testPorts();
+    await serveCluster(ports, 1);
+    const fanout = fanoutOver(ports, [clusterEndpoint(1)]);
+    fanout.start();
+    await ports.clock.advance(100);
+    const [before] = fanout.endpoints();
+    await fanout.setEndpoints([1, 2].map(clusterEndpoint));
+    expect(fanout.endpoints()[0]).toEqual(before);
+    const { clusters, warnings } = await ask(fanout);
+    expect(clusters).toEqual(["cluster-001"]);
+    expect(warnings).toEqual(["clusters missing from the answer: cluster-002 (connection refused by 127.0.0.1:30002)"]);
+    await fanout.stop();
+  });
+
+  it("a request under way gets its answer from an endpoint that goes", async () => {
+    const ports = testPorts();
+    const gate = Promise.withResolvers<void>();
+    const writer = createSeriesFrameWriter({ batchSeriesMax: 1, frameBytesMax: 1 << 20, aggregates: undefined });
+    for (const one of seriesOfCluster("cluster-001")) writer.series(one);
+    const frames = writer.take();
+    await serveCluster(ports, 1, {
+      [seriesMethod]: {
+        kind: "stream",
+        async *handle() {
+          await gate.promise;
+          yield frames;
+        },
+      },
+    });
+    const fanout = fanoutOver(ports, [clusterEndpoint(1)]);
+    fanout.start();
+    await ports.clock.advance(100);
+    const asking = ask(fanout);
+    await ports.clock.advance(10);
+    await fanout.setEndpoints([]);
+    gate.resolve();
+    const { clusters, warnings } = await asking;
+    expect({ clusters, warnings }).toEqual({ clusters: ["cluster-001"], warnings: [] });
+    await fanout.stop();
+  });
+
+  it("more than it takes change nothing", async () => {
+    const ports = testPorts();
+    await serveCluster(ports, 1);
+    const fanout = fanoutOver(ports, [clusterEndpoint(1)], { endpointsMax: 1 });
+    expect(await fanout.setEndpoints([1, 2].map(clusterEndpoint))).toEqual({
+      ok: false,
+      failure: "2 endpoints, at most 1 are allowed",
+    });
+    expect(fanout.endpoints().length).toBe(1);
+    await fanout.stop();
+  });
+});

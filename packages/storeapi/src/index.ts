@@ -12,3 +12,12 @@ export type { EndpointSpec, EndpointStatus, ExpectedCluster } from "./endpoint.t
 export { createFanout, defaultFanout, type Fanout, type FanoutOptions } from "./fanout.ts";
 export type { Inventory } from "./endpoint-set.ts";
 export { defaultQueryHandlers, queryHandlers, type QueryHandlerOptions } from "./query-handlers.ts";
+export { endpointAddressFault, parseEndpoints } from "./endpoint-file.ts";
+export {
+  defaultEndpointFiles,
+  openEndpointFiles,
+  uniteSpecs,
+  type EndpointFiles,
+  type EndpointFilesOptions,
+  type EndpointFilesPorts,
+} from "./endpoint-files.ts";

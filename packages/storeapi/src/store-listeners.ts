@@ -1,6 +1,6 @@
 /** The two addresses of a role that serves StoreAPI: gRPC for those who ask, HTTP for probes and people. */
 import { fail, ok, type Result } from "@pleiad/model";
-import type { Listener, Network } from "@pleiad/ports";
+import type { Listener, Network, ServerTls } from "@pleiad/ports";
 
 export interface StoreListenerOptions {
   /** Of the role, for failures. */
@@ -9,6 +9,8 @@ export interface StoreListenerOptions {
   readonly httpAddress: string;
   readonly handlers: Parameters<Network["serveRpc"]>[1];
   readonly handleHttp: Parameters<Network["serveHttp"]>[1];
+  /** Of StoreAPI; absent: plain text. */
+  readonly tls?: ServerTls | undefined;
 }
 
 export interface StoreListeners {
@@ -20,9 +22,10 @@ export interface StoreListeners {
 /** Both listen, or neither does: then the failure is a sentence that names the address, from the network's own error. */
 export async function listenForStore(
   network: Pick<Network, "serveHttp" | "serveRpc">,
-  { name, grpcAddress, httpAddress, handlers, handleHttp }: StoreListenerOptions,
+  { name, grpcAddress, httpAddress, handlers, handleHttp, tls }: StoreListenerOptions,
 ): Promise<Result<StoreListeners, string>> {
-  const rpc = await bind(name, "StoreAPI", () => network.serveRpc(grpcAddress, handlers));
+  const secured = tls === undefined ? {} : { tls };
+  const rpc = await bind(name, "StoreAPI", () => network.serveRpc(grpcAddress, handlers, secured));
   if (!rpc.ok) return rpc;
   const http = await bind(name, "HTTP", () => network.serveHttp(httpAddress, handleHttp));
   if (!http.ok) {

@@ -63,8 +63,9 @@ async function startHierarchy() {
       storeHandlers(memorySource(series), () => identity),
     );
   }
-  const start = async (options: Pick<QuerierOptions, "name" | "httpAddress" | "grpcAddress" | "endpoints">) =>
-    await startQuerier({ ...options, replicaLabels: ["replica"], renderMetrics: () => registry.render() }, observed);
+  const start = async (
+    options: Pick<QuerierOptions, "name" | "httpAddress" | "grpcAddress" | "endpoints" | "endpointFiles">,
+  ) => await startQuerier({ ...options, replicaLabels: ["replica"], renderMetrics: () => registry.render() }, observed);
   const started: Querier[] = [];
   for (const region of regions) {
     const querier = await start({ ...region, endpoints: endpointsOfRegion(region.name) });
@@ -294,5 +295,49 @@ describe("start and stop", () => {
   it("says which release it is", () => {
     const manifest: unknown = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
     expect(manifest).toMatchObject({ version: releasedVersion });
+  });
+});
+
+describe("a querier that goes by an endpoint file", () => {
+  it("takes a cluster in within seconds of one change of the file, and stays ready", async () => {
+    const { ports, start } = await startHierarchy();
+    const write = async (...names: readonly string[]) => {
+      const named = clusters.filter(({ name }) => names.includes(name)).map(({ address }) => ({ address }));
+      await ports.files.writeFileAtomic(
+        "/endpoints.yaml",
+        new TextEncoder().encode(JSON.stringify({ endpoints: named })),
+      );
+    };
+    await write("cluster-a");
+    const [httpAddress, grpcAddress] = ["127.0.0.1:12900", "127.0.0.1:12901"];
+    const endpointFiles = { paths: ["/endpoints.yaml"], intervalMs: 5_000 };
+    const started = await start({ name: "by-file", httpAddress, grpcAddress, endpoints: [], endpointFiles });
+    if (!started.ok) throw new Error(started.failure.message);
+    const querier = started.value;
+    await ports.clock.advance(100);
+    const count = async () => {
+      const target = `/api/v1/query?query=count(up)&time=${startMs / 1000}`;
+      const { body } = await ports.network.fetchHttp(`http://${httpAddress}${target}`, {
+        signal: new AbortController().signal,
+        bodyBytesMax: 1 << 20,
+      });
+      return JSON.parse(new TextDecoder().decode(body)).data.result[0].value[1];
+    };
+    expect(await count()).toBe("1");
+    await write("cluster-a", "cluster-b");
+    await ports.clock.advance(5_100);
+    expect(querier.ready()).toEqual({ ready: true });
+    expect(await count()).toBe("2");
+    await querier.stop(0);
+  });
+
+  it("does not start with one that is wrong", async () => {
+    const { start } = await startHierarchy();
+    const addresses = { httpAddress: "127.0.0.1:12900", grpcAddress: "127.0.0.1:12901" };
+    const endpointFiles = { paths: ["/nosuch.yaml"], intervalMs: 5_000 };
+    expect(await start({ name: "by-file", ...addresses, endpoints: [], endpointFiles })).toEqual({
+      ok: false,
+      failure: { kind: "endpoints", message: "by-file: /nosuch.yaml: ENOENT: readFile /nosuch.yaml" },
+    });
   });
 });

@@ -10,7 +10,7 @@ import {
   type BuildInfo,
 } from "@pleiad/http-api";
 import { fail, ok, type Result, type SeriesSource } from "@pleiad/model";
-import type { Ports, Service } from "@pleiad/ports";
+import type { Ports, ServerTls, Service } from "@pleiad/ports";
 import {
   createEngine,
   defaultEngineOptions,
@@ -25,8 +25,12 @@ import {
   defaultQueryHandlers,
   defaultStoreHandlers,
   listenForStore,
+  openEndpointFiles,
   queryHandlers,
   storeHandlers,
+  uniteSpecs,
+  type EndpointFiles,
+  type EndpointFilesOptions,
   type EndpointSpec,
   type Fanout,
 } from "@pleiad/storeapi";
@@ -61,6 +65,10 @@ export interface QuerierOptions {
   readonly httpAddress: string;
   readonly grpcAddress: string;
   readonly endpoints: readonly EndpointSpec[];
+  /** Files that name further endpoints, and are read anew while it runs. */
+  readonly endpointFiles?: EndpointFilesOptions;
+  /** Of its StoreAPI; by default plain text. */
+  readonly grpcTls?: ServerTls;
   /** Removed from answers over HTTP unless a request says otherwise; a querier above asks for what it needs itself. */
   readonly replicaLabels: readonly string[];
   /** Own metrics in the text exposition format: those that `ports.observations` collects. */
@@ -74,13 +82,15 @@ export interface QuerierOptions {
    * evaluates for queriers above. By default distributed.
    */
   readonly queryMode?: QueryMode;
+  /** Whether an answer that lacks something is one with a warning, unless a request says otherwise; by default it is. */
+  readonly partialResponse?: boolean;
   /** What its engine has of Prometheus's experimental features; by default none. */
   readonly features?: Features;
 }
 
 export type QueryMode = "fan-out" | "distributed";
 
-export type QuerierPorts = Pick<Ports, "clock" | "network" | "observations" | "threads">;
+export type QuerierPorts = Pick<Ports, "clock" | "files" | "network" | "observations" | "threads">;
 
 export interface Querier extends Service {
   readonly httpAddress: string; // as bound
@@ -104,7 +114,14 @@ export async function startQuerier(
   options: QuerierOptions,
   ports: QuerierPorts,
 ): Promise<Result<Querier, QuerierFailure>> {
-  const { name, endpoints, replicaLabels, limits = defaultQuerierLimits, features = noFeatures } = options;
+  const { name, replicaLabels, limits = defaultQuerierLimits, features = noFeatures } = options;
+  let files: EndpointFiles | undefined;
+  if (options.endpointFiles !== undefined) {
+    const opened = await openEndpointFiles(options.endpointFiles, ports);
+    if (!opened.ok) return fail({ kind: "endpoints", message: `${name}: ${opened.failure}` });
+    files = opened.value;
+  }
+  const endpoints = files === undefined ? options.endpoints : uniteSpecs([...options.endpoints, ...files.specs]);
   if (endpoints.length > limits.endpointsMax) {
     const message = `${name}: ${endpoints.length} endpoints, at most ${limits.endpointsMax} are allowed`;
     return fail({ kind: "endpoints", message });
@@ -124,8 +141,9 @@ export async function startQuerier(
     ports,
   );
   const source = options.queryMode === "fan-out" ? seriesOnly(fanout) : fanout;
-  let stopping = false;
-  const ready = () => (stopping ? { ready: false, reason: "stopping" } : judgeReadiness(fanout));
+  const stopping = new AbortController();
+  const judge = readinessOf(fanout);
+  const ready = () => (stopping.signal.aborted ? { ready: false, reason: "stopping" } : judge());
   const observeConnections = connectionGauge(fanout, ports);
   const handleHttp = createHttpApi(
     {
@@ -134,7 +152,7 @@ export async function startQuerier(
       stores: () => ({ stores: listStores(fanout.endpoints()), missingClusters: fanout.inventory().missing }),
       buildInfo: options.buildInfo ?? unknownBuild,
       replicaLabels,
-      partialResponseDefault: true,
+      partialResponseDefault: options.partialResponse ?? true,
       renderMetrics: () => {
         observeConnections();
         return options.renderMetrics();
@@ -164,13 +182,24 @@ export async function startQuerier(
   ]);
 
   const { httpAddress, grpcAddress } = options;
-  const listening = await listenForStore(ports.network, { name, grpcAddress, httpAddress, handlers, handleHttp });
+  const listening = await listenForStore(ports.network, {
+    name,
+    grpcAddress,
+    httpAddress,
+    handlers,
+    handleHttp,
+    tls: options.grpcTls,
+  });
   if (!listening.ok) {
     await fanout.stop();
     return fail({ kind: "address", message: listening.failure });
   }
   const { http, rpc } = listening.value;
   fanout.start();
+  const following = files?.follow(
+    (specs) => fanout.setEndpoints(uniteSpecs([...options.endpoints, ...specs])),
+    stopping.signal,
+  );
   ports.observations.log("info", "the querier listens", {
     name,
     http: http.address,
@@ -183,8 +212,9 @@ export async function startQuerier(
     grpcAddress: rpc.address,
     ready,
     async stop(graceMs) {
-      stopping = true;
+      stopping.abort();
       await listening.value.close(graceMs);
+      await following;
       await Promise.all([fanout.stop(), engine.close()]);
     },
   });
@@ -199,13 +229,21 @@ function seriesOnly(source: SeriesSource): SeriesSource {
   };
 }
 
-/** Until then an answer would lack stores of which it is not even known that they are missing. */
-function judgeReadiness(fanout: Fanout): { readonly ready: boolean; readonly reason?: string } {
-  const endpoints = fanout.endpoints();
-  const asked = endpoints.filter(({ lastCheckMs }) => lastCheckMs !== undefined).length;
-  return asked === endpoints.length
-    ? { ready: true }
-    : { ready: false, reason: `${asked} of ${endpoints.length} endpoints have answered or failed so far` };
+/**
+ * Until every endpoint was asked once, an answer would lack stores of which it is not even known that they are missing.
+ * Those that come later count only once they were asked.
+ */
+function readinessOf(fanout: Fanout): () => { readonly ready: boolean; readonly reason?: string } {
+  let wasReady = false;
+  return () => {
+    if (wasReady) return { ready: true };
+    const endpoints = fanout.endpoints();
+    const asked = endpoints.filter(({ lastCheckMs }) => lastCheckMs !== undefined).length;
+    wasReady = asked === endpoints.length;
+    return wasReady
+      ? { ready: true }
+      : { ready: false, reason: `${asked} of ${endpoints.length} endpoints have answered or failed so far` };
+  };
 }
 
 /** Thanos's count of the stores that a querier is connected to, brought up to date for each scrape. */

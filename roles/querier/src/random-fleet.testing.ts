@@ -125,7 +125,7 @@ export type Top = (typeof tops)[number];
  */
 export async function startRandomFleet(
   seed: number,
-  ports: Pick<Ports, "clock" | "network" | "observations">,
+  ports: Pick<Ports, "clock" | "files" | "network" | "observations">,
   settle: (isReady: () => boolean) => Promise<void>,
 ): Promise<RandomFleet> {
   const random = seededRandom(seed);
