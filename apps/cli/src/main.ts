@@ -14,6 +14,7 @@ import { lintCommand, type LintCommandOptions } from "./commands/lint.ts";
 import { planCommand, type PlanCommandOptions } from "./commands/plan.ts";
 import { renderCommand, renderDiffCommand, type RenderCommandOptions } from "./commands/render.ts";
 import { reportCommand, type ReportCommandOptions } from "./commands/report.ts";
+import { addQuerierCommand } from "./commands/querier.ts";
 import { queryCommand, type QueryCommandOptions } from "./commands/query.ts";
 import { addReceiveCommand } from "./commands/receive.ts";
 import { schemaCommand } from "./commands/schema.ts";
@@ -240,6 +241,7 @@ program
   .option("--json", "print the answer as it came", false)
   .action(async (expression: string, options: QueryCommandOptions) => await queryCommand(expression, options));
 
+addQuerierCommand(program);
 addSidecarCommand(program);
 addReceiveCommand(program);
 
