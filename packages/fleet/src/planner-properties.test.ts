@@ -297,6 +297,16 @@ objectStorage: { bucket: blocks, capacity: 1Pi, retention: { raw: 30d, 5m: 90d, 
     expect(movedRoles(before, after)).toBeLessThanOrEqual(before.roles.length * 0.2);
   });
 
+  it("and all nodes of a tier stay about as full", () => {
+    const fills = before.nodes
+      .filter(({ tier }) => tier === 2)
+      .map(({ cpuMillicores, cpuMillicoresUsed, memoryBytes, memoryBytesUsed }) =>
+        Math.max(cpuMillicoresUsed / cpuMillicores, memoryBytesUsed / memoryBytes),
+      );
+    const largestRole = Math.max(...before.roles.map(({ memoryBytes }) => memoryBytes / (128 * 2 ** 30)));
+    expect(Math.max(...fills) - Math.min(...fills)).toBeLessThanOrEqual(0.05 + largestRole);
+  });
+
   it("the names of the shipped fleet's regions are kept, whatever is added", () => {
     const more = shipped
       .replace("clusterCount: 220", "clusterCount: 240")
