@@ -37,7 +37,10 @@ async function ask(engine: ReturnType<typeof createEngine>, query: string, signa
   const select = { withoutLabels: [], maxResolutionMs: 0, onFailure: "abort" } as const;
   const range = { startMs, endMs: startMs + samplesPerSeries * 30_000, stepMs: 60_000 };
   const result = await engine.range({ query, ...range, select }, source, signal);
-  return result.ok ? result.value.value : `${result.failure.kind}: ${result.failure.message}`;
+  if (!result.ok) return `${result.failure.kind}: ${result.failure.message}`;
+  // What gives its pages back is another function with each answer; the pages are kept here.
+  const { release: _, ...answer } = { release: undefined, ...result.value.value };
+  return answer;
 }
 
 /** How many series a matrix has, and every bit of its values, told as a number. */
