@@ -16,6 +16,7 @@ import { renderCommand, renderDiffCommand, type RenderCommandOptions } from "./c
 import { reportCommand, type ReportCommandOptions } from "./commands/report.ts";
 import { addQuerierCommand } from "./commands/querier.ts";
 import { queryCommand, type QueryCommandOptions } from "./commands/query.ts";
+import { addQueryFrontendCommand } from "./commands/query-frontend.ts";
 import { addReceiveCommand } from "./commands/receive.ts";
 import { schemaCommand } from "./commands/schema.ts";
 import { addSidecarCommand } from "./commands/sidecar.ts";
@@ -244,6 +245,7 @@ program
 addQuerierCommand(program);
 addSidecarCommand(program);
 addReceiveCommand(program);
+addQueryFrontendCommand(program);
 
 const tsdb = program.command("tsdb").description("look into data folders of Prometheus and Pleiad");
 

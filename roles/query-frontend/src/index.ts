@@ -1,3 +1,4 @@
+export { openCache, parseCacheConfig, type CacheConfig } from "./cache-config.ts";
 export {
   defaultQueryFrontend,
   startQueryFrontend,

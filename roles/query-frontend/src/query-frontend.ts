@@ -22,6 +22,7 @@ export interface QueryFrontendOptions {
   readonly triesMax: number; // of one question to the queriers
   /** Where answers are kept; without it, none are. Closed by the frontend. */
   readonly cache?: ResultsCache;
+  readonly cacheTimeoutMs: number; // of one question to it: a slow cache is passed over
   readonly freshnessMsMin: number; // steps that are younger are not kept
   readonly validityMs: number; // of what is kept
   readonly queue: TenantQueueOptions;
@@ -47,6 +48,7 @@ export const defaultQueryFrontend: Omit<
   splitIntervalMs: 86_400_000,
   parallelismMax: 14,
   triesMax: 5,
+  cacheTimeoutMs: defaultGuard.timeoutMs,
   freshnessMsMin: 60_000,
   validityMs: 86_400_000,
   queue: defaultTenantQueue,
@@ -90,10 +92,8 @@ export async function startQueryFrontend(
     },
     ports,
   );
-  const cache =
-    options.cache === undefined
-      ? undefined
-      : guardCache(options.cache, { ...defaultGuard, name: "query-range" }, ports);
+  const guard = { ...defaultGuard, name: "query-range", timeoutMs: options.cacheTimeoutMs };
+  const cache = options.cache === undefined ? undefined : guardCache(options.cache, guard, ports);
   let stopping = false;
   const ready = () => (stopping ? { ready: false, reason: "stopping" } : downstreams.ready());
   const handle = createRequestHandler(options, { downstreams, cache, ready }, ports);
