@@ -3,6 +3,7 @@ import { createServer, type Server } from "node:http";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { startQuerier, type Querier } from "@pleiad/role-querier";
+import protobuf from "protobufjs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { askApi } from "./answer-difference.ts";
 import { portsOfTest } from "./prometheus-peer.ts";
@@ -11,6 +12,7 @@ import { eventually, peerMissing, temporaryFolder } from "./twin-under-test.ts";
 
 const prometheusPort = 33_120;
 const targetPort = 33_121;
+const histogramPort = 33_127;
 const remoteWriteAddress = "127.0.0.1:33122";
 const grpcAddress = "127.0.0.1:33123";
 const httpAddress = "127.0.0.1:33124";
@@ -28,6 +30,37 @@ function page(scrape: number): string {
   return `${lines.join("\n")}\n`;
 }
 
+const { root } = protobuf.parse(`
+  syntax = "proto3";
+  message Span { sint32 offset = 1; uint32 length = 2; }
+  message Histogram {
+    uint64 sample_count = 1; double sample_sum = 2; sint32 schema = 5; double zero_threshold = 6; uint64 zero_count = 7;
+    repeated Span positive_span = 12; repeated sint64 positive_delta = 13;
+  }
+  message Metric { Histogram histogram = 7; }
+  message MetricFamily { string name = 1; int32 type = 3; repeated Metric metric = 4; }
+`);
+
+/** A native histogram that grows with every scrape, and begins anew now and then; as Prometheus reads those: protobuf. */
+function histogramPage(scrape: number): Uint8Array {
+  const n = scrape % 9;
+  const counts = [n, 2 * n, n + 1, 3];
+  const histogram = {
+    sample_count: counts.reduce((total, count) => total + count, n),
+    sample_sum: n * 1.5,
+    schema: 2,
+    zero_threshold: 0.001,
+    zero_count: n,
+    positive_span: [
+      { offset: -2, length: 3 },
+      { offset: 4, length: 1 },
+    ],
+    positive_delta: counts.map((count, i) => count - (counts[i - 1] ?? 0)),
+  };
+  const type = root.lookupType("MetricFamily");
+  return type.encodeDelimited(type.fromObject({ name: "native_seconds", type: 4, metric: [{ histogram }] })).finish();
+}
+
 describe("a Prometheus that writes into our receiver", { skip: missing }, () => {
   const folder = temporaryFolder();
   const config = (targets: string) => `
@@ -39,13 +72,19 @@ scrape_configs:
     static_configs: [{ targets: [${targets}] }]
 remote_write:
   - url: http://${remoteWriteAddress}/api/v1/receive
+    send_native_histograms: true
     queue_config: { max_backoff: 500ms, batch_send_deadline: 200ms, max_samples_per_send: 300 }
     metadata_config: { send_interval: 2s }
 `;
-  const scraping = config(`"127.0.0.1:${targetPort}"`);
+  const scraping = config(`"127.0.0.1:${targetPort}", "127.0.0.1:${histogramPort}"`);
   const idle = config("");
   const prometheusFolder = join(folder.path, "prometheus");
-  const prometheusOptions = { folder: prometheusFolder, port: prometheusPort, config: scraping };
+  const prometheusOptions = {
+    folder: prometheusFolder,
+    port: prometheusPort,
+    config: scraping,
+    flags: ["--enable-feature=native-histograms"],
+  };
   const receiverArgs = [
     "receive",
     ["--tsdb.path", join(folder.path, "receiver")],
@@ -54,15 +93,16 @@ remote_write:
     // Debian's Prometheus 2.42 leaves out the headers that its configuration names.
     ["--receive.default-tenant-id", "berlin"],
   ].flat();
-  let target: Server | undefined;
+  const targets: Server[] = [];
   let prometheus: PeerProcess | undefined;
   let receiver: PeerProcess | undefined;
   let querier: Querier | undefined;
 
   beforeAll(async () => {
     let scrapes = 0;
-    target = createServer((_, response) => response.end(page(++scrapes)));
-    await new Promise<void>((resolve) => target?.listen(targetPort, "127.0.0.1", resolve));
+    await serve(targetPort, "text/plain; version=0.0.4", () => page(++scrapes));
+    const type = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
+    await serve(histogramPort, type, () => histogramPage(scrapes));
     receiver = await runRoleCommand(receiverArgs, httpAddress);
     prometheus = await runPrometheus(prometheusOptions);
   });
@@ -70,8 +110,10 @@ remote_write:
     await querier?.stop(0);
     await prometheus?.end("SIGTERM");
     await receiver?.end("SIGTERM");
-    target?.closeAllConnections();
-    await new Promise((resolve) => target?.close(resolve));
+    for (const target of targets) {
+      target.closeAllConnections();
+      await new Promise((resolve) => target.close(resolve));
+    }
     folder.remove();
   });
 
@@ -109,6 +151,12 @@ remote_write:
       expect(body).toMatchObject({ data: { result: [] } });
     }
   }, 90_000);
+
+  async function serve(port: number, contentType: string, body: () => string | Uint8Array): Promise<void> {
+    const target = createServer((_, response) => response.setHeader("content-type", contentType).end(body()));
+    targets.push(target);
+    await new Promise<void>((resolve) => target.listen(port, "127.0.0.1", resolve));
+  }
 
   async function startTestQuerier(): Promise<Querier> {
     const started = await startQuerier(
@@ -150,6 +198,8 @@ remote_write:
   }
 });
 
+type Timed<T> = readonly [time: number, value: T];
+
 /** Every sample of the last minutes: `series` to `time value` texts, series in one order, without labels that are attached. */
 async function samplesOf(url: string, endMs: number): Promise<ReadonlyMap<string, readonly string[]>> {
   const { body } = await askApi(url, {
@@ -161,14 +211,14 @@ async function samplesOf(url: string, endMs: number): Promise<ReadonlyMap<string
   });
   const { data, warnings } = body as {
     warnings?: readonly string[];
-    data: { result: { metric: Record<string, string>; values: [number, string][] }[] };
+    data: { result: { metric: Record<string, string>; values?: Timed<string>[]; histograms?: Timed<object>[] }[] };
   };
   expect(warnings ?? []).toEqual([]);
-  const entries = data.result.map(({ metric, values }) => {
+  const entries = data.result.map(({ metric, values = [], histograms = [] }) => {
     const { cluster, tenant_id: tenant, ...own } = metric;
     expect([cluster, tenant]).toEqual(cluster === undefined ? [undefined, undefined] : ["far-away", "berlin"]);
     const series = JSON.stringify(Object.entries(own).sort());
-    return [series, values.map(([time, value]) => `${time} ${value}`)] as const;
+    return [series, [...values, ...histograms].map(([time, value]) => `${time} ${JSON.stringify(value)}`)] as const;
   });
   return new Map(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
