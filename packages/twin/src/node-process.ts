@@ -168,6 +168,7 @@ async function querier({ role, plan, own, httpAddress, grpcAddress }: RoleStart)
       grpcAddress,
       endpoints: endpointsOf(plan, role.id),
       replicaLabels: plan.replicaLabels,
+      queryMode: plan.queryMode,
       renderMetrics: own.renderMetrics,
       limits: { ...defaultQuerierLimits, storeTimeoutMs: storeTimeoutMs[role.kind === "global-querier" ? 1 : 2] },
     },
