@@ -1,6 +1,12 @@
 /** What one app cluster gets: its Prometheus with the sidecar that is asked and uploads, or that writes to a receiver. */
 import type { PlannedCluster } from "@pleiad/fleet";
-import { certificateOf, certificateSecret, clusterServerName, inClusterServerName } from "./certificates.ts";
+import {
+  certificateObjects,
+  certificateSecret,
+  clusterCertificate,
+  inClusterServerName,
+  receiverHost,
+} from "./certificates.ts";
 import { clusterAddresses } from "./endpoints.ts";
 import type { Deployment } from "./deployment.ts";
 import type { IPrometheus, KubernetesObject } from "./kubernetes-object.ts";
@@ -8,21 +14,27 @@ import { commonLabels } from "./object-labels.ts";
 import { storageSecret, storageSecretKey, storageSecretObjects } from "./object-storage-config.ts";
 import { podSecurity } from "./pod.ts";
 import { grpcPort, httpPort } from "./ports.ts";
-import { endpointFilesOf } from "./thanos-command.ts";
 import { scraperRules } from "./scraper-account.ts";
 import { operatorStorage } from "./volume-claim.ts";
 
 const nobody = 65534;
 const name = "prometheus";
+/** What the values make the chart call its objects, whatever its release is called. */
+export const chartName = "kube-prometheus-stack";
 
 export function appClusterObjects(deployment: Deployment, cluster: PlannedCluster): readonly KubernetesObject[] {
   const { settings } = deployment;
   const labels = clusterLabels();
   const metadata = { name, namespace: settings.namespace, labels };
   return [
-    { apiVersion: "v1", kind: "ServiceAccount", metadata },
-    ...scraperRules(metadata, "cluster"),
-    ...(settings.appClusters === "operator" ? [prometheusObject(deployment, cluster)] : []),
+    // The chart brings an account of its own.
+    ...(settings.appClusters === "operator"
+      ? [
+          { apiVersion: "v1" as const, kind: "ServiceAccount" as const, metadata },
+          ...scraperRules(metadata, "cluster"),
+          prometheusObject(deployment, cluster),
+        ]
+      : []),
     ...(cluster.prometheusReplicas < 2 || settings.appClusters !== "operator"
       ? []
       : [
@@ -39,14 +51,7 @@ export function appClusterObjects(deployment: Deployment, cluster: PlannedCluste
       path: `pleiad/${cluster.name}/object-storage`,
       from: "app-cluster",
     }),
-    ...certificateOf(deployment, {
-      name,
-      namespace: settings.namespace,
-      dnsNames: [
-        clusterServerName(cluster.name),
-        ...(endpointFilesOf(deployment.thanos) === "with-tls" ? [] : [inClusterServerName]),
-      ],
-    }),
+    ...certificateObjects(deployment, clusterCertificate(deployment, cluster)),
     networkPolicy(deployment, cluster),
   ];
 }
@@ -59,7 +64,7 @@ function clusterLabels(): Record<string, string> {
 function podLabels({ settings }: Deployment): Record<string, string> {
   return settings.appClusters === "operator"
     ? { "app.kubernetes.io/name": "prometheus", "app.kubernetes.io/instance": name }
-    : { "app.kubernetes.io/name": "prometheus", "operator.prometheus.io/name": "kube-prometheus-stack-prometheus" };
+    : { "app.kubernetes.io/name": "prometheus", "operator.prometheus.io/name": `${chartName}-prometheus` };
 }
 
 function prometheusObject(deployment: Deployment, cluster: PlannedCluster): IPrometheus {
@@ -137,10 +142,10 @@ function sidecar({ images, plan }: Deployment): NonNullable<NonNullable<IPrometh
 
 type RemoteWrite = NonNullable<NonNullable<IPrometheus["spec"]>["remoteWrite"]>[number];
 
-function remoteWrite({ settings }: Deployment, cluster: PlannedCluster): RemoteWrite {
+function remoteWrite(deployment: Deployment, cluster: PlannedCluster): RemoteWrite {
   const secret = certificateSecret({ name });
   return {
-    url: `https://receive-${cluster.region}.${settings.publicDomain}/api/v1/receive`,
+    url: `https://${receiverHost(deployment, cluster.region)}/api/v1/receive`,
     name: "pleiad",
     remoteTimeout: "30s",
     tlsConfig: {

@@ -270,6 +270,7 @@ describe("the same input", () => {
     );
     const changed = [...after].filter(([path, text]) => before.get(path) !== text).map(([path]) => path);
     expect(changed).toEqual([
+      "app-clusters/cluster-221/certificates.yaml",
       "app-clusters/cluster-221/kustomization.yaml",
       "app-clusters/cluster-221/namespace.yaml",
       "app-clusters/cluster-221/prometheus.yaml",

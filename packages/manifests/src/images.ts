@@ -29,3 +29,22 @@ export function imagesOf(versions: Versions, mirror: string | undefined): Images
     minio: at("quay.io/minio/minio:RELEASE.2025-09-07T16-13-09Z"),
   };
 }
+
+/** Every image that objects run, each once, one a line: what a mirror has to hold. */
+export function imageList(objects: readonly unknown[]): string {
+  const images = new Set<string>();
+  const collect = (value: unknown): void => {
+    if (Array.isArray(value)) value.forEach(collect);
+    else if (typeof value === "object" && value !== null) {
+      for (const [key, inner] of Object.entries(value)) {
+        if (key === "image" && typeof inner === "string") images.add(inner);
+        else collect(inner);
+      }
+    }
+  };
+  collect(objects);
+  return [...images]
+    .sort()
+    .map((image) => `${image}\n`)
+    .join("");
+}

@@ -1,5 +1,5 @@
 /** What the operator of Prometheus runs in the monitoring cluster: Alertmanager, and the Prometheus that watches the fleet itself. */
-import { certificateOf, certificateSecret, inClusterServerName } from "./certificates.ts";
+import { certificateObjects, certificateSecret, workloadCertificate } from "./certificates.ts";
 import type { Deployment } from "./deployment.ts";
 import type { KubernetesObject } from "./kubernetes-object.ts";
 import { commonLabels, labelsOf, selectorOf } from "./object-labels.ts";
@@ -101,11 +101,7 @@ export function monitoringAgentObjects(deployment: Deployment, workload: Workloa
       },
     },
     ...(workload.roles.length < 2 ? [] : [budget(deployment, workload, labels)]),
-    ...certificateOf(deployment, {
-      name: workload.name,
-      namespace: settings.namespace,
-      dnsNames: [inClusterServerName, `${workload.name}.${settings.namespace}.svc`],
-    }),
+    ...certificateObjects(deployment, workloadCertificate(deployment, workload)),
     ...workloads
       .filter((one) => one.name !== workload.name && portsOf(one.kind).some(({ name }) => name === "http"))
       .map((one): KubernetesObject => {

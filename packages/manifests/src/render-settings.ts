@@ -1,5 +1,13 @@
 /** What a fleet file does not say and Kubernetes has to be told: names, addresses, and who keeps the secrets. */
 
+import * as z from "zod";
+import { fail, ok, type Result } from "@pleiad/model";
+import { parse } from "yaml";
+import { yamlOf } from "./yaml-text.ts";
+
+/** Stands in the rendered folder, so that the next run needs no flags. */
+export const settingsFile = "render-settings.yaml";
+
 export interface RenderSettings {
   readonly namespace: string; // of everything but object storage
   readonly storageNamespace: string;
@@ -48,3 +56,47 @@ export const defaultRenderSettings: RenderSettings = {
   imageMirror: undefined,
   gitOps: undefined,
 };
+
+const settingsSchema = z.strictObject({
+  namespace: z.string(),
+  storageNamespace: z.string(),
+  storageClass: z.string().nullable(),
+  clusterAddress: z.string(),
+  publicDomain: z.string(),
+  monitoringCidrs: z.array(z.string()),
+  secrets: z.discriminatedUnion("kind", [
+    z.strictObject({ kind: z.literal("existing") }),
+    z.strictObject({ kind: z.literal("external-secrets"), store: z.string() }),
+  ]),
+  certificates: z.enum(["cert-manager", "built-in"]),
+  appClusters: z.enum(["operator", "kube-prometheus-stack"]),
+  imageMirror: z.string().nullable(),
+  gitOps: z.strictObject({ repository: z.string(), revision: z.string(), path: z.string() }).nullable(),
+});
+
+export function formatRenderSettings(settings: RenderSettings): string {
+  const { storageClass, imageMirror, gitOps, ...others } = settings;
+  const all = { ...others, storageClass, imageMirror, gitOps };
+  // In one order, however the settings were put together; YAML has no `undefined`.
+  const entries = Object.entries(all).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `# What the files of this folder were rendered with.\n${yamlOf(Object.fromEntries(entries.map(([name, value]) => [name, value ?? null])))}`;
+}
+
+/** The settings of a folder that was rendered before. */
+export function readRenderSettings(text: string): Result<RenderSettings, { readonly message: string }> {
+  let value: unknown;
+  try {
+    value = parse(text);
+  } catch (error) {
+    return fail({ message: String(error) });
+  }
+  const read = settingsSchema.safeParse(value);
+  if (!read.success) return fail({ message: z.prettifyError(read.error) });
+  const { storageClass, imageMirror, gitOps, ...settings } = read.data;
+  return ok({
+    ...settings,
+    storageClass: storageClass ?? undefined,
+    imageMirror: imageMirror ?? undefined,
+    gitOps: gitOps ?? undefined,
+  });
+}

@@ -3,10 +3,14 @@ import { ok, unreachable, type Result } from "@pleiad/model";
 import type { Fleet, Plan } from "@pleiad/fleet";
 import { appClusterObjects } from "./app-cluster.ts";
 import { authorityObjects } from "./certificates.ts";
+import { chartValueFiles } from "./chart-values.ts";
 import { deploymentOf, type Deployment, type RenderFailure } from "./deployment.ts";
 import { endpointsConfigMap } from "./endpoints.ts";
 import { fleetRules, regionRules } from "./fleet-rules.ts";
+import { folderReadme } from "./folder-readme.ts";
+import { applicationSets } from "./git-ops.ts";
 import { grafanaObjects } from "./grafana.ts";
+import { imageList } from "./images.ts";
 import type { KubernetesObject } from "./kubernetes-object.ts";
 import { memcachedObjects } from "./memcached.ts";
 import { alertmanagerObjects, monitoringAgentObjects } from "./monitoring-stack.ts";
@@ -15,7 +19,7 @@ import { commonLabels } from "./object-labels.ts";
 import { objectStoreObjects } from "./object-storage.ts";
 import { storageSecretObjects } from "./object-storage-config.ts";
 import { priorities } from "./pod.ts";
-import type { RenderSettings } from "./render-settings.ts";
+import { formatRenderSettings, settingsFile, type RenderSettings } from "./render-settings.ts";
 import { renderedTree, type Kustomization, type RenderedTree } from "./rendered-tree.ts";
 import {
   compactorObjects,
@@ -43,7 +47,15 @@ function renderDeployment(deployment: Deployment): RenderedTree {
     files: new Map(),
     folders: tiers.map(({ path }) => path),
   };
-  return renderedTree([top, ...tiers, ...clusterFolders(deployment)]);
+  const folders = top.folders;
+  const all = [top, ...tiers, ...clusterFolders(deployment), ...gitOpsFolders(deployment, folders)];
+  const others = new Map([
+    ...chartValueFiles(deployment),
+    ["README.md", folderReadme(deployment, folders)],
+    ["images.txt", imageList([all.map(({ files }) => [...files.values()]), operatorImages(deployment)])],
+    [settingsFile, formatRenderSettings(deployment.settings)],
+  ]);
+  return renderedTree(all, others);
 }
 
 function storageFolder(deployment: Deployment): Kustomization | undefined {
@@ -108,6 +120,19 @@ function regionFolders(deployment: Deployment): readonly Kustomization[] {
   }));
 }
 
+/** What the operator runs beside what objects name. */
+function operatorImages({ images }: Deployment): readonly unknown[] {
+  return [images.prometheus, images.prometheusConfigReloader, images.thanos].map((image) => ({ image }));
+}
+
+/** Beside the top folder: applied to where Argo CD runs. */
+function gitOpsFolders(deployment: Deployment, folders: readonly string[]): readonly Kustomization[] {
+  const objects = applicationSets(deployment, folders);
+  if (objects.length === 0) return [];
+  const comment = "For Argo CD: apply it where that runs, and it applies the rest.";
+  return [{ path: "argo-cd", comment, files: new Map([["application-sets.yaml", objects]]), folders: [] }];
+}
+
 function clusterFolders(deployment: Deployment): readonly Kustomization[] {
   const { plan, settings } = deployment;
   return plan.clusters.map((cluster) => ({
@@ -115,6 +140,7 @@ function clusterFolders(deployment: Deployment): readonly Kustomization[] {
     comment: `For the app cluster ${cluster.name} (group ${cluster.group}, region ${cluster.region}): apply it there.`,
     files: new Map<string, readonly KubernetesObject[]>([
       ["namespace.yaml", [namespaceObject(settings.namespace)]],
+      ["certificates.yaml", authorityObjects(deployment)],
       ["prometheus.yaml", appClusterObjects(deployment, cluster)],
     ]),
     folders: [],

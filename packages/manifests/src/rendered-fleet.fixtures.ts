@@ -6,7 +6,7 @@ import { parseAllDocuments } from "yaml";
 import { planFleet, readFleet, type Fleet, type Plan } from "@pleiad/fleet";
 import type { KubernetesObject } from "./kubernetes-object.ts";
 import { renderFleet } from "./render.ts";
-import { defaultRenderSettings, type RenderSettings } from "./render-settings.ts";
+import { defaultRenderSettings, settingsFile, type RenderSettings } from "./render-settings.ts";
 import type { RenderedTree } from "./rendered-tree.ts";
 import { strictSchemas, type SchemaFile, type StrictSchemas } from "./strict-schemas.ts";
 
@@ -35,7 +35,10 @@ export function rendered(text: string, settings: Partial<RenderSettings> = {}): 
 /** Every object of a tree, with the file that it stands in. */
 export function objectsOf(tree: RenderedTree): readonly { readonly path: string; readonly object: KubernetesObject }[] {
   return [...tree].flatMap(([path, text]) =>
-    !path.endsWith(".yaml") || path.endsWith("kustomization.yaml") || path.endsWith("values.yaml")
+    !path.endsWith(".yaml") ||
+    path.endsWith("kustomization.yaml") ||
+    path.endsWith("values.yaml") ||
+    path === settingsFile
       ? []
       : parseAllDocuments(text).map((document) => ({ path, object: document.toJS() as KubernetesObject })),
   );

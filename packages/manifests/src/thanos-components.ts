@@ -1,14 +1,22 @@
 /** The components that run Thanos, each a function of the deployment and its workload. */
-import { certificateOf, certificateSecret, inClusterServerName, tlsFolder, tlsServerFlags } from "./certificates.ts";
+import {
+  certificateObjects,
+  certificateSecret,
+  inClusterServerName,
+  receiverHost,
+  tlsFolder,
+  tlsServerFlags,
+  workloadCertificate,
+} from "./certificates.ts";
 import type { Deployment } from "./deployment.ts";
 import { endpointFlags, endpointsFolder, endpointsName } from "./endpoints.ts";
 import { ruleConfigMaps } from "./fleet-rules.ts";
 import type { IConfigMap, KubernetesObject } from "./kubernetes-object.ts";
-import { labelsOf } from "./object-labels.ts";
+import { labelsOf, selectorOf } from "./object-labels.ts";
 import { storageConfigFile, storageFolder, storageSecret } from "./object-storage-config.ts";
 import { thanosProbes, type IContainer, type IVolume } from "./pod.ts";
 import { grpcPort, httpPort, memcachedPort, remoteWritePort } from "./ports.ts";
-import { thanosCommand, type FlagValues } from "./thanos-command.ts";
+import { flagOf, thanosCommand, type FlagValues } from "./thanos-command.ts";
 import type { ThanosComponent } from "./thanos-flags.ts";
 import { workloadObjects, type WorkloadOptions } from "./workload-objects.ts";
 import type { Workload } from "./workload.ts";
@@ -167,6 +175,13 @@ export function receiverObjects(deployment: Deployment, workload: Workload): rea
     "remote-write.server-tls-cert": `${tlsFolder}/tls.crt`,
     "remote-write.server-tls-key": `${tlsFolder}/tls.key`,
     "remote-write.server-tls-client-ca": `${tlsFolder}/ca.crt`,
+    // Receivers hand on to each other what the hashring says is another's.
+    "remote-write.client-tls-secure":
+      flagOf(deployment.thanos, "receive", "remote-write.client-tls-secure") === undefined ? undefined : true,
+    "remote-write.client-tls-cert": `${tlsFolder}/tls.crt`,
+    "remote-write.client-tls-key": `${tlsFolder}/tls.key`,
+    "remote-write.client-tls-ca": `${tlsFolder}/ca.crt`,
+    "remote-write.client-server-name": inClusterServerName,
     "tsdb.path": dataFolder,
     "tsdb.retention": "48h",
     label: [...labels, `${plan.replicaLabels[0] ?? "replica"}="$(POD_NAME)"`],
@@ -194,6 +209,22 @@ export function receiverObjects(deployment: Deployment, workload: Workload): rea
       },
       data: { "hashrings.json": `${JSON.stringify([{ hashring: workload.name, endpoints }], undefined, 2)}\n` },
     },
+    {
+      // Clusters that push come in here; every one of them shows its certificate.
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: {
+        name: `${workload.name}-public`,
+        namespace: deployment.settings.namespace,
+        labels: labelsOf(workload),
+        annotations: { "external-dns.alpha.kubernetes.io/hostname": receiverHost(deployment, workload.region) },
+      },
+      spec: {
+        type: "LoadBalancer",
+        selector: selectorOf(workload),
+        ports: [{ name: remoteWritePort.name, port: 443, targetPort: remoteWritePort.port }],
+      },
+    },
     ...thanosObjects(deployment, workload, "receive", flags, {
       env: [{ name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } }],
       mounts: [storageMount, { name: "hashring", mountPath: "/etc/thanos/hashring", readOnly: true }],
@@ -214,7 +245,7 @@ function thanosObjects(
   flags: FlagValues,
   extras: Extras,
 ): readonly KubernetesObject[] {
-  const { images, plan, settings } = deployment;
+  const { images, plan } = deployment;
   const hasGrpc = "grpc-address" in flags;
   const mounts = [...(extras.mounts ?? []), ...(hasGrpc ? [tlsMount] : [])];
   const volumes = [...(extras.volumes ?? []), ...(hasGrpc ? [tlsVolume(workload)] : [])];
@@ -228,13 +259,7 @@ function thanosObjects(
       ...(mounts.length === 0 ? {} : { mounts }),
       volumes,
     }),
-    ...(hasGrpc
-      ? certificateOf(deployment, {
-          name: workload.name,
-          namespace: settings.namespace,
-          dnsNames: [inClusterServerName, `${workload.name}.${settings.namespace}.svc`],
-        })
-      : []),
+    ...(hasGrpc ? certificateObjects(deployment, workloadCertificate(deployment, workload)) : []),
   ];
 }
 
