@@ -6,6 +6,8 @@ import { parseDuration } from "@pleiad/model";
 import { defaultRenderSettings } from "@pleiad/manifests";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { bucketInspectCommand, bucketListCommand, bucketVerifyCommand, type BucketOptions } from "./commands/bucket.ts";
+import { addCertsCommand } from "./commands/certs.ts";
+import { addClusterCommand } from "./commands/cluster.ts";
 import { costCommand } from "./commands/cost.ts";
 import { growCommand, type GrowCommandOptions } from "./commands/grow.ts";
 import { explainCommand, type ExplainCommandOptions } from "./commands/explain.ts";
@@ -184,7 +186,10 @@ const renderingCommand = (name: string, description: string) =>
         .choices(["operator", "kube-prometheus-stack"])
         .default("operator"),
     )
-    .option("--image-mirror <registry>", "takes the place of every image's registry");
+    .option("--image-mirror <registry>", "takes the place of every image's registry")
+    .option("--git-repository <url>", "where the folder is kept, for ApplicationSets of Argo CD; default: none")
+    .option("--git-revision <name>", "branch or tag of the repository", "main")
+    .option("--git-path <path>", "of the folder in the repository", "deploy");
 
 renderingCommand("render", "write what Kubernetes needs to run the plan with real Thanos").action(
   (file: string | undefined, options: RenderCommandOptions) => renderCommand(file, options),
@@ -192,6 +197,9 @@ renderingCommand("render", "write what Kubernetes needs to run the plan with rea
 renderingCommand("diff", "say how a rendered folder differs from the fleet file; exit code 3 where it does").action(
   (file: string | undefined, options: RenderCommandOptions) => renderDiffCommand(file, options),
 );
+
+addClusterCommand(program);
+addCertsCommand(program);
 
 program
   .command("cost")

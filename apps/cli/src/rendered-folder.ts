@@ -10,6 +10,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { defaultRenderSettings, readRenderSettings, settingsFile, type RenderSettings } from "@pleiad/manifests";
 import { CommandFailure, exitCodes } from "./exit-codes.ts";
 
 /** Lists the files that were rendered, so that the next run removes what no longer belongs, and nothing else. */
@@ -32,6 +33,15 @@ export function compareFolder(folder: string, tree: ReadonlyMap<string, string>)
     else if (readFileSync(file, "utf8") !== text) changed.push(path);
   }
   return { added, changed, removed: before.filter((path) => !tree.has(path) && existsSync(join(folder, path))) };
+}
+
+/** What the folder was rendered with; the defaults where it was not yet. */
+export function settingsOfFolder(folder: string): RenderSettings {
+  const file = join(folder, settingsFile);
+  if (!existsSync(file)) return defaultRenderSettings;
+  const settings = readRenderSettings(readFileSync(file, "utf8"));
+  if (!settings.ok) throw new CommandFailure(exitCodes.badInput, `${file}: ${settings.failure.message}`);
+  return settings.value;
 }
 
 /** Makes the folder what the tree says. Files that were never rendered stay; a folder full of others is refused. */

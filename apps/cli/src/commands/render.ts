@@ -15,6 +15,9 @@ export interface RenderCommandOptions {
   readonly certificates: RenderSettings["certificates"];
   readonly appClusters: RenderSettings["appClusters"];
   readonly imageMirror?: string;
+  readonly gitRepository?: string;
+  readonly gitRevision: string;
+  readonly gitPath: string;
 }
 
 export function renderCommand(file: string | undefined, options: RenderCommandOptions): void {
@@ -24,7 +27,7 @@ export function renderCommand(file: string | undefined, options: RenderCommandOp
   process.stdout.write(
     `${options.output}: ${objects} files, ${added.length} new, ${changed.length} changed, ${removed.length} removed.\n` +
       (added.length === objects
-        ? `\nApply the monitoring cluster with\n\n  kubectl apply --server-side -k ${options.output}\n\nand each folder below ${options.output}/app-clusters to its own cluster.\n`
+        ? `\n${options.output}/README.md says what must be there first, and what is applied where in which order.\n`
         : ""),
   );
 }
@@ -73,5 +76,9 @@ function settingsOf(options: RenderCommandOptions): RenderSettings {
     certificates: options.certificates,
     appClusters: options.appClusters,
     imageMirror: options.imageMirror,
+    gitOps:
+      options.gitRepository === undefined
+        ? undefined
+        : { repository: options.gitRepository, revision: options.gitRevision, path: options.gitPath },
   };
 }

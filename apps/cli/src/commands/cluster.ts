@@ -1,0 +1,130 @@
+/** `pleiad cluster add | remove | move`: the fleet file changed by one cluster, and what that changes in a rendered folder. */
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { changeCluster, type ChangedFleetFile, type ClusterChange } from "@pleiad/fleet";
+import { renderFleet, type RenderSettings } from "@pleiad/manifests";
+import type { Command } from "commander";
+import { CommandFailure, exitCodes } from "../exit-codes.ts";
+import { loadFleet, planOf, resolveFleetFile } from "../fleet-input.ts";
+import { settingsOfFolder, writeFolder, type FolderDifference } from "../rendered-folder.ts";
+
+interface ClusterOptions {
+  readonly fleet: string;
+  readonly output?: string;
+}
+
+export function addClusterCommand(program: Command): void {
+  const cluster = program.command("cluster").description("add, remove and move clusters of a fleet file");
+  const command = (name: string, description: string, argument: string) =>
+    cluster
+      .command(name)
+      .description(description)
+      .argument("<name>", argument)
+      .requiredOption("--fleet <file>", "that is changed; comments and all other lines stay")
+      .option("-o, --output <folder>", "rendered before, brought up to date with the settings that it has");
+  command("add", "take a cluster into the fleet", "of the new cluster")
+    .requiredOption("--group <name>", "that it joins")
+    .option("--region <name>", "that asks it; default: with room, rather where its group is")
+    .action((name: string, options: ClusterOptions & { group: string; region?: string }) =>
+      clusterCommand({ kind: "add", cluster: name, group: options.group, ...regionOf(options) }, options),
+    );
+  command("remove", "take a cluster out of the fleet", "of the cluster").action(
+    (name: string, options: ClusterOptions) => clusterCommand({ kind: "remove", cluster: name }, options),
+  );
+  command("move", "let another region ask a cluster", "of the cluster")
+    .requiredOption("--region <name>", "that asks it from now on")
+    .action((name: string, options: ClusterOptions & { region: string }) =>
+      clusterCommand({ kind: "move", cluster: name, region: options.region }, options),
+    );
+}
+
+function regionOf({ region }: { readonly region?: string }) {
+  return region === undefined ? {} : { region };
+}
+
+export function clusterCommand(change: ClusterChange, { fleet: file, output }: ClusterOptions): void {
+  loadFleet(file); // a file that is wrong in itself is told of as everywhere
+  const { path, shown } = resolveFleetFile(file);
+  const changed = changeCluster(readFileSync(path, "utf8"), shown, change);
+  if (!changed.ok) throw new CommandFailure(exitCodes.badInput, changed.failure.message);
+  writeFileSync(`${path}.new`, changed.value.text);
+  renameSync(`${path}.new`, path);
+  const lines = [headline(change, shown, changed.value)];
+  if (output !== undefined) {
+    const settings = settingsOfFolder(output);
+    const fleet = loadFleet(file);
+    const tree = renderFleet(fleet, planOf(fleet), settings);
+    if (!tree.ok) throw new CommandFailure(exitCodes.badInput, tree.failure.message);
+    const difference = writeFolder(output, tree.value);
+    lines.push(
+      "",
+      ...changesOf(difference),
+      "",
+      ...stepsOf(change, changed.value, { output, shown, settings, difference }),
+    );
+  }
+  process.stdout.write(`${lines.join("\n")}\n`);
+}
+
+function headline(
+  { kind, cluster }: ClusterChange,
+  shown: string,
+  { regionBefore, regionAfter }: ChangedFleetFile,
+): string {
+  if (kind === "add") return `${shown}: ${cluster} added, in region ${regionAfter}.`;
+  if (kind === "remove") return `${shown}: ${cluster} removed from region ${regionBefore}.`;
+  return `${shown}: ${cluster} moved from region ${regionBefore} to ${regionAfter}.`;
+}
+
+function changesOf({ added, changed, removed }: FolderDifference): readonly string[] {
+  return [
+    ...added.map((path) => `+ ${path}`),
+    ...changed.map((path) => `~ ${path}`),
+    ...removed.map((path) => `- ${path}`),
+  ];
+}
+
+interface Rendered {
+  readonly output: string;
+  readonly shown: string;
+  readonly settings: RenderSettings;
+  readonly difference: FolderDifference;
+}
+
+/** A new cluster answers before it is asked, and one that goes is no longer asked before it is gone. */
+function stepsOf(
+  { kind, cluster }: ClusterChange,
+  { regionBefore }: ChangedFleetFile,
+  rendered: Rendered,
+): readonly string[] {
+  const { output, shown, settings, difference } = rendered;
+  const own = `app-clusters/${cluster}`;
+  const folders = new Set(
+    [...difference.added, ...difference.changed, ...difference.removed]
+      .filter((path) => path.includes("/") && !path.startsWith("app-clusters/"))
+      .map((path) => path.slice(0, path.indexOf("/"))),
+  );
+  const monitoring = [...folders].map(
+    (folder) => `kubectl apply --server-side -k ${output}/${folder}   # monitoring cluster`,
+  );
+  if (kind === "remove") {
+    const objects = difference.removed.filter((path) => path.startsWith(`${own}/`));
+    return numbered([
+      ...monitoring,
+      `in ${cluster}: delete what ${own} had (${objects.length} files, in the history of the folder); its history stays in the bucket`,
+      `in ${cluster} and the monitoring cluster: take back the keys of its bucket and certificate`,
+    ]);
+  }
+  const apply = `kubectl --context ${cluster} apply --server-side -k ${output}/${own}`;
+  if (kind === "move") return numbered([apply, ...(regionBefore === undefined ? [] : monitoring)]);
+  return numbered([
+    `pleiad certs ${shown} -o ${output}, then kubectl --context ${cluster} apply --server-side -f ${output}/secrets/${own}.yaml`,
+    `in ${cluster}: the other Secrets that ${output}/README.md lists`,
+    apply,
+    ...(settings.appClusters === "operator" ? [] : [`in ${cluster}: helm with ${output}/${own}/values.yaml`]),
+    ...monitoring,
+  ]);
+}
+
+function numbered(steps: readonly string[]): readonly string[] {
+  return steps.map((step, i) => `${i + 1}. ${step}`);
+}
