@@ -256,7 +256,8 @@ export function answerDifference(query: string, whole: FleetAnswer, other: Fleet
   // that every part makes for itself that is not seen where a part has nothing on the other side: the answer is the same
   // as without the duplicates, which the failure says are of no use.
   if (whole.error?.startsWith("found duplicate series") === true && other.status === "success") return undefined;
-  const isRanked = /^(?:topk|bottomk)/.test(query);
+  // Of several groups, which one comes first is left open.
+  const isRanked = /^(?:topk|bottomk) \(/.test(query);
   const [wanted, got] = [outline(whole, isRanked), outline(other, isRanked)];
   if (wanted.text !== got.text) return `${got.text} instead of ${wanted.text}`;
   const isSorted = query.startsWith("sort");
@@ -284,7 +285,7 @@ function outline({ status, errorType, data, warnings, infos }: FleetAnswer, isRa
   if (!isRanked) series.sort((a, b) => (a.name < b.name ? -1 : 1));
   const seen = series.map(({ name, values }) => [name, values.map(([time]) => time)]);
   return {
-    text: JSON.stringify([status, errorType, data?.resultType, warnings, infos, seen]),
+    text: JSON.stringify([status, errorType, data?.resultType, warnings?.toSorted(), infos?.toSorted(), seen]),
     values: valuesOf(series),
     valuesAsGiven,
   };
