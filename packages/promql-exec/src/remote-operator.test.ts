@@ -199,3 +199,27 @@ describe("sums that parts round", () => {
     });
   }
 });
+
+describe("floats and histograms of one group", () => {
+  const floats = 'load 1m\n  g{cluster="CLUSTER", pod="1"} 3x10\n';
+  const mixed = `${floats}  g{cluster="CLUSTER", pod="2"} {{schema:0 sum:1 count:1 buckets:[1]}}x10\n`;
+
+  for (const query of ["sum(g)", "avg(g)"]) {
+    for (const [rule, failure] of [
+      ["in a part", undefined],
+      ["in a part that is read here", { kind: "refused", reason: "busy" }],
+    ] as const) {
+      it(`${rule} are no ${query}, whatever the others have`, async () => {
+        const { values, warnings } = await ask(
+          [
+            { name: "a", load: floats },
+            { name: "b", load: mixed, ...(failure === undefined ? {} : { failure }) },
+          ],
+          query,
+        );
+        expect(values).toEqual([]);
+        expect(warnings).toEqual([expect.stringContaining("encountered a mix of histograms and floats")]);
+      });
+    }
+  }
+});

@@ -2,8 +2,10 @@
 import type { SeriesSource } from "@pleiad/model";
 import type { PlanNode, RemoteNode, StepGrid } from "@pleiad/promql-plan";
 import type { Operator } from "./operator.ts";
+import type { QueryAnnotations } from "./query-annotations.ts";
 import type { QueryContext } from "./query-context.ts";
 import { createRemotePart } from "./remote-part.ts";
+import { PartsDoNotAddUp } from "./remote-sums.ts";
 import { remoteText } from "./remote-text.ts";
 import { createRemoteUnion } from "./remote-union.ts";
 
@@ -19,12 +21,30 @@ export function createRemoteOperator(
   const partition = remote?.partitions[node.partition];
   if (remote === undefined || partition === undefined) throw new Error(`no partition ${node.partition}`);
   const request = { ...remote.request, ...node.window, query: remoteText(remote.text, node) };
+  const annotations = node.gives === "sums" ? sumsWithoutWarnings(context.annotations) : context.annotations;
   const local = (source: SeriesSource) =>
     // What is read here is looked at for itself: what others read of the same series is not shared.
-    buildVector(node.query, grid, { ...context, source });
+    buildVector(node.query, grid, { ...context, annotations, source });
   const parts = partition.evaluators.map((evaluator) =>
     context.watch(createRemotePart(evaluator, request, node, grid, context, local, () => partition.missing())),
   );
   const rest = partition.rest === undefined ? [] : [local(partition.rest.source)];
   return createRemoteUnion(node, [...parts, ...rest], grid, context);
+}
+
+/** A group of floats and histograms has no sum, here as in a part: what the others give of it would look like the whole. */
+function sumsWithoutWarnings(annotations: QueryAnnotations): QueryAnnotations {
+  return {
+    inform: (...remark) => annotations.inform(...remark),
+    quote: (sentence) => annotations.quote(sentence),
+    warn() {
+      throw new PartsDoNotAddUp();
+    },
+    get warnings() {
+      return annotations.warnings;
+    },
+    get infos() {
+      return annotations.infos;
+    },
+  };
 }
