@@ -1,10 +1,18 @@
 /** `pleiad tsdb serve <folder>`: the HTTP API over a data folder of Prometheus or Pleiad, read and never written. */
 import { setFlagsFromString } from "node:v8";
 import { createSharedCache } from "@pleiad/blocks";
-import { createMetricRegistry } from "@pleiad/exposition";
-import { createHttpApi, defaultHttpApiLimits, loopbackAccess } from "@pleiad/http-api";
+import { createMetricRegistry, type MetricRegistry } from "@pleiad/exposition";
+import {
+  createHttpApi,
+  defaultHttpApiLimits,
+  defaultWarmUp,
+  loopbackAccess,
+  warmUp,
+  type HttpHandler,
+} from "@pleiad/http-api";
 import { createEngine, defaultEngineOptions, featuresOf } from "@pleiad/promql-exec";
-import { defaultTsdbView, formatTsdbFailure, viewTsdb } from "@pleiad/tsdb";
+import type { Ports } from "@pleiad/ports";
+import { defaultTsdbView, formatTsdbFailure, viewTsdb, type TsdbView } from "@pleiad/tsdb";
 import { commandPorts } from "../command-ports.ts";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
 import { existingFolder } from "../folder-input.ts";
@@ -49,32 +57,51 @@ export async function tsdbServeCommand(folder: string, options: TsdbServeOptions
   };
   const view = await viewTsdb(directory, viewOptions, ports);
   if (!view.ok) throw new CommandFailure(exitCodes.failed, formatTsdbFailure(view.failure));
-  const handle = createHttpApi(
-    {
-      engine: createEngine({ ...defaultEngineOptions, features: features.value }, ports),
-      source: view.value,
-      stores: () => ({ stores: [], missingClusters: [] }),
-      buildInfo: { version: options.version, revision: "", branch: "", buildUser: "", buildDate: "", goVersion: "" },
-      replicaLabels: [],
-      partialResponseDefault: true,
-      renderMetrics: () => registry.render(),
-      ready: () => ({ ready: true }),
-      access: loopbackAccess,
-      limits: defaultHttpApiLimits,
-    },
-    ports,
-  );
-  const listener = await listen(() => ports.network.serveHttp(options.listen, handle));
+  const served = view.value;
+  const handleCountedIn = (counts: MetricRegistry, ports: Ports): HttpHandler =>
+    createHttpApi(
+      {
+        engine: createEngine({ ...defaultEngineOptions, features: features.value }, ports),
+        source: served,
+        stores: () => ({ stores: [], missingClusters: [] }),
+        buildInfo: { version: options.version, revision: "", branch: "", buildUser: "", buildDate: "", goVersion: "" },
+        replicaLabels: [],
+        partialResponseDefault: true,
+        renderMetrics: () => counts.render(),
+        ready: () => ({ ready: true }),
+        access: loopbackAccess,
+        limits: defaultHttpApiLimits,
+      },
+      ports,
+    );
+  const listener = await listen(() => ports.network.serveHttp(options.listen, handleCountedIn(registry, ports)));
   process.stdout.write(
-    `${directory}: ${String(view.value.blocks().length)} blocks, served on http://${listener.address} until Ctrl-C\n`,
+    `${directory}: ${String(served.blocks().length)} blocks, served on http://${listener.address} until Ctrl-C\n`,
+  );
+  const closing = new AbortController();
+  const unread = createMetricRegistry();
+  const unreadPorts = commandPorts(unread);
+  const warmUpOptions = { ...defaultWarmUp, atMs: endOf(served) };
+  const warmedUp = warmUp(handleCountedIn(unread, unreadPorts), warmUpOptions, unreadPorts, closing.signal).catch(
+    // Without it, the first answers take longer.
+    (error: unknown) => ports.observations.log("info", "no warm-up", { error: String(error) }),
   );
   await new Promise<void>((stopped) => {
     for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(name, () => stopped());
   });
+  closing.abort();
+  await warmedUp;
   await listener.close(stopGraceMs);
   await view.value.close();
   // Threads and idle connections would keep the process for as long as they last.
   process.exit(exitCodes.done);
+}
+
+/** The time of the newest data; 0 where there is none. */
+function endOf(view: TsdbView): number {
+  const ends = view.blocks().map(({ meta }) => meta.maxTimeMs - 1);
+  if (!Number.isNaN(view.head.maxTimeMs)) ends.push(view.head.maxTimeMs);
+  return ends.length === 0 ? 0 : Math.max(...ends);
 }
 
 async function listen<T>(start: () => Promise<T>): Promise<T> {
