@@ -38,6 +38,8 @@ export interface EngineOptions {
   /** The step of a subquery that names none. */
   readonly evaluationIntervalMs: number;
   readonly concurrencyMax: number;
+  /** A selector of fewer results is read series by series: a task, which threads share, costs more to begin than they do. */
+  readonly leafResultsMin: number;
   readonly features: Features;
 }
 
@@ -46,6 +48,7 @@ export const defaultEngineOptions: EngineOptions = {
   lookbackMs: 300_000,
   evaluationIntervalMs: 60_000,
   concurrencyMax: 20,
+  leafResultsMin: 64,
   features: noFeatures,
 };
 
@@ -327,6 +330,7 @@ function contextOf(
     startTimestamps: options.features.startTimestamps,
     annotations: createQueryAnnotations(query.text),
     leafPool,
+    leafResultsMin: options.leafResultsMin,
     sourceWarnings: new Set(),
     tally: { seriesSelected: 0, samplesRead: 0 },
   };

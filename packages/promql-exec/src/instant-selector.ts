@@ -49,7 +49,8 @@ export function createInstantSelector(
             visit(seriesId, values, present, row);
           };
           const leaf = leafOf(select, value);
-          if (leaf === undefined || !isFitLeaf(leaf, grid, context)) {
+          const isSmall = reader.labels.length * references.length < context.leafResultsMin;
+          if (isSmall || leaf === undefined || !isFitLeaf(leaf, grid, context)) {
             await eachSeries(reader.labels.length, references.length, context, fill, counted);
             return;
           }

@@ -97,7 +97,7 @@ function sourceOf(series: readonly SourceSeries[]): SeriesSource {
 
 function engineWith(threads?: Threads, options: Partial<EngineOptions> = {}) {
   const ports = { clock: manualClock(), observations: silentObservations(), ...(threads && { threads }) };
-  return createEngine({ ...defaultEngineOptions, ...options }, ports);
+  return createEngine({ ...defaultEngineOptions, leafResultsMin: 0, ...options }, ports);
 }
 
 async function answerOf(

@@ -16,6 +16,8 @@ export interface QueryContext {
   readonly budget: SampleBudget;
   /** Where leaves are computed: made when it is first asked for. */
   readonly leafPool: () => LeafPool;
+  /** Below so many results, a selector is not worth a task. */
+  readonly leafResultsMin: number;
   readonly pace: Pace;
   readonly delayedNameRemoval: boolean;
   /** Whether functions take what start timestamps tell into account. */
