@@ -144,13 +144,13 @@ class FieldReader {
   duration(name: string): number {
     const value = this.take(name) ?? 0;
     if (value === 0 || value === "0") return 0;
-    const duration = parseDuration(String(value));
+    const duration = parseDuration(textOf(value));
     return duration.ok ? duration.value : this.#refuse(name, "expected a duration such as 30s or 24h", 0);
   }
 
   size(name: string): number {
     const value = this.take(name) ?? 0;
-    const [, amount, unit = ""] = /^(\d+(?:\.\d+)?) ?([KMGT]i?)?B?$/.exec(String(value)) ?? [];
+    const [, amount, unit = ""] = /^(\d+(?:\.\d+)?) ?([KMGT]i?)?B?$/.exec(textOf(value)) ?? [];
     if (amount === undefined) return this.#refuse(name, "expected a size such as 250MB or 1GiB", 0);
     return Math.floor(Number(amount) * (sizeFactors[unit] ?? 1));
   }
@@ -163,4 +163,8 @@ class FieldReader {
     this.#problems.push(`${this.#place}${name}: ${expected}`);
     return instead;
   }
+}
+
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
 }

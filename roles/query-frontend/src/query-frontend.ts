@@ -57,7 +57,7 @@ export const defaultQueryFrontend: Omit<
   forwardHeaders: [],
   slowQueryMs: 0,
   requestTimeoutMs: 300_000,
-  answerBytesMax: 256 * 1024 * 1024,
+  answerBytesMax: 64 * 1024 * 1024,
   probeIntervalMs: 5_000,
 };
 

@@ -53,6 +53,8 @@ const queries = [
 
 describe("random questions", () => {
   it("have the same answer through a frontend, cold and warm, as without", async () => {
+    let keptSteps = 0;
+    let parts = 0;
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 0, max: 2 ** 31 }), async (seed) => {
         const random = seededRandom(seed);
@@ -80,12 +82,22 @@ describe("random questions", () => {
           // Remarks of a kept extent may be of steps beside those that were asked for.
           expect(withoutInfos(through.text)).toBe(withoutInfos(direct.text));
         }
+        keptSteps += countOf(world.registry.render(), 'pleiad_query_frontend_steps_total{from="cache"}');
+        parts += countOf(world.registry.render(), 'thanos_frontend_split_queries_total{tripperware="query_range"}');
         await frontend.stop(0);
       }),
       { numRuns: 60 },
     );
+    // Or the test would show nothing.
+    expect(keptSteps).toBeGreaterThan(0);
+    expect(parts).toBeGreaterThan(0);
   });
 });
+
+function countOf(page: string, series: string): number {
+  const line = page.split("\n").find((one) => one.startsWith(`${series} `));
+  return Number(line?.slice(series.length) ?? 0);
+}
 
 function withoutInfos(text: string): string {
   return text.replace(/,"infos":\[.*\]\}$/, "}");
