@@ -40,13 +40,16 @@ interface MadeUpPart {
   readonly name: string;
   readonly load?: string;
   readonly failure?: EvaluationFailure;
+  /** What it fails at; all if nothing is said. */
+  readonly failsAt?: RegExp;
+  readonly warning?: string;
 }
 
 /** Parts a and b, and what they were asked. */
 function partsOf(parts: readonly MadeUpPart[]) {
   const asked: EvaluationRequest[] = [];
   let reads = 0;
-  const evaluators = parts.map(({ name, load = gauges, failure }): Evaluator => {
+  const evaluators = parts.map(({ name, load = gauges, failure, failsAt = /^/, warning }): Evaluator => {
     const stored = storedIn(name, load);
     const source: SeriesSource = {
       ...stored,
@@ -62,7 +65,11 @@ function partsOf(parts: readonly MadeUpPart[]) {
       source,
       evaluate: async (request, by) => {
         asked.push(request);
-        return failure === undefined ? await answering.evaluate(request, by) : fail(failure);
+        const isFailing = failsAt.test(request.query);
+        if (isFailing && failure !== undefined) return fail(failure);
+        const answer = await answering.evaluate(request, by);
+        const isWarning = isFailing && warning !== undefined;
+        return answer.ok && isWarning ? ok({ ...answer.value, series: [], warnings: [warning] }) : answer;
       },
     };
   });
@@ -174,6 +181,25 @@ describe("a part that is missing", () => {
   it("or a failure, where all or nothing was asked for", async () => {
     const { failure } = await ask(lacking, "sum(g)", "abort");
     expect(failure).toEqual({ kind: "source", message: "b is away" });
+  });
+});
+
+describe("an average", () => {
+  const missing = { kind: "missing", texts: ["b is away"] } as const;
+  for (const [rule, failing] of [
+    ["whose counts lack a part", { failure: missing, failsAt: /^count/ }],
+    ["whose sums lack a part", { failure: missing, failsAt: /^sum/ }],
+    ["whose counts lack something of a part", { warning: "c is away", failsAt: /^count/ }],
+  ] as const) {
+    it(`${rule} is made of the series`, async () => {
+      const { values, reads } = await ask([{ name: "a" }, { name: "b", load: gauges, ...failing }], "avg(g)");
+      expect([values, reads]).toEqual([[10.5], 2]);
+    });
+  }
+
+  it("whose sums and counts lack the same is that of the others", async () => {
+    const { values, reads, sourceWarnings } = await ask([{ name: "a" }, { name: "b", failure: missing }], "avg(g)");
+    expect([values, reads, sourceWarnings]).toEqual([[10.5], 0, ["b is away"]]);
   });
 });
 

@@ -4,6 +4,8 @@ import type { PlanNode, RemoteNode, StepGrid } from "@pleiad/promql-plan";
 import type { Operator } from "./operator.ts";
 import type { QueryAnnotations } from "./query-annotations.ts";
 import type { QueryContext } from "./query-context.ts";
+import { QueryError } from "./query-error.ts";
+import { createRemoteLack } from "./remote-lack.ts";
 import { createRemotePart } from "./remote-part.ts";
 import { PartsDoNotAddUp } from "./remote-sums.ts";
 import { remoteText } from "./remote-text.ts";
@@ -21,15 +23,21 @@ export function createRemoteOperator(
   const partition = remote?.partitions[node.partition];
   if (remote === undefined || partition === undefined) throw new Error(`no partition ${node.partition}`);
   const request = { ...remote.request, ...node.window, query: remoteText(remote.text, node) };
+  const lack = createRemoteLack(node, remote.lacks, context);
+  const own = { ...context, sourceWarnings: lack.sourceWarnings };
   const annotations = node.gives === "sums" ? sumsWithoutWarnings(context.annotations) : context.annotations;
   const local = (source: SeriesSource) =>
     // What is read here is looked at for itself: what others read of the same series is not shared.
-    buildVector(node.query, grid, { ...context, annotations, source });
+    buildVector(node.query, grid, { ...own, annotations, source });
+  const onMissing = (name: string) => {
+    if (context.settings.onFailure === "abort") throw new QueryError("source", partition.missing().join("; "));
+    lack.missing.add(name);
+  };
   const parts = partition.evaluators.map((evaluator) =>
-    context.watch(createRemotePart(evaluator, request, node, grid, context, local, () => partition.missing())),
+    context.watch(createRemotePart(evaluator, request, node, grid, own, local, () => onMissing(evaluator.name))),
   );
   const rest = partition.rest === undefined ? [] : [local(partition.rest.source)];
-  return createRemoteUnion(node, [...parts, ...rest], grid, context);
+  return createRemoteUnion(node, [...parts, ...rest], grid, context, lack);
 }
 
 /** A group of floats and histograms has no sum, here as in a part: what the others give of it would look like the whole. */

@@ -16,7 +16,7 @@ import { PartsDoNotAddUp } from "./remote-sums.ts";
 import { createRowOperator } from "./row-operator.ts";
 import { bytesFor } from "./series-reader.ts";
 
-/** `buildLocal` gives the operator of the same piece over series that are read; `describeMissing` tells of all parts. */
+/** `buildLocal` gives the operator of the same piece over series that are read; `onMissing` throws where it may not be. */
 export function createRemotePart(
   evaluator: Evaluator,
   request: EvaluationRequest,
@@ -24,7 +24,7 @@ export function createRemotePart(
   grid: StepGrid,
   context: QueryContext,
   buildLocal: (source: SeriesSource) => Operator,
-  describeMissing: () => readonly string[],
+  onMissing: () => void,
 ): Operator {
   let description = `part ${evaluator.name}`;
   let isLocal = false;
@@ -32,7 +32,7 @@ export function createRemotePart(
 
   // What is missing is told once for all parts together, when the query ends.
   const missing = (): readonly EvaluatedSeries[] => {
-    if (context.settings.onFailure === "abort") throw new QueryError("source", describeMissing().join("; "));
+    onMissing();
     description += ": missing";
     return [];
   };

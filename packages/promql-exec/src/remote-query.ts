@@ -6,6 +6,7 @@ import type { SourceSettings } from "./answer.ts";
 export interface RemoteQuery {
   readonly text: string;
   readonly partitions: readonly Partition[]; // by the number that the nodes of the plan have
+  readonly lacks: Map<string, string>; // of pieces, for `createRemoteLack`
   /** The same for all pieces. */
   readonly request: Omit<EvaluationRequest, "query" | "startMs" | "endMs" | "stepMs">;
 }
@@ -41,7 +42,7 @@ export function distributeQuery(plan: PlanNode, source: SeriesSource, options: R
   });
   const { lookbackMs, evaluationIntervalMs } = window;
   const request = { ...select, lookbackMs, evaluationIntervalMs, timeoutMs, samplesMax, features };
-  return { plan: distributed, undistributed: plan, remote: { text, partitions, request } };
+  return { plan: distributed, undistributed: plan, remote: { text, partitions, lacks: new Map(), request } };
 }
 
 /** What of the answer the parts lack, once its operators are done. */

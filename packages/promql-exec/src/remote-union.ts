@@ -12,6 +12,7 @@ import {
   type RowVisitor,
 } from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
+import type { RemoteLack } from "./remote-lack.ts";
 import { checkSums } from "./remote-sums.ts";
 import { createRowOperator } from "./row-operator.ts";
 
@@ -21,10 +22,12 @@ export function createRemoteUnion(
   parts: readonly Operator[],
   grid: StepGrid,
   context: QueryContext,
+  lack: RemoteLack,
 ): Operator {
   const shape = { description: `remote ${formatPlan(node.query)}`, inputs: parts, grid, context };
   return createRowOperator(shape, async (signal) => {
     const labels = await Promise.all(parts.map(async (part) => await part.series(signal)));
+    lack.tell();
     const places = labels.flatMap((ofPart, part) => ofPart.map((_, id) => ({ part, id })));
     const labelsAt = ({ part, id }: Place): Labels => labels[part][id];
     // One part alone may have an order of its own.
@@ -35,6 +38,8 @@ export function createRemoteUnion(
         const held = await Promise.all(
           parts.map(async (part, i) => await holdRows(part, labels[i].length, grid, context, signal)),
         );
+        lack.tell();
+        lack.compare();
         const rowAt = ({ part, id }: Place) => held[part][id];
         if (node.gives === "sums") checkGroups(places, labelsAt, rowAt);
         let samples = 0;
