@@ -45,6 +45,7 @@ export function appClusterObjects(deployment: Deployment, cluster: PlannedCluste
             spec: { maxUnavailable: 1, selector: { matchLabels: podLabels(deployment) } },
           },
         ]),
+    selfMonitor(deployment, metadata),
     ...(cluster.ingest === "pull" ? exposedSidecars(deployment, cluster) : []),
     ...storageSecretObjects(deployment, {
       namespace: settings.namespace,
@@ -58,6 +59,23 @@ export function appClusterObjects(deployment: Deployment, cluster: PlannedCluste
 
 function clusterLabels(): Record<string, string> {
   return { "app.kubernetes.io/name": "prometheus", "app.kubernetes.io/instance": name, ...commonLabels };
+}
+
+/** Prometheus and its sidecar watch themselves: without it nobody at the top would see that uploads stop. */
+function selfMonitor(
+  deployment: Deployment,
+  metadata: { readonly name: string; readonly namespace: string },
+): KubernetesObject {
+  return {
+    apiVersion: "monitoring.coreos.com/v1",
+    kind: "PodMonitor",
+    metadata: { ...metadata, labels: clusterLabels() },
+    spec: {
+      jobLabel: "app.kubernetes.io/name",
+      selector: { matchLabels: podLabels(deployment) },
+      podMetricsEndpoints: [{ port: "web" }, { port: "http" }],
+    },
+  };
 }
 
 /** How the pods of the cluster's Prometheus are told apart, whoever made the custom resource. */

@@ -2,6 +2,7 @@
 import type { Deployment } from "./deployment.ts";
 import type { IConfigMap, KubernetesObject } from "./kubernetes-object.ts";
 import { commonLabels } from "./object-labels.ts";
+import { portsOf } from "./ports.ts";
 import { yamlOf } from "./yaml-text.ts";
 
 interface Rule {
@@ -35,21 +36,12 @@ function mutable({ labels, annotations, ...rule }: Rule) {
   return { ...rule, labels: { ...labels }, annotations: { ...annotations } };
 }
 
+function rule(alert: string, severity: Rule["labels"]["severity"], expr: string, wait: string, summary: string): Rule {
+  return { alert, expr, for: wait, labels: { severity }, annotations: { summary } };
+}
+
 /** Of the roles, by what they say of themselves. */
-export function hierarchyAlerts({ plan }: Deployment): readonly Rule[] {
-  const rule = (
-    alert: string,
-    severity: Rule["labels"]["severity"],
-    expr: string,
-    wait: string,
-    summary: string,
-  ): Rule => ({
-    alert,
-    expr,
-    for: wait,
-    labels: { severity },
-    annotations: { summary },
-  });
+export function hierarchyAlerts(deployment: Deployment): readonly Rule[] {
   return [
     rule(
       "PleiadRoleDown",
@@ -117,11 +109,78 @@ export function hierarchyAlerts({ plan }: Deployment): readonly Rule[] {
     rule(
       "PleiadClustersMissing",
       "critical",
-      `sum by (instance) (thanos_store_nodes_grpc_connections{store_type="sidecar"}) < ${plan.clusters.length > 0 ? 1 : 0}`,
+      `sum by (pod) (thanos_store_nodes_grpc_connections{service=~"regional-querier-.*"}) == 0`,
       "10m",
-      "{{ $labels.instance }} reaches no cluster at all.",
+      "{{ $labels.pod }} reaches no store at all.",
     ),
+    rule(
+      "PleiadCompactionsFail",
+      "warning",
+      `increase(thanos_compact_group_compactions_failures_total[1h]) > 0`,
+      "30m",
+      "Compactions of {{ $labels.pod }} fail.",
+    ),
+    rule(
+      "PleiadBlocksUnreadable",
+      "critical",
+      `increase(thanos_bucket_store_block_load_failures_total[15m]) > 0`,
+      "30m",
+      "{{ $labels.pod }} cannot load blocks: history is missing from answers.",
+    ),
+    rule(
+      "PleiadObjectStorageFails",
+      "critical",
+      `sum by (job) (rate(thanos_objstore_bucket_operation_failures_total[10m])) / sum by (job) (rate(thanos_objstore_bucket_operations_total[10m])) > 0.05`,
+      "15m",
+      "More than one request in twenty of {{ $labels.job }} to object storage fails.",
+    ),
+    rule(
+      "PleiadRulesFail",
+      "critical",
+      `increase(prometheus_rule_evaluation_failures_total{job="thanos-rule"}[10m]) > 0`,
+      "15m",
+      "Rules of {{ $labels.pod }} fail.",
+    ),
+    rule(
+      "PleiadAlertsDropped",
+      "critical",
+      `increase(thanos_alert_sender_alerts_dropped_total[10m]) > 0`,
+      "5m",
+      "{{ $labels.pod }} cannot hand its alerts to Alertmanager.",
+    ),
+    ...replicaAlerts(deployment),
+    ...nodeAlerts(deployment),
   ];
+}
+
+/** What the plan counts on being there twice, and is not. */
+function replicaAlerts({ workloads }: Deployment): readonly Rule[] {
+  return workloads
+    .filter(({ kind, roles }) => roles.length > 1 && portsOf(kind).some(({ name }) => name === "http"))
+    .map(({ name, roles }) =>
+      rule(
+        "PleiadReplicasDown",
+        "warning",
+        `(sum(up{service="${name}"}) or vector(0)) < ${roles.length}`,
+        "15m",
+        `Of the ${roles.length} replicas of ${name}, {{ $value }} are up.`,
+      ),
+    );
+}
+
+/** A node whose roles hold more memory than the plan gave them has none left for the next failure. */
+function nodeAlerts({ plan }: Deployment): readonly Rule[] {
+  return plan.nodes
+    .filter(({ memoryBytesUsed }) => memoryBytesUsed > 0)
+    .map(({ name, memoryBytesUsed }) =>
+      rule(
+        "PleiadNodeOverBudget",
+        "warning",
+        `sum(process_resident_memory_bytes{node="${name}"}) > ${memoryBytesUsed}`,
+        "30m",
+        `The roles of ${name} hold {{ $value | humanize1024 }}B, and the plan gave them ${(memoryBytesUsed / 2 ** 30).toFixed(1)} GiB.`,
+      ),
+    );
 }
 
 /** Names of the ConfigMaps that hold the rulers' rules: one a region. */
@@ -136,19 +195,36 @@ export function ruleConfigMaps({ plan }: Deployment): readonly string[] {
 export function regionRules({ settings, workloads, plan }: Deployment, region: string): readonly IConfigMap[] {
   const clusters = plan.regions.find(({ name }) => name === region)?.clusters ?? [];
   if (clusters.length === 0 || !workloads.some(({ kind }) => kind === "ruler")) return [];
-  const rule: Rule = {
-    alert: "PleiadRegionIncomplete",
-    expr: `(count(count by (cluster) (up{region="${region}"})) or vector(0)) < ${clusters.length}`,
-    for: "10m",
-    labels: { severity: "critical" },
-    annotations: { summary: `Of the ${clusters.length} clusters of region ${region}, {{ $value }} are seen.` },
-  };
+  const within = `region="${region}"`;
+  const rules = [
+    rule(
+      "PleiadRegionIncomplete",
+      "critical",
+      `(count(count by (cluster) (up{${within}})) or vector(0)) < ${clusters.length}`,
+      "10m",
+      `Of the ${clusters.length} clusters of region ${region}, {{ $value }} are seen.`,
+    ),
+    rule(
+      "PleiadClusterMissing",
+      "critical",
+      `group by (cluster) (max_over_time(up{${within}}[1d])) unless group by (cluster) (up{${within}})`,
+      "10m",
+      "The cluster {{ $labels.cluster }} was seen within a day, and is not now.",
+    ),
+    rule(
+      "PleiadClusterUploadsOld",
+      "critical",
+      `time() - max by (cluster) (thanos_objstore_bucket_last_successful_upload_time{${within}} > 0) > 3 * 3600`,
+      "15m",
+      "The cluster {{ $labels.cluster }} has uploaded no block for three hours: what its retention passes is lost.",
+    ),
+  ];
   return [
     {
       apiVersion: "v1",
       kind: "ConfigMap",
       metadata: { name: `rules-${region}`, namespace: settings.namespace, labels: { ...commonLabels } },
-      data: { [`${region}.yaml`]: yamlOf({ groups: [{ name: region, rules: [rule] }] }) },
+      data: { [`${region}.yaml`]: yamlOf({ groups: [{ name: region, rules }] }) },
     },
   ];
 }

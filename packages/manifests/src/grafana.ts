@@ -1,4 +1,5 @@
 /** Grafana: replicas that share a database, so that sessions, dashboards and alert states are those of all of them. */
+import { dashboardJson, dashboards, datasource } from "@pleiad/dashboards";
 import type { Deployment } from "./deployment.ts";
 import type { KubernetesObject } from "./kubernetes-object.ts";
 import { labelsOf } from "./object-labels.ts";
@@ -15,7 +16,6 @@ export const grafanaSecretKeys = [
   "GF_SECURITY_ADMIN_PASSWORD",
   "GF_SECURITY_SECRET_KEY",
 ] as const;
-export const dashboardsConfigMap = "grafana-dashboards";
 const grafanaUserId = 472;
 
 export function grafanaObjects(deployment: Deployment, workload: Workload): readonly KubernetesObject[] {
@@ -33,8 +33,7 @@ export function grafanaObjects(deployment: Deployment, workload: Workload): read
           datasources: [
             {
               name: "Fleet",
-              uid: "fleet",
-              type: "prometheus",
+              ...datasource,
               access: "proxy",
               url: serviceUrl(deployment, entry),
               isDefault: true,
@@ -55,6 +54,13 @@ export function grafanaObjects(deployment: Deployment, workload: Workload): read
         }),
       },
     },
+    // One each: together they would outgrow what one ConfigMap may hold.
+    ...dashboards.map((dashboard) => ({
+      apiVersion: "v1" as const,
+      kind: "ConfigMap" as const,
+      metadata: { ...metadata, name: dashboardConfigMap(dashboard) },
+      data: { [`${dashboard.name}.json`]: dashboardJson(dashboard) },
+    })),
     ...workloadObjects(deployment, workload, {
       version: plan.versions.grafana,
       image: images.grafana,
@@ -92,10 +98,19 @@ export function grafanaObjects(deployment: Deployment, workload: Workload): read
         { name: "data", emptyDir: { sizeLimit: "1Gi" } },
         { name: "tmp", emptyDir: { sizeLimit: "100Mi" } },
         { name: "provisioning", configMap: { name: "grafana-provisioning" } },
-        { name: "dashboards", configMap: { name: dashboardsConfigMap, optional: true } },
+        {
+          name: "dashboards",
+          projected: {
+            sources: dashboards.map((dashboard) => ({ configMap: { name: dashboardConfigMap(dashboard) } })),
+          },
+        },
       ],
       userId: grafanaUserId,
       probes: { port: 3000, livePath: "/api/health", readyPath: "/api/health" },
     }),
   ];
+}
+
+function dashboardConfigMap({ name }: { readonly name: string }): string {
+  return `dashboard-${name}`;
 }

@@ -1,5 +1,6 @@
 /** Kubernetes objects as plain data. Their types forbid unknown fields where they are written; schemas check them again. */
 import type { IPrometheus } from "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/Prometheus";
+import type { IPodMonitor } from "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/PodMonitor";
 import type { IPrometheusRule } from "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/PrometheusRule";
 import type { IServiceMonitor } from "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/ServiceMonitor";
 import type { IAlertmanager } from "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/Alertmanager";
@@ -68,6 +69,7 @@ export type KubernetesObject =
   | INamespace
   | INetworkPolicy
   | IPodDisruptionBudget
+  | IPodMonitor
   | IPriorityClass
   | IPrometheus
   | IPrometheusRule

@@ -114,7 +114,14 @@ export function monitoringAgentObjects(deployment: Deployment, workload: Workloa
             jobLabel: "app.kubernetes.io/name",
             namespaceSelector: { matchNames: [inStorage ? settings.storageNamespace : settings.namespace] },
             selector: { matchLabels: selectorOf(one) },
-            endpoints: [{ port: "http", interval: `${intervalSeconds}s` }],
+            endpoints: [
+              {
+                port: "http",
+                interval: `${intervalSeconds}s`,
+                // What a node gives to its roles is watched by node.
+                relabelings: [{ sourceLabels: ["__meta_kubernetes_pod_node_name"], targetLabel: "node" }],
+              },
+            ],
           },
         };
       }),
