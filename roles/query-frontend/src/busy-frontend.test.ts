@@ -246,6 +246,33 @@ describe("a querier that", () => {
     expect(JSON.parse(answer.text)).toMatchObject({ errorType: "timeout", error: "no querier answered in time" });
   });
 
+  it("refuses one part ends the others, and its words are the answer", async () => {
+    const world = frontendWorld(nowMs);
+    const { held, handle } = heldQuerier();
+    await world.serve(handle);
+    await world.start({ splitIntervalMs: hourMs, parallelismMax: 3 });
+    const endMs = nowMs - hourMs;
+    const asked = world.range({ query: "up", startMs: endMs - 9 * hourMs, endMs, stepMs: 60_000 });
+    await settle(world);
+    expect(held).toHaveLength(3);
+    held[1]?.answer({ status: 422, headers: {}, body: "no" });
+    const answer = await asked;
+    expect([answer.status, answer.text]).toEqual([422, "no"]);
+    await settle(world);
+    expect(held.map(({ request }) => request.signal.aborted)).toEqual([true, true, true]);
+  });
+
+  it("hangs over a part makes the whole late", async () => {
+    const world = frontendWorld(nowMs);
+    await world.serve(() => new Promise(() => {}));
+    await world.start({ requestTimeoutMs: 10_000, splitIntervalMs: hourMs });
+    const endMs = nowMs - hourMs;
+    const asked = world.range({ query: "up", startMs: endMs - 2 * hourMs, endMs, stepMs: 60_000 });
+    await world.clock.advance(10_000);
+    const answer = await asked;
+    expect([answer.status, JSON.parse(answer.text)]).toMatchObject([503, { errorType: "timeout" }]);
+  });
+
   it("answers more than fits is an error that names the bound", async () => {
     const world = frontendWorld(nowMs);
     const series = (start: number) => `{"metric":{"a":"${"b".repeat(400)}"},"values":[[${start},"1"]]}`;

@@ -173,7 +173,13 @@ export function createRequestHandler(
       headers: { ...caller.headers, "content-type": form },
     };
     const key = JSON.stringify([body, caller.tenant, caller.headers]);
-    return await questions.share(key, signal, async (shared) => await inTurn(question, caller, shared));
+    try {
+      return await questions.share(key, signal, async (shared) => await inTurn(question, caller, shared));
+    } catch (error) {
+      // Others may still wait for it.
+      if (signal.aborted) return fail(endOf(signal));
+      throw error;
+    }
   }
 
   async function inTurn(
@@ -296,7 +302,7 @@ function refusalOf(failure: AdmissionFailure, tenant: string): ApiFailure {
 function endOf(signal: AbortSignal): DownstreamFailure {
   const timedOut = (signal.reason as { name?: unknown } | undefined)?.name === "TimeoutError";
   return timedOut
-    ? { kind: "timeout", message: "the request waited too long for its turn" }
+    ? { kind: "timeout", message: "no querier answered in time" }
     : { kind: "canceled", message: "the client went away" };
 }
 
