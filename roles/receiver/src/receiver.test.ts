@@ -219,6 +219,46 @@ describe("the file of tenants", () => {
     await receiver.stop(0);
   });
 
+  it("opens a tenant whose labels were another's, once they are its own", async () => {
+    const { start, send, ask, ports } = openWorld();
+    await put(ports, "tenants: { berlin: { labels: { tenant_id: tokyo } } }");
+    const receiver = await start({ tenantsFile: "/tenants.yaml" });
+    await send([["m", 0, 1]], "berlin");
+    await send([["m", 0, 1]], "tokyo");
+    await put(ports, "tenants: { tokyo: { labels: { cluster: tokyo } }, berlin: { labels: { tenant_id: tokyo } } }");
+    await ports.clock.advance(16_000);
+    expect(await send([["m", 0, 1]], "tokyo")).toBe("204");
+    expect((await ask()).series).toEqual([
+      'm{cluster="tokyo", receive_replica="0"}',
+      'm{receive_replica="0", tenant_id="tokyo"}',
+    ]);
+    await receiver.stop(0);
+  });
+
+  it("gives an open tenant its new labels as soon as no other has them", async () => {
+    const { start, send, ask, ports } = openWorld();
+    await put(ports, "");
+    const receiver = await start({ tenantsFile: "/tenants.yaml" });
+    await send([["m", 0, 1]], "berlin");
+    await send([["m", 0, 1]], "tokyo");
+    await put(ports, "tenants: { berlin: { labels: { tenant_id: tokyo } }, tokyo: { labels: { cluster: tokyo } } }");
+    await ports.clock.advance(32_000);
+    expect((await ask()).series).toEqual([
+      'm{cluster="tokyo", receive_replica="0"}',
+      'm{receive_replica="0", tenant_id="tokyo"}',
+    ]);
+    await receiver.stop(0);
+  });
+
+  it("cannot make two tenants one stream of blocks where both are new", async () => {
+    const { start, send, ports } = openWorld();
+    await put(ports, "tenants: { berlin: { labels: { tenant_id: tokyo } } }");
+    const receiver = await start({ tenantsFile: "/tenants.yaml" });
+    const answers = await Promise.all(["berlin", "tokyo"].map((tenant) => send([["m", 0, 1]], tenant)));
+    expect(answers).toEqual(["204", "500 tenant tokyo: its labels are those of tenant berlin"]);
+    await receiver.stop(0);
+  });
+
   it("bounds what one tenant sends, and no other", async () => {
     const { start, send, ports } = openWorld();
     await put(ports, "tenants: { berlin: { limits: { request_bytes: 5 } } }");

@@ -76,6 +76,8 @@ export class TenantSet {
    */
   async setRules(rules: TenantRules): Promise<boolean> {
     this.#rules = rules;
+    // What is being opened goes by the rules before.
+    await Promise.allSettled(this.#pending.values());
     let isDone = true;
     for (const tenant of this.all) {
       const wanted = this.#optionsOf(tenant.options.name);
@@ -98,24 +100,30 @@ export class TenantSet {
 
   /** Requests that come together wait for one opening. */
   async #openOnce(name: string, before?: Tenant): Promise<Result<Tenant, string>> {
-    const pending = this.#pending.get(name) ?? this.#reopen(name, before);
-    this.#pending.set(name, pending);
-    return await pending;
-  }
-
-  async #reopen(name: string, before: Tenant | undefined): Promise<Result<Tenant, string>> {
+    const known = this.#pending.get(name);
+    if (known !== undefined) return await known;
+    const opening = this.#reopen(name, before);
+    this.#pending.set(name, opening);
     try {
-      const options = this.#optionsOf(name);
-      // Blocks of both would be one stream in the bucket, and overlap.
-      const twin = this.all.find((one) => one.options.name !== name && labelsEqual(one.options.labels, options.labels));
-      if (twin !== undefined) return fail(`tenant ${name}: its labels are those of tenant ${twin.options.name}`);
-      await before?.close();
-      const opened = await openTenant(options, this.#options.storage, this.#ports);
-      if (opened.ok) this.#open.set(name, opened.value);
-      return opened;
+      return await opening;
     } finally {
       this.#pending.delete(name);
     }
+  }
+
+  async #reopen(name: string, before: Tenant | undefined): Promise<Result<Tenant, string>> {
+    const options = this.#optionsOf(name);
+    // Blocks of both would be one stream in the bucket, and overlap.
+    const others = [
+      ...this.all.map((tenant) => tenant.options),
+      ...[...this.#pending.keys()].map((one) => this.#optionsOf(one)),
+    ];
+    const twin = others.find((one) => one.name !== name && labelsEqual(one.labels, options.labels));
+    if (twin !== undefined) return fail(`tenant ${name}: its labels are those of tenant ${twin.name}`);
+    await before?.close();
+    const opened = await openTenant(options, this.#options.storage, this.#ports);
+    if (opened.ok) this.#open.set(name, opened.value);
+    return opened;
   }
 
   #optionsOf(name: string): TenantOptions {
