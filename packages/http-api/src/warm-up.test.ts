@@ -1,3 +1,4 @@
+import type { SeriesSource } from "@pleiad/model";
 import type { HttpRequest } from "@pleiad/ports";
 import { testPorts } from "@pleiad/ports/testing";
 import { createEngine, defaultEngineOptions } from "@pleiad/promql-exec";
@@ -15,16 +16,16 @@ const up = (instance: string): TestSeries => ({
   samples: samplesOf(atMs - 3_600_000, atMs, 60_000, () => 1),
 });
 
-/** An API over series, and the requests that it got. */
+/** An API over a source, and the requests that it got. */
 function watchedApi(
-  all: readonly TestSeries[],
+  source: SeriesSource,
   onRequest: (clock: ReturnType<typeof testPorts>["clock"]) => Promise<void> | void,
 ) {
   const ports = testPorts({ startMs: atMs });
   const handle = createHttpApi(
     {
       engine: createEngine(defaultEngineOptions, ports),
-      source: memorySource(all),
+      source,
       stores: () => ({ stores: [], missingClusters: [] }),
       buildInfo: { version: "", revision: "", branch: "", buildUser: "", buildDate: "", goVersion: "" },
       replicaLabels: [],
@@ -63,7 +64,7 @@ describe("the warm-up", () => {
     ["asks about none where there is none", [], '{"__name__"="up"}'],
   ] as const) {
     it(rule, async () => {
-      const { ports, watched, requests, statuses } = watchedApi(series, () => {});
+      const { ports, watched, requests, statuses } = watchedApi(memorySource(series), () => {});
       const answered = await warmUp(watched, { ...defaultWarmUp, atMs, questionsMax: 20 }, ports, never);
       expect(answered).toBe(20);
       expect([...statuses]).toEqual([200]);
@@ -75,8 +76,15 @@ describe("the warm-up", () => {
     });
   }
 
+  it("asks nothing where the source fails", async () => {
+    const failure = { kind: "unavailable", source: "memory", reason: "down" } as const;
+    const { ports, watched, requests } = watchedApi(memorySource([], { failure }), () => {});
+    expect(await warmUp(watched, { ...defaultWarmUp, atMs }, ports, never)).toBe(0);
+    expect(requests.length).toBe(1);
+  });
+
   it("ends after its span", async () => {
-    const { ports, watched } = watchedApi([up("a")], async (clock) => await clock.advance(100));
+    const { ports, watched } = watchedApi(memorySource([up("a")]), async (clock) => await clock.advance(100));
     // The first tenth of the second goes to the question for the series.
     expect(await warmUp(watched, { atMs, questionsMax: 1000, spanMsMax: 1000 }, ports, never)).toBe(9);
   });
@@ -84,7 +92,7 @@ describe("the warm-up", () => {
   it("ends when it is told to, and listens no more", async () => {
     const ending = new AbortController();
     let address = "";
-    const { ports, watched, requests } = watchedApi([up("a")], () => {
+    const { ports, watched, requests } = watchedApi(memorySource([up("a")]), () => {
       if (requests.length === 5) ending.abort();
     });
     const network: typeof ports.network = {

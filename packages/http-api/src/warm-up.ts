@@ -38,6 +38,7 @@ export async function warmUp(
   let answered = 0;
   try {
     const series = await ask(`series?${form({ "match[]": "up", limit: "1", ...hourBefore(atMs) })}`);
+    if (series.status !== 200) return 0;
     const paths = questionsAbout(selectorOf(series.body), atMs);
     while (answered < questionsMax && clock.monotonicMs() < endMs && !signal.aborted) {
       const answer = await ask(paths[answered % paths.length] ?? "");
