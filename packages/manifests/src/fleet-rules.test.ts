@@ -14,7 +14,8 @@ interface Groups {
 
 function rulesOf(text: string): readonly Rule[] {
   return objectsOf(rendered(text)).flatMap(({ object }) => {
-    if (object.kind === "PrometheusRule") return (object.spec as unknown as Groups).groups.flatMap(({ rules }) => rules);
+    if (object.kind === "PrometheusRule")
+      return (object.spec as unknown as Groups).groups.flatMap(({ rules }) => rules);
     if (object.kind !== "ConfigMap" || object.metadata?.name?.startsWith("rules-") !== true) return [];
     return Object.values(object.data ?? {}).flatMap((file) =>
       (parse(file) as Groups).groups.flatMap(({ rules }) => rules),
