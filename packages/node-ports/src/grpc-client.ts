@@ -1,14 +1,19 @@
 /** RPC calls over HTTP/2, as a client: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md. */
 import { constants, type ClientHttp2Stream, type IncomingHttpHeaders } from "node:http2";
-import { RpcError, type CallOptions, type RpcClient } from "@pleiad/ports";
+import { RpcError, type CallOptions, type RpcClient, type RpcClientOptions } from "@pleiad/ports";
 import { createGrpcConnection, type GrpcSession } from "./grpc-connection.ts";
 import { acceptedEncodings, createFrameReader, grpcEncodingOf, packMessages, type FrameReader } from "./grpc-frames.ts";
 import type { GrpcLimits, GrpcPorts } from "./grpc-limits.ts";
 import { abortError, decodeGrpcMessage, rpcCodeOf, rpcCodeOfHttpStatus, rpcCodeOfReset } from "./grpc-status.ts";
 import { formatGrpcTimeout } from "./grpc-timeout.ts";
 
-export function createGrpcClient(address: string, ports: GrpcPorts, limits: GrpcLimits): RpcClient {
-  const connection = createGrpcConnection(address, ports, limits);
+export function createGrpcClient(
+  address: string,
+  ports: GrpcPorts,
+  limits: GrpcLimits,
+  { tls }: RpcClientOptions = {},
+): RpcClient {
+  const connection = createGrpcConnection(address, ports, limits, tls);
 
   async function* stream(method: string, request: Uint8Array, options: CallOptions) {
     const interruption = createInterruption(options, ports);
@@ -142,7 +147,9 @@ function startExchange(
 
   let stream: ClientHttp2Stream;
   try {
-    stream = session.http2.request(requestHeaders(address, method, options.timeoutMs));
+    stream = session.http2.request(
+      requestHeaders(session.http2.encrypted === true ? "https" : "http", address, method, options.timeoutMs),
+    );
   } catch {
     // The session ended between being handed out and now.
     return {
@@ -248,11 +255,11 @@ function startExchange(
   };
 }
 
-function requestHeaders(address: string, method: string, timeoutMs: number) {
+function requestHeaders(scheme: string, address: string, method: string, timeoutMs: number) {
   const timeout = formatGrpcTimeout(timeoutMs);
   return {
     ":method": "POST",
-    ":scheme": "http",
+    ":scheme": scheme,
     ":authority": address,
     ":path": method,
     "content-type": "application/grpc",

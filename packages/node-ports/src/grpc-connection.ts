@@ -1,9 +1,11 @@
 /** The connection of an RPC client: made when needed, kept alive while in use, made again after a loss. */
 import { connect, constants, type ClientHttp2Session } from "node:http2";
-import { connect as connectSocket } from "node:net";
-import { RpcError } from "@pleiad/ports";
+import { connect as connectSocket, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
+import { RpcError, type ClientTls } from "@pleiad/ports";
 import { parseAddress, reasonOf } from "./address.ts";
 import type { GrpcLimits, GrpcPorts } from "./grpc-limits.ts";
+import { clientTlsOptions, handshakeReason } from "./tls-files.ts";
 
 /** One live HTTP/2 session and what its calls must tell it. */
 export interface GrpcSession {
@@ -36,13 +38,28 @@ type State =
 const pauseGrowth = 1.6;
 const pauseJitter = 0.2;
 
-export function createGrpcConnection(address: string, ports: GrpcPorts, limits: GrpcLimits): GrpcConnection {
+/** How long a server may be silent after a TLS handshake before it is spoken to all the same. */
+const firstWordMs = 1_000;
+
+/** Servers that refuse a certificate mostly say nothing: under TLS 1.3 the client's side of the handshake is done by then. */
+const refusedHandshake = "closed by the peer in the TLS handshake: does it want a certificate, or another one?";
+
+/** Without `tls`, in plain text. */
+export function createGrpcConnection(
+  address: string,
+  ports: GrpcPorts,
+  limits: GrpcLimits,
+  tls?: ClientTls,
+): GrpcConnection {
   const { clock } = ports;
   const random = ports.random.fork(`grpc ${address}`);
   let state: State = { kind: "idle" };
   let failedAttempts = 0;
   let keepaliveMs = limits.keepaliveMs;
-  const open = new Set<ClientHttp2Session>();
+  const dialing = new Set<Socket>(); // in the TLS handshake
+  const open = new Map<ClientHttp2Session, Socket>();
+
+  const isClosed = () => state.kind === "closed";
 
   const unavailable = (reason: string) => new RpcError("UNAVAILABLE", `connect to ${address}: ${reason}`);
 
@@ -51,17 +68,60 @@ export function createGrpcConnection(address: string, ports: GrpcPorts, limits: 
     return Math.min(grownMs, limits.reconnectMaxMs) * (1 + pauseJitter * (2 * random.float() - 1));
   };
 
-  const attempt = () =>
+  /** Opens the socket, with certificates as their files have them now. */
+  const dial = async (): Promise<Socket> => {
+    const { host, port } = parseAddress(address);
+    const socketOptions = { host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 };
+    if (tls === undefined) return connectSocket(socketOptions);
+    const tlsOptions = await clientTlsOptions(tls, host);
+    const socket = connectTls({ ...socketOptions, ...tlsOptions });
+    dialing.add(socket);
+    await firstWord(socket).finally(() => dialing.delete(socket));
+    return socket;
+  };
+
+  /**
+   * Resolves when the server has said something after the handshake, or long enough nothing. A refusal of our certificate
+   * comes only then, and a session that had the socket already would not tell of it.
+   */
+  const firstWord = (socket: Socket) =>
+    new Promise<void>((resolve, reject) => {
+      const give = (error?: Error) => {
+        stopTimers();
+        if (error === undefined) return resolve();
+        socket.destroy();
+        reject(error);
+      };
+      const onError = (error: Error) => give(new Error(handshakeReason(error) ?? reasonOf(error)));
+      const onReadable = () => (socket.readableLength > 0 ? give() : undefined);
+      const onEnd = () => give(new Error(refusedHandshake));
+      let stopSilence = () => {};
+      const onSecure = () => {
+        stopSilence = clock.after(firstWordMs, () => give());
+      };
+      const stopConnecting = clock.after(limits.connectTimeoutMs, () =>
+        give(new Error(`no answer within ${limits.connectTimeoutMs} ms`)),
+      );
+      const stopTimers = () => {
+        stopSilence();
+        stopConnecting();
+        socket.off("error", onError).off("readable", onReadable).off("end", onEnd).off("close", onEnd);
+        socket.on("error", () => {}); // the session, or the close, says what it means
+      };
+      socket.once("secureConnect", onSecure).on("readable", onReadable).on("error", onError);
+      socket.on("end", onEnd).on("close", onEnd);
+    });
+
+  const attempt = (socket: Socket) =>
     new Promise<GrpcSession>((resolve, reject) => {
-      const { host, port } = parseAddress(address);
-      const http2 = connect(`http://${address}`, {
-        createConnection: () =>
-          connectSocket({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 }),
+      const http2 = connect(`${tls === undefined ? "http" : "https"}://${address}`, {
+        createConnection: () => socket,
         maxSessionMemory: limits.sessionMemoryMb,
         settings: { initialWindowSize: limits.streamWindowBytes, enablePush: false },
       });
-      open.add(http2);
+      open.set(http2, socket);
       let lost: string | undefined;
+      let established = false;
       const lose = (reason: string) => {
         lost ??= reason; // before the streams close, for their calls to name it
         http2.destroy();
@@ -75,7 +135,7 @@ export function createGrpcConnection(address: string, ports: GrpcPorts, limits: 
         lose,
       });
       http2.on("error", (error) => {
-        lost ??= reasonOf(error);
+        lost ??= handshakeReason(error) ?? reasonOf(error);
       });
       http2.on("goaway", (code) => {
         // The peer finds the pings too many; Go servers with their default policy do.
@@ -83,15 +143,20 @@ export function createGrpcConnection(address: string, ports: GrpcPorts, limits: 
         lost ??= `peer is going away (code ${code})`;
         if (state.kind === "live" && state.session === session) state = { kind: "idle" };
       });
-      http2.once("close", () => {
-        open.delete(http2);
+      const ended = () => {
+        if (!open.delete(http2)) return;
         stopTimer();
-        lost ??= "closed by the peer";
+        lost ??= established || tls === undefined ? "closed by the peer" : refusedHandshake;
         if (state.kind === "live" && state.session === session) state = { kind: "idle" };
         reject(new Error(lost)); // without effect once resolved
-      });
+        if (!http2.destroyed) http2.destroy();
+      };
+      http2.once("close", ended);
+      // A session whose socket went in the middle of the TLS handshake does not always say that it closed.
+      socket.once("close", () => setImmediate(ended));
       // A peer is known to speak HTTP/2 only by its settings; the connection itself says little.
       http2.once("remoteSettings", () => {
+        established = true;
         stopTimer();
         http2.setLocalWindowSize(limits.sessionWindowBytes);
         http2.unref();
@@ -101,8 +166,13 @@ export function createGrpcConnection(address: string, ports: GrpcPorts, limits: 
 
   const startAttempt = async (): Promise<GrpcSession> => {
     try {
-      const session = await attempt();
-      if (state.kind === "closed") throw new Error("client is closed");
+      const socket = await dial();
+      if (isClosed()) {
+        socket.destroy();
+        throw new Error("client is closed");
+      }
+      const session = await attempt(socket);
+      if (isClosed()) throw new Error("client is closed");
       failedAttempts = 0;
       // It may have gone in the meantime; its first call finds out.
       state = session.lossReason() === undefined ? { kind: "live", session } : { kind: "idle" };
@@ -110,7 +180,7 @@ export function createGrpcConnection(address: string, ports: GrpcPorts, limits: 
     } catch (error) {
       const reason = reasonOf(error);
       failedAttempts++;
-      if (state.kind !== "closed") state = { kind: "pausing", untilMs: clock.monotonicMs() + pauseMs(), reason };
+      if (!isClosed()) state = { kind: "pausing", untilMs: clock.monotonicMs() + pauseMs(), reason };
       throw unavailable(reason);
     }
   };
@@ -132,12 +202,16 @@ export function createGrpcConnection(address: string, ports: GrpcPorts, limits: 
     },
     close: async () => {
       state = { kind: "closed" };
+      for (const socket of dialing) socket.destroy();
       await Promise.all(
         [...open].map(
-          (http2) =>
+          ([http2, socket]) =>
             new Promise<void>((resolve) => {
               http2.once("close", () => resolve());
+              socket.once("close", () => resolve());
               http2.destroy();
+              socket.destroy();
+              if (socket.closed) resolve();
             }),
         ),
       );

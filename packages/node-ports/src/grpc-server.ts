@@ -1,18 +1,32 @@
 /** RPC calls over HTTP/2, as a server: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md. */
 import {
   constants,
+  createSecureServer,
   createServer,
+  type Http2SecureServer,
+  type Http2Server,
   type IncomingHttpHeaders,
   type ServerHttp2Session,
   type ServerHttp2Stream,
+  type ServerOptions,
 } from "node:http2";
-import { RpcError, type Listener, type RpcCode, type RpcContext, type RpcHandler } from "@pleiad/ports";
-import { formatAddress } from "./address.ts";
+import type { Socket } from "node:net";
+import {
+  RpcError,
+  type Listener,
+  type RpcCode,
+  type RpcContext,
+  type RpcHandler,
+  type RpcServerOptions,
+  type ServerTls,
+} from "@pleiad/ports";
+import { bindError, formatAddress, reasonOf } from "./address.ts";
 import { acceptedEncodings, createFrameReader, frameHeaderBytes, grpcEncodingOf, packMessages } from "./grpc-frames.ts";
 import type { GrpcLimits, GrpcPorts } from "./grpc-limits.ts";
 import { encodeGrpcMessage, grpcStatusCodes } from "./grpc-status.ts";
 import { parseGrpcTimeout } from "./grpc-timeout.ts";
 import { listen } from "./listen.ts";
+import { followCertificates, handshakeReason, serverTlsOptions } from "./tls-files.ts";
 
 const headerPairsMax = 128;
 const streamResetsBurst = 1000;
@@ -23,8 +37,9 @@ export async function serveGrpc(
   handlers: ReadonlyMap<string, RpcHandler>,
   ports: GrpcPorts,
   limits: GrpcLimits,
+  { tls }: RpcServerOptions = {},
 ): Promise<Listener> {
-  const server = createServer({
+  const server = openServer(address, tls, ports, {
     maxSessionMemory: limits.sessionMemoryMb,
     maxHeaderListPairs: headerPairsMax,
     streamResetBurst: streamResetsBurst,
@@ -33,7 +48,12 @@ export async function serveGrpc(
   });
   server.maxConnections = limits.connectionsMax;
   const sessions = new Set<ServerHttp2Session>();
-  server.on("connection", (socket) => socket.setNoDelay(true).setKeepAlive(true, 30_000));
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    socket.setNoDelay(true).setKeepAlive(true, 30_000);
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
   server.on("session", (session) => {
     sessions.add(session);
     session.setLocalWindowSize(limits.sessionWindowBytes);
@@ -59,11 +79,46 @@ export async function serveGrpc(
       for (const session of sessions) session.close();
       const stopTimer = ports.clock.after(graceMs, () => {
         for (const session of sessions) session.destroy();
+        // Of a handshake that failed or never came, there is a socket and no session.
+        for (const socket of sockets) socket.destroy();
       });
       await closed;
       stopTimer();
     },
   };
+}
+
+function openServer(
+  address: string,
+  tls: ServerTls | undefined,
+  { clock, observations }: GrpcPorts,
+  options: ServerOptions,
+): Http2Server | Http2SecureServer {
+  if (tls === undefined) return createServer(options);
+  let server: Http2SecureServer;
+  try {
+    server = createSecureServer({ ...options, ...serverTlsOptions(tls) });
+  } catch (error) {
+    throw bindError(address, error);
+  }
+  const certificates = followCertificates(tls, (reason) =>
+    observations.log("error", "the certificate files are no use; those before hold", { address, reason }),
+  );
+  // Before Node's own listener, which begins the handshake.
+  server.prependListener("connection", () => {
+    const changed = certificates.changed();
+    if (changed !== undefined) server.setSecureContext(changed);
+  });
+  let quietUntilMs = -Infinity;
+  server.on("tlsClientError", (error, socket) => {
+    socket.destroy();
+    // Whoever can connect can make these: one a second is enough to know it.
+    if (clock.monotonicMs() < quietUntilMs) return;
+    quietUntilMs = clock.monotonicMs() + 1000;
+    const peer = socket.remoteAddress ?? "unknown";
+    observations.log("warn", "a TLS handshake failed", { peer, reason: handshakeReason(error) ?? reasonOf(error) });
+  });
+  return server;
 }
 
 async function answerStream(

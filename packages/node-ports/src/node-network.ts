@@ -1,4 +1,4 @@
-/** The network of this machine. Plaintext: TLS between the tiers is not there yet, so listeners belong on loopback. */
+/** The network of this machine: gRPC in plain text or over TLS, HTTP in plain text. */
 import type { Network } from "@pleiad/ports";
 import { createGrpcClient } from "./grpc-client.ts";
 import { defaultGrpcLimits, type GrpcLimits, type GrpcPorts } from "./grpc-limits.ts";
@@ -16,8 +16,8 @@ export function nodeNetwork(ports: GrpcPorts, limits: NetworkLimits = {}): Netwo
   const grpcLimits: GrpcLimits = { ...defaultGrpcLimits, ...limits.grpc };
   const httpLimits: HttpLimits = { ...defaultHttpLimits, ...limits.http };
   return {
-    rpcClient: (address) => createGrpcClient(address, ports, grpcLimits),
-    serveRpc: (address, handlers) => serveGrpc(address, handlers, ports, grpcLimits),
+    rpcClient: (address, options) => createGrpcClient(address, ports, grpcLimits, options),
+    serveRpc: (address, handlers, options) => serveGrpc(address, handlers, ports, grpcLimits, options),
     serveHttp: (address, handle) => serveHttp(address, handle, ports, httpLimits),
     serveHttpStreams: (address, handle) => serveHttpStreams(address, handle, ports, httpLimits),
     fetchHttp: createHttpFetch(httpLimits),
