@@ -23,6 +23,7 @@ const steps: readonly Step[] = [
     args: tool("knip/bin/knip.js", "--include", "unlisted,unresolved,dependencies,files", "--no-config-hints"),
   },
   { name: "benchmarks, small", command: node, args: ["bench/main.ts", "--small"] },
+  { name: "hierarchy, small", command: node, args: ["bench/hierarchy.ts", "--small"] },
   { name: "tests", command: node, args: tool("vitest/vitest.mjs", "run") },
 ];
 
