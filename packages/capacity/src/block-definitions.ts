@@ -53,8 +53,8 @@ export const blockDefinitions: readonly Definition[] = [
     [
       "blocks.per-stream",
       "blocks",
-      "(bucket.retention-raw + bucket.retention-five-minutes + bucket.retention-one-hour) / (14 * 86400) + 14",
-      "of one stream, once compacted",
+      "(bucket.retention-raw + bucket.retention-five-minutes + bucket.retention-one-hour) / (14 * 86400) + (min(2.5, bucket.retention-raw / 7200) + min(3, bucket.retention-raw / 28800) + min(3.5, bucket.retention-raw / 172800) + min(3.5, bucket.retention-five-minutes / 172800) + min(1.5, bucket.retention-one-hour / 864000))",
+      "of one stream, once compacted: whole fortnights, and half of what each level below may hold",
       levels,
     ],
     [

@@ -232,8 +232,8 @@ export const clusterDefinitions: readonly Definition[] = [
     [
       "clusters.fortnight-bytes",
       "bytes",
-      "14 * prometheus.samples-rate * 86400 * blocks.raw-bytes",
-      "of one stream's block of two weeks",
+      "min(14, bucket.retention-raw / 86400) * prometheus.samples-rate * 86400 * blocks.raw-bytes",
+      "of one stream's block of two weeks, or of all that is kept",
       "Thanos pkg/compact: levels of 2 h, 8 h, 2 d, 14 d",
     ],
     [

@@ -15,6 +15,8 @@ export const compactorDefinitions: readonly Definition[] = [
       "over every byte that is uploaded: three compactions and one pass of downsampling",
       "Thanos pkg/compact: levels of 8 h, 2 d, 14 d, then downsampling",
     ],
+    ["compactor.base-memory", "bytes", { thanos: 2 ** 29, embedded: 2 ** 27 }, "before the first group", compactor],
+    ["compactor.group-memory", "bytes", { thanos: 2 ** 28, embedded: 2 ** 26 }, "of a group however small", compactor],
     ["compactor.core-memory", "bytes", { thanos: 4e9, embedded: 1e9 }, "of one group at a time", compactor],
     [
       "compactor.block-memory",
@@ -70,7 +72,7 @@ export const compactorDefinitions: readonly Definition[] = [
     [
       "compactor.memory",
       "bytes",
-      "536870912 + compactor.concurrency * min(compactor.core-memory, 268435456 + 8 * largest(clusters.fortnight-bytes)) + compactor.block-memory * bucket.blocks",
+      "compactor.base-memory + compactor.concurrency * min(compactor.core-memory, compactor.group-memory + 8 * largest(clusters.fortnight-bytes)) + compactor.block-memory * bucket.blocks",
       "of one replica",
       compactor,
     ],

@@ -9,6 +9,13 @@ export const roleDefinitions: readonly Definition[] = [
     ["receiver.replicas", "count", 1, "in each region", "the fleet file"],
     ["ruler.replicas", "count", 0, "of the role", "the fleet file"],
     ["monitoring-agent.replicas", "count", 0, "of the role", "the fleet file"],
+    [
+      "monitoring-agent.base-memory",
+      "bytes",
+      { thanos: 2 ** 28, embedded: 2 ** 27 },
+      "before the first series",
+      "as one Prometheus",
+    ],
     ["monitoring-agent.targets", "count", 20, "roles that it scrapes", "the plan"],
     [
       "monitoring-agent.series",
@@ -85,7 +92,7 @@ export const roleDefinitions: readonly Definition[] = [
     [
       "monitoring-agent.memory",
       "bytes",
-      "268435456 + monitoring-agent.targets * monitoring-agent.series * 6144",
+      "monitoring-agent.base-memory + monitoring-agent.targets * monitoring-agent.series * 6144",
       "of one replica",
       "as one Prometheus",
     ],
