@@ -13,6 +13,7 @@ import { growCommand, type GrowCommandOptions } from "./commands/grow.ts";
 import { explainCommand, type ExplainCommandOptions } from "./commands/explain.ts";
 import { initCommand, type InitCommandOptions } from "./commands/init.ts";
 import { lintCommand, type LintCommandOptions } from "./commands/lint.ts";
+import { addMeasureCommand } from "./commands/measure.ts";
 import { planCommand, type PlanCommandOptions } from "./commands/plan.ts";
 import { renderCommand, renderDiffCommand, type RenderCommandOptions } from "./commands/render.ts";
 import { reportCommand, type ReportCommandOptions } from "./commands/report.ts";
@@ -117,6 +118,8 @@ program
   .action((figure: string | undefined, file: string | undefined, options: ExplainCommandOptions) =>
     explainCommand(figure, file, options),
   );
+
+addMeasureCommand(program, stateOption);
 
 program
   .command("init")
