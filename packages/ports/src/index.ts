@@ -34,7 +34,6 @@ export {
   type RpcClient,
   type RpcClientOptions,
   type RpcCode,
-  type RpcCompression,
   type RpcContext,
   type RpcHandler,
   type RpcServerOptions,

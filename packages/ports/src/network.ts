@@ -83,13 +83,9 @@ export interface ServerTls {
   readonly minVersion: TlsVersion;
 }
 
-export type RpcCompression = "gzip" | "snappy";
-
-/** How a peer is spoken to; by default in plain text, uncompressed. Compressed answers are always understood. */
+/** How a peer is spoken to; by default in plain text. */
 export interface RpcClientOptions {
   readonly tls?: ClientTls;
-  /** Of requests, and of answers where the peer does it too. */
-  readonly compression?: RpcCompression;
 }
 
 export interface RpcServerOptions {

@@ -37,7 +37,6 @@ describe("what an endpoint file says", () => {
 default_client_config:
   tls_config: {enabled: true, ca_file: /ca.pem, cert_file: /c.pem, key_file: /k.pem}
   server_name: thanos
-  compression: snappy
 endpoints:
   - address: a:1
   - address: b:1
@@ -57,7 +56,6 @@ endpoints:
               minVersion: "1.3",
               serverName: "thanos",
             },
-            compression: "snappy",
           },
         },
         { address: "b:1", connection: { tls: { verifiesServer: false, minVersion: "1.2" } } },
@@ -116,7 +114,7 @@ describe("what is wrong with it, by its place", () => {
       [
         "default_client_config.tls_config: cert_file and key_file go together",
         "default_client_config.tls_config.min_version: 1.1 is not spoken; expected 1.2 or 1.3",
-        "default_client_config.compression: expected none, snappy or gzip",
+        "default_client_config.compression: only none is supported",
       ],
     ],
     [

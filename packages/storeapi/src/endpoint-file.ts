@@ -3,7 +3,7 @@
  * each, and the bare targets of Prometheus's file_sd. Pure.
  */
 import { fail, labelsFromRecord, ok, type Result } from "@pleiad/model";
-import type { ClientTls, RpcClientOptions, RpcCompression, TlsVersion } from "@pleiad/ports";
+import type { ClientTls, RpcClientOptions, TlsVersion } from "@pleiad/ports";
 import { parse } from "yaml";
 import type { EndpointSpec, ExpectedCluster } from "./endpoint.ts";
 
@@ -88,10 +88,10 @@ function connectionOf(value: unknown, place: string, problems: string[]): RpcCli
   refuseOthers(fields, ["tls_config", "server_name", "compression"], `${place}.`, problems);
   const serverName = optionalText(fields["server_name"], `${place}.server_name`, problems);
   const tls = tlsOf(fields["tls_config"], `${place}.tls_config`, problems);
-  const compression = compressionOf(fields["compression"], `${place}.compression`, problems);
+  const { compression = "none" } = fields;
+  if (compression !== "none") problems.push(`${place}.compression: only none is supported`);
   return {
     ...(tls === undefined ? {} : { tls: { ...tls, ...(serverName === undefined ? {} : { serverName }) } }),
-    ...(compression === undefined ? {} : { compression }),
   };
 }
 
@@ -119,13 +119,6 @@ function tlsOf(value: unknown, place: string, problems: string[]): ClientTls | u
     verifiesServer,
     minVersion: minVersion ?? "1.3",
   };
-}
-
-function compressionOf(value: unknown, place: string, problems: string[]): RpcCompression | undefined {
-  if (value === undefined || value === "none" || value === "") return undefined;
-  if (value === "snappy" || value === "gzip") return value;
-  problems.push(`${place}: expected none, snappy or gzip`);
-  return undefined;
 }
 
 function targetsOf(
