@@ -128,10 +128,26 @@ function readSamples(
   while (reader.nextSeries()) {
     const labels = reader.labels();
     if (!labels.ok) return labels.failure;
+    const fault = faultOf(reader.samples);
+    if (fault !== undefined) return fault;
     const chunks = [...floatChunks(reader.samples, samplesPerChunk), ...histogramChunks(reader.samples.histograms)];
     into.push({ labels: labels.value, chunks: chunks.sort(compareChunks) });
   }
   return reader.failure === undefined ? undefined : formatFailure(reader.failure);
+}
+
+/** Why samples make no chunks. */
+function faultOf({ sampleCount, timestampsMs, histograms }: WrittenSamples): string | undefined {
+  const times = histograms.map(({ timestampMs }) => timestampMs);
+  if (!isAscending(timestampsMs.subarray(0, sampleCount)) || !isAscending(times)) {
+    return "samples that do not ascend in time";
+  }
+  return histograms.find(({ fault }) => fault !== undefined)?.fault;
+}
+
+function isAscending(timesMs: Float64Array | readonly number[]): boolean {
+  for (let i = 1; i < timesMs.length; i++) if (!((timesMs[i - 1] ?? 0) < (timesMs[i] ?? 0))) return false;
+  return true;
 }
 
 function formatFailure(failure: WriteRequestFailure): string {
