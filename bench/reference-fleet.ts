@@ -106,7 +106,8 @@ const gibibyte = 2 ** 30;
 
 const padded = (value: number | string, width: number) => String(value).padStart(width, "0");
 
-function placeOf(cluster: number): Readonly<Record<string, string>> {
+/** External labels that all replicas of a cluster share, beside its name. */
+export function placeOf(cluster: number): Readonly<Record<string, string>> {
   if (cluster <= 180) return { cluster_group: "group-a", region: `a${String(1 + Math.floor((cluster - 1) / 60))}` };
   const group = cluster <= 200 ? "group-b" : cluster <= 210 ? "group-c" : "group-d";
   return { cluster_group: group, region: "bcd" };
