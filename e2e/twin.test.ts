@@ -144,9 +144,9 @@ describe("the seven-node fleet", () => {
     await eventually("every process there", 60_000, async () => (twin.processes().length >= 12 ? true : undefined));
     const family = processesOf(twin.pid);
     await twin.end("SIGKILL");
-    await eventually("every process gone", 60_000, async () =>
-      family.some(({ pid }) => processLives(pid)) ? undefined : true,
-    );
+    const left = () => family.filter(({ pid }) => processLives(pid));
+    await eventually("every process gone", 60_000, async () => (left().length > 0 ? undefined : true));
+    expect(left()).toEqual([]);
   });
 
   it("loses no sample that could be read when every process is killed at once", async () => {
