@@ -3,6 +3,7 @@ import { figures, inputs, type Definition } from "./definition.ts";
 
 const compactor =
   "Thanos compactor documentation: a core for each group at once, disk of two blocks of two weeks for each; Mimir: 4 GB a core";
+const chosen = "Pleiad's roles: chosen after pleiad measure on a twin of three nodes";
 const monzo = "Monzo, thanos#1964: 16 MB/s in one thread";
 
 export const compactorDefinitions: readonly Definition[] = [
@@ -15,8 +16,20 @@ export const compactorDefinitions: readonly Definition[] = [
       "over every byte that is uploaded: three compactions and one pass of downsampling",
       "Thanos pkg/compact: levels of 8 h, 2 d, 14 d, then downsampling",
     ],
-    ["compactor.base-memory", "bytes", { thanos: 2 ** 29, embedded: 2 ** 27 }, "before the first group", compactor],
-    ["compactor.group-memory", "bytes", { thanos: 2 ** 28, embedded: 2 ** 26 }, "of a group however small", compactor],
+    [
+      "compactor.base-memory",
+      "bytes",
+      { thanos: 2 ** 29, embedded: 2 ** 27 },
+      "before the first group",
+      `${compactor}. ${chosen}`,
+    ],
+    [
+      "compactor.group-memory",
+      "bytes",
+      { thanos: 2 ** 28, embedded: 2 ** 26 },
+      "of a group however small",
+      `${compactor}. ${chosen}`,
+    ],
     ["compactor.core-memory", "bytes", { thanos: 4e9, embedded: 1e9 }, "of one group at a time", compactor],
     [
       "compactor.block-memory",

@@ -14,7 +14,7 @@ export const roleDefinitions: readonly Definition[] = [
       "bytes",
       { thanos: 2 ** 28, embedded: 2 ** 27 },
       "before the first series",
-      "as one Prometheus",
+      "as one Prometheus. Pleiad's roles: chosen after pleiad measure on a twin of three nodes",
     ],
     ["monitoring-agent.targets", "count", 20, "roles that it scrapes", "the plan"],
     [

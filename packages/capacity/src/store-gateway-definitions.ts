@@ -20,7 +20,7 @@ export const storeGatewayDefinitions: readonly Definition[] = [
       "bytes",
       { thanos: 2 ** 29, embedded: 2 ** 27 },
       "before the first block",
-      "Thanos store documentation; measured: a process of the embedded engine with three idle roles, 158 MiB",
+      "Thanos store documentation. Pleiad's roles: chosen after pleiad measure on a twin of three nodes, 161 MiB in a process of three idle roles",
     ],
     ["store-gateway.caches", "bytes", { thanos: 2.25e9, embedded: 2.68e8 }, "index cache and chunk pool", store],
     ["store-gateway.concurrent", "count", 20, "series requests at once", store],
