@@ -80,13 +80,13 @@ describe("random questions", () => {
           const through = await world.range(question);
           expect(through.status).toBe(direct.status);
           // Remarks of a kept extent may be of steps beside those that were asked for.
-          expect(withoutInfos(through.text)).toBe(withoutInfos(direct.text));
+          expect(withoutRemarks(through.text)).toBe(withoutRemarks(direct.text));
         }
         keptSteps += countOf(world.registry.render(), 'pleiad_query_frontend_steps_total{from="cache"}');
         parts += countOf(world.registry.render(), 'thanos_frontend_split_queries_total{tripperware="query_range"}');
         await frontend.stop(0);
       }),
-      { numRuns: 60 },
+      { numRuns: 60, examples: [[2_053_921_284]] },
     );
     // Or the test would show nothing.
     expect(keptSteps).toBeGreaterThan(0);
@@ -99,6 +99,6 @@ function countOf(page: string, series: string): number {
   return Number(line?.slice(series.length) ?? 0);
 }
 
-function withoutInfos(text: string): string {
-  return text.replace(/,"infos":\[.*\]\}$/, "}");
+function withoutRemarks(text: string): string {
+  return text.replace(/(?:,"(?:warnings|infos)":\["PromQL .*)?\}$/, "}");
 }
