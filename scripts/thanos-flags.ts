@@ -2,7 +2,7 @@
  * Makes the catalogue of flags that each supported version of Thanos knows, from the help texts in that version's own
  * `docs/components`: so that a flag which a version lacks cannot be rendered for it.
  *
- *   node scripts/thanos-flags.ts VERSION=DOCS_FOLDER... > packages/manifests/src/thanos-flags.ts
+ *   node scripts/thanos-flags.ts VERSION=DOCS_FOLDER... (oldest first) > packages/manifests/src/thanos-flags.ts
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -38,24 +38,32 @@ function helpText(folder: string, component: string): string {
 
 const lines = [
   "/**",
-  " * The flags that each version of Thanos knows, from its own help: `?` marks one that takes no value, `!` one that is",
-  " * deprecated. Made by scripts/thanos-flags.ts.",
+  " * The flags that each version of Thanos knows, from its own help. The oldest version lists all of a component's, each",
+  " * later one what it changed: `-` marks one that is gone, `?` one that takes no value, `!` one that is deprecated. Made",
+  " * by scripts/thanos-flags.ts.",
   " */",
   `export type ThanosComponent = ${components.map((name) => JSON.stringify(name)).join(" | ")};`,
   "",
   "export const thanosFlags = {",
 ];
+let before: Readonly<Record<string, readonly string[]>> = {};
 for (const argument of process.argv.slice(2)) {
   const [version = "", folder = ""] = argument.split("=");
+  const flags = Object.fromEntries(components.map((component) => [component, flagsOf(folder, component)]));
   lines.push(`  ${JSON.stringify(version)}: {`);
   for (const component of components) {
-    lines.push(
-      `    ${JSON.stringify(component)}: \``,
-      ...flagsOf(folder, component).map((flag) => `      ${flag}`),
-      "    `,",
-    );
+    const changes = changesOf(before[component] ?? [], flags[component] ?? []);
+    lines.push(`    ${JSON.stringify(component)}: \``, ...changes.map((change) => `      ${change}`), "    `,");
   }
   lines.push("  },");
+  before = flags;
 }
 lines.push("} as const satisfies Readonly<Record<string, Readonly<Record<ThanosComponent, string>>>>;");
 process.stdout.write(`${lines.join("\n")}\n`);
+
+function changesOf(before: readonly string[], after: readonly string[]): readonly string[] {
+  const nameOf = (flag: string) => flag.replace(/[?!]+$/, "");
+  const names = new Set(after.map(nameOf));
+  const gone = before.map(nameOf).filter((name) => !names.has(name));
+  return [...gone.map((name) => `-${name}`), ...after.filter((flag) => !before.includes(flag))];
+}

@@ -56,14 +56,18 @@ function factsOf(version: ThanosVersion, component: ThanosComponent): ReadonlyMa
   const known = factsByCatalogue.get(key);
   if (known !== undefined) return known;
   const facts = new Map<string, FlagFacts>();
-  for (const word of thanosFlags[version][component].split(/\s+/)) {
-    if (word === "") continue;
-    const [, name = "", marks = ""] = /^([a-z0-9._-]+)([?!]*)$/.exec(word) ?? [];
-    facts.set(name, { takesValue: !marks.includes("?"), isDeprecated: marks.includes("!") });
+  // Each version lists what it changed of the one before.
+  for (const change of thanosVersions.slice(0, thanosVersions.indexOf(version) + 1)) {
+    for (const [, gone, name = "", marks = ""] of thanosFlags[change][component].matchAll(changePattern)) {
+      if (gone === "-") facts.delete(name);
+      else facts.set(name, { takesValue: !marks.includes("?"), isDeprecated: marks.includes("!") });
+    }
   }
   factsByCatalogue.set(key, facts);
   return facts;
 }
+
+const changePattern = /(-?)([a-z0-9][a-z0-9._-]*)([?!]*)\s/g;
 
 function compareVersions(a: string, b: string): number {
   const numbers = (version: string) => version.split(".").map(Number);
