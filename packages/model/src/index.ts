@@ -1,3 +1,4 @@
+export { hashBytes } from "./byte-hash.ts";
 export { durationMsMax, durationUnitsMs, formatDuration, parseDuration } from "./durations.ts";
 export {
   isEvaluatingSource,

@@ -1,3 +1,4 @@
+import { hashBytes } from "@pleiad/model";
 import { decodeUtf8, ProtobufReader } from "./protobuf-reader.ts";
 
 /**
@@ -157,22 +158,4 @@ function decodeLabel(bytes: Uint8Array, from: number, to: number): readonly [str
 
 function checkedLabel(name: string | undefined, value: string | undefined): readonly [string, string] | undefined {
   return name === undefined || name === "" || value === undefined || value === "" ? undefined : [name, value];
-}
-
-/** FNV over four bytes at a time, finished so that the low bits depend on all. */
-function hashBytes(bytes: Uint8Array, from: number, to: number): number {
-  let hash = 0x811c9dc5 ^ (to - from);
-  let at = from;
-  for (; at + 4 <= to; at += 4) {
-    const word =
-      (bytes[at] as number) |
-      ((bytes[at + 1] as number) << 8) |
-      ((bytes[at + 2] as number) << 16) |
-      ((bytes[at + 3] as number) << 24);
-    hash = Math.imul(hash ^ word, 0x01000193);
-    hash ^= hash >>> 15;
-  }
-  for (; at < to; at++) hash = Math.imul(hash ^ (bytes[at] as number), 0x01000193);
-  hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
-  return hash ^ (hash >>> 13);
 }
