@@ -9,17 +9,39 @@ import { existingFolder } from "../folder-input.ts";
 import { bucketConfigOf, readObjectStorageFile } from "../object-storage-input.ts";
 import { formatBytes, formatSpan, formatTime } from "../quantities.ts";
 import { formatTable, left, right } from "../table.ts";
+import type { Command } from "commander";
+import { collectValues } from "../command-options.ts";
 
-export interface BucketOptions {
-  readonly objstore: string | undefined; // a file as Thanos has it
-  readonly directory: string | undefined; // the bucket is a folder
+interface BucketOptions {
+  readonly objstore?: string; // a file as Thanos has it
+  readonly dir?: string; // the bucket is a folder
   readonly label: readonly string[]; // name=value, all must hold
 }
 
 const never = new AbortController().signal;
 
+export function addBucketCommand(program: Command): void {
+  const bucket = program.command("bucket").description("look at the blocks in object storage");
+
+  const bucketCommand = (name: string, description: string) =>
+    bucket
+      .command(name)
+      .description(description)
+      .option("--objstore <file>", "object storage, in the form of Thanos's --objstore.config-file")
+      .option("--dir <folder>", "the bucket is this folder")
+      .option("--label <name=value>", "only blocks with this external label; may be repeated", collectValues, []);
+
+  bucketCommand("ls", "list every block").action(async (options: BucketOptions) => await bucketListCommand(options));
+  bucketCommand("inspect", "sum up what each stream of blocks holds").action(
+    async (options: BucketOptions) => await bucketInspectCommand(options),
+  );
+  bucketCommand("verify", "read blocks from end to end and say what is wrong")
+    .argument("[block]", "ULID; default: all")
+    .action(async (ulid: string | undefined, options: BucketOptions) => await bucketVerifyCommand(ulid, options));
+}
+
 /** A line a block, then what is no block or not whole. */
-export async function bucketListCommand(options: BucketOptions): Promise<void> {
+async function bucketListCommand(options: BucketOptions): Promise<void> {
   const listing = await readListing(openBucket(options));
   const blocks = chosenBlocks(listing, options.label);
   const columns = [
@@ -45,7 +67,7 @@ export async function bucketListCommand(options: BucketOptions): Promise<void> {
 }
 
 /** A line a stream: what each set of external labels has at each resolution. */
-export async function bucketInspectCommand(options: BucketOptions): Promise<void> {
+async function bucketInspectCommand(options: BucketOptions): Promise<void> {
   const listing = await readListing(openBucket(options));
   const streams = Map.groupBy(
     chosenBlocks(listing, options.label),
@@ -68,7 +90,7 @@ export async function bucketInspectCommand(options: BucketOptions): Promise<void
 }
 
 /** Reads blocks from end to end, by range reads; exit code 1 if anything is wrong. */
-export async function bucketVerifyCommand(ulid: string | undefined, options: BucketOptions): Promise<void> {
+async function bucketVerifyCommand(ulid: string | undefined, options: BucketOptions): Promise<void> {
   const bucket = openBucket(options);
   const listing = await readListing(bucket);
   const blocks = chosenBlocks(listing, options.label).filter(({ meta }) => ulid === undefined || meta.ulid === ulid);
@@ -83,7 +105,7 @@ export async function bucketVerifyCommand(ulid: string | undefined, options: Buc
   if (wrong > 0) throw new CommandFailure(exitCodes.failed, `${String(wrong)} findings`);
 }
 
-function openBucket({ objstore, directory }: BucketOptions): Bucket {
+function openBucket({ objstore, dir: directory }: BucketOptions): Bucket {
   if ((objstore === undefined) === (directory === undefined)) {
     throw new CommandFailure(exitCodes.badInput, "give either --objstore <file> or --dir <folder>");
   }

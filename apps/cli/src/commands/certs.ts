@@ -31,7 +31,7 @@ export function addCertsCommand(program: Command): void {
 
 const dayMs = 86_400_000;
 
-export function certsCommand(file: string | undefined, options: CertsOptions): void {
+function certsCommand(file: string | undefined, options: CertsOptions): void {
   const { output, days, authorityDays, renewBefore, check } = options;
   if (renewBefore >= Math.min(days, authorityDays) * dayMs) {
     throw new CommandFailure(exitCodes.badInput, "--renew-before: a new certificate would be renewed at once");

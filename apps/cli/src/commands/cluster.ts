@@ -41,7 +41,7 @@ function regionOf({ region }: { readonly region?: string }) {
   return region === undefined ? {} : { region };
 }
 
-export function clusterCommand(change: ClusterChange, { fleet: file, output }: ClusterOptions): void {
+function clusterCommand(change: ClusterChange, { fleet: file, output }: ClusterOptions): void {
   loadFleet(file); // a file that is wrong in itself is told of as everywhere
   const { path, shown } = resolveFleetFile(file);
   const changed = changeCluster(readFileSync(path, "utf8"), shown, change);

@@ -2,8 +2,18 @@
 import { costOf, formatMoney, type Cost, type CostLine } from "@pleiad/forecast";
 import { loadFleet } from "../fleet-input.ts";
 import { formatTable } from "../table.ts";
+import type { Command } from "commander";
 
-export function costCommand(file: string | undefined, { json }: { readonly json: boolean }): void {
+export function addCostCommand(program: Command): void {
+  program
+    .command("cost")
+    .description("show what a fleet costs a month, and what such tables leave out")
+    .argument("[fleet]", "fleet file; default: fleets/seven-nodes.yaml")
+    .option("--json", "print it as data", false)
+    .action((file: string | undefined, options: { json: boolean }) => costCommand(file, options));
+}
+
+function costCommand(file: string | undefined, { json }: { readonly json: boolean }): void {
   const cost = costOf(loadFleet(file));
   process.stdout.write(json ? `${JSON.stringify(cost, undefined, 2)}\n` : formatCost(cost));
 }

@@ -16,12 +16,28 @@ import { CommandFailure, exitCodes } from "../exit-codes.ts";
 import { loadFleet } from "../fleet-input.ts";
 import { loadMeasured } from "../measured-file.ts";
 import { formatTable } from "../table.ts";
+import type { Command } from "commander";
 
-export interface ExplainCommandOptions {
+interface ExplainCommandOptions {
   readonly json: boolean;
   readonly measured?: string;
   readonly scope?: string; // a region, or `group-a in a1`
   readonly depth?: number;
+}
+
+export function addExplainCommand(program: Command): void {
+  program
+    .command("explain")
+    .description("show what the capacity model says of a fleet, and what that rests on")
+    .argument("[figure]", "such as store-gateway.memory, or a role; default: list them all")
+    .argument("[fleet]", "fleet file; default: fleets/seven-nodes.yaml")
+    .option("--measured <file>", "measured values in place of the model's, YAML or JSON")
+    .option("--scope <name>", "only of this region, or of these clusters")
+    .option("--depth <number>", "how far down inputs are explained", Number)
+    .option("--json", "print it as data", false)
+    .action((figure: string | undefined, file: string | undefined, options: ExplainCommandOptions) =>
+      explainCommand(figure, file, options),
+    );
 }
 
 /** Explains a figure; a role such as `compactor` lists its figures, nothing lists all of them. */

@@ -4,14 +4,33 @@ import { CommandFailure, exitCodes } from "../exit-codes.ts";
 import { loadFleet, planOf } from "../fleet-input.ts";
 import { formatTable } from "../table.ts";
 import { linesOf } from "../text-lines.ts";
+import type { Command } from "commander";
+import { readClustersPerMonth, readCounts } from "../command-options.ts";
 
-export interface GrowCommandOptions {
+interface GrowCommandOptions {
   readonly clusters: readonly number[];
   readonly rate: number | undefined; // clusters a month; undefined = that of the file
   readonly json: boolean;
 }
 
-export function growCommand(file: string | undefined, { clusters, rate, json }: GrowCommandOptions): void {
+export function addGrowCommand(program: Command): void {
+  program
+    .command("grow")
+    .description("show what more clusters take, and what gives way first")
+    .argument("[fleet]", "fleet file; default: fleets/seven-nodes.yaml")
+    .requiredOption("--clusters <count,...>", "of the whole fleet, such as 300,500,700", readCounts)
+    .option(
+      "--rate <count/month>",
+      "new clusters, such as 5/month; default: growth.clusters of the file",
+      readClustersPerMonth,
+    )
+    .option("--json", "print it as data", false)
+    .action((file: string | undefined, { clusters, rate, json }: GrowCommandOptions) =>
+      growCommand(file, { clusters, rate, json }),
+    );
+}
+
+function growCommand(file: string | undefined, { clusters, rate, json }: GrowCommandOptions): void {
   const fleet = loadFleet(file);
   const plan = planOf(fleet);
   const small = clusters.find((size) => size <= fleet.clusters.length);

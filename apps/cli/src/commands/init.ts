@@ -3,8 +3,9 @@ import { existsSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline/promises";
 import { defaultAnswers, formatFleetFailure, starterFleet, type StarterAnswers } from "@pleiad/fleet";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
+import { Option, type Command } from "commander";
 
-export interface InitCommandOptions {
+interface InitCommandOptions {
   readonly name?: string;
   readonly clusters?: string; // a number, a name or a range
   readonly series?: string;
@@ -21,7 +22,27 @@ export interface InitCommandOptions {
 
 const defaultFile = "fleet.yaml";
 
-export async function initCommand(file: string | undefined, options: InitCommandOptions): Promise<void> {
+export function addInitCommand(program: Command): void {
+  program
+    .command("init")
+    .description("write a commented fleet file to start from; asks on a terminal when no flag is given")
+    .argument("[file]", "where to; - for standard output; default: fleet.yaml")
+    .option("--name <name>", "of the fleet")
+    .option("--clusters <count or names>", "such as 40, or shop-{01..40}")
+    .option("--series <count>", "active series of one cluster, such as 50k")
+    .option("--scrape-interval <duration>", "such as 30s")
+    .option("--nodes <count>", "monitoring nodes; default: as few as it takes", Number)
+    .option("--cores <cores>", "of a node")
+    .option("--memory <size>", "of a node, such as 32Gi")
+    .option("--disk <size>", "of a node")
+    .option("--network <rate>", "of a node, such as 10Gbit/s")
+    .addOption(new Option("--storage <kind>", "object storage").choices(["external", "seaweedfs"]))
+    .option("--endpoint <url>", "of external object storage")
+    .option("--force", "replace the file where it is there", false)
+    .action(async (file: string | undefined, options: InitCommandOptions) => await initCommand(file, options));
+}
+
+async function initCommand(file: string | undefined, options: InitCommandOptions): Promise<void> {
   const path = file ?? defaultFile;
   if (path !== "-" && existsSync(path) && !options.force) {
     throw new CommandFailure(exitCodes.badInput, `${path}: is there already; --force replaces it`);

@@ -19,8 +19,10 @@ import { CommandFailure, exitCodes } from "../exit-codes.ts";
 import { loadFleet, planOf, resolveFleetFile } from "../fleet-input.ts";
 import { loadMeasured } from "../measured-file.ts";
 import { linesOf } from "../text-lines.ts";
+import { Option, type Command } from "commander";
+import { pleiadVersion } from "../command-options.ts";
 
-export interface LintCommandOptions {
+interface LintCommandOptions {
   readonly severity: Severity; // the least that is shown
   readonly failOn: Severity | "none"; // the least that ends the command with exit code 3
   readonly format: "text" | "json" | "sarif";
@@ -29,7 +31,30 @@ export interface LintCommandOptions {
   readonly version: string;
 }
 
-export function lintCommand(file: string | undefined, options: LintCommandOptions): void {
+export function addLintCommand(program: Command): void {
+  const severityOption = (flag: string, description: string) =>
+    new Option(`${flag} <severity>`, description).choices([...severities]);
+
+  program
+    .command("lint")
+    .description("say what is wrong or risky in a fleet file that can be planned")
+    .argument("[fleet]", "fleet file; default: fleets/seven-nodes.yaml")
+    .addOption(severityOption("--severity", "the least that is shown").default("low"))
+    .addOption(
+      new Option("--fail-on <severity>", "the least that ends with exit code 3")
+        .choices([...severities, "none"])
+        .default("high"),
+    )
+    .addOption(new Option("--format <format>", "of the output").choices(["text", "json", "sarif"]).default("text"))
+    .option("--json", "the same as --format json", false)
+    .option("--fix", "write the corrected file in place of the old one", false)
+    .option("--measured <file>", "measured values in place of the capacity model's, YAML or JSON")
+    .action((file: string | undefined, options: Omit<LintCommandOptions, "version"> & { json: boolean }) =>
+      lintCommand(file, { ...options, format: options.json ? "json" : options.format, version: pleiadVersion }),
+    );
+}
+
+function lintCommand(file: string | undefined, options: LintCommandOptions): void {
   const findings = findingsFrom(
     options.fix ? fixFile(file) : findingsOf(file, loadMeasured(options.measured)),
     options.severity,

@@ -8,8 +8,9 @@ import type { Fleet, Plan } from "@pleiad/fleet";
 import { parseDuration } from "@pleiad/model";
 import { createBucket } from "@pleiad/objstore";
 import { readRunningTwin, runsInTwin, type RunningTwin } from "@pleiad/twin";
-import { InvalidArgumentError, type Command, type Option } from "commander";
+import { InvalidArgumentError, type Command } from "commander";
 import { bucketSizes, type BucketSizes } from "../block-sizes.ts";
+import { stateOption } from "../command-options.ts";
 import { commandPorts } from "../command-ports.ts";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
 import { loadFleet, planOf } from "../fleet-input.ts";
@@ -36,7 +37,7 @@ const readWindow = (text: string) => {
   throw new InvalidArgumentError("expected a duration from 10s to 1d, such as 2m");
 };
 
-export function addMeasureCommand(program: Command, stateOption: Option): void {
+export function addMeasureCommand(program: Command): void {
   program
     .command("measure")
     .description("set the capacity model's figures beside those of the running twin")

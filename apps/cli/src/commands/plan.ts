@@ -4,14 +4,30 @@ import { planDiffCommand } from "./plan-diff.ts";
 import { loadFleet, planOf } from "../fleet-input.ts";
 import { loadMeasured } from "../measured-file.ts";
 import { formatTable, type Column } from "../table.ts";
+import type { Command } from "commander";
+import { explainCommand } from "./explain.ts";
 
-export interface PlanCommandOptions {
+interface PlanCommandOptions {
   readonly json: boolean;
   readonly measured?: string;
   readonly against?: string; // an older plan as JSON
 }
 
-export function planCommand(file: string | undefined, options: PlanCommandOptions): void {
+export function addPlanCommand(program: Command): void {
+  program
+    .command("plan")
+    .description("show which role runs on which node, with what")
+    .argument("[fleet]", "fleet file; default: fleets/seven-nodes.yaml")
+    .option("--json", "print the whole plan as data", false)
+    .option("--measured <file>", "measured values in place of the capacity model's, YAML or JSON")
+    .option("--explain <figure>", "explain a figure of the capacity model instead, such as store-gateway.memory")
+    .option("--against <plan.json>", "show what changes from that older plan, in order")
+    .action((file: string | undefined, { explain, ...options }: PlanCommandOptions & { explain?: string }) =>
+      explain === undefined ? planCommand(file, options) : explainCommand(explain, file, options),
+    );
+}
+
+function planCommand(file: string | undefined, options: PlanCommandOptions): void {
   const plan = planOf(loadFleet(file), { measured: loadMeasured(options.measured) });
   if (options.against !== undefined) {
     planDiffCommand(plan, options.against, options.json);

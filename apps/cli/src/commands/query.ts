@@ -4,8 +4,10 @@ import { readRunningTwin } from "@pleiad/twin";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
 import { formatAnalysis, formatExplanation } from "../query-explanation.ts";
 import { formatTable, left, right } from "../table.ts";
+import { InvalidArgumentError, type Command } from "commander";
+import { stateOption } from "../command-options.ts";
 
-export interface QueryCommandOptions {
+interface QueryCommandOptions {
   readonly url: string | undefined;
   readonly state: string;
   readonly time: string | undefined;
@@ -45,7 +47,27 @@ function formatInsight({ data }: Envelope): string {
   throw new CommandFailure(exitCodes.failed, "the querier analyzes no queries");
 }
 
-export async function queryCommand(expression: string, options: QueryCommandOptions): Promise<void> {
+export function addQueryCommand(program: Command): void {
+  program
+    .command("query")
+    .description("ask a querier, print a table")
+    .argument("<expression>", "PromQL", (text: string) => {
+      if (text.trim() === "") throw new InvalidArgumentError("it is empty");
+      return text;
+    })
+    .option("--url <url>", "a querier; default: that of the running twin")
+    .addOption(stateOption)
+    .option("--time <time>", "evaluate at, Unix seconds or RFC 3339; default: now")
+    .option("--start <time>", "range query: from; default: one hour before the end")
+    .option("--end <time>", "range query: to; default: now")
+    .option("--step <seconds>", "range query: resolution; default: 60")
+    .option("--explain", "print the plan and its operators, read no samples", false)
+    .option("--analyze", "print series, samples and time of each operator instead of the answer", false)
+    .option("--json", "print the answer as it came", false)
+    .action(async (expression: string, options: QueryCommandOptions) => await queryCommand(expression, options));
+}
+
+async function queryCommand(expression: string, options: QueryCommandOptions): Promise<void> {
   const urls = options.url === undefined ? urlsOfRunningTwin(options.state) : [options.url];
   const ranged = options.start !== undefined || options.end !== undefined || options.step !== undefined;
   const parameters = new URLSearchParams({ query: expression });
@@ -106,7 +128,7 @@ async function ask(urls: readonly string[], endpoint: string, parameters: URLSea
 }
 
 /** An instant answer has a row for each series; a range has their first, last, least and greatest value. */
-export function formatAnswer(answer: Envelope): string {
+function formatAnswer(answer: Envelope): string {
   const { data } = answer;
   if (data === undefined || "plan" in data) return "";
   switch (data.resultType) {

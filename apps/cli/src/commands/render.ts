@@ -3,8 +3,10 @@ import { defaultRenderSettings, renderFleet, type RenderedTree, type RenderSetti
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
 import { loadFleet, planOf } from "../fleet-input.ts";
 import { compareFolder, writeFolder } from "../rendered-folder.ts";
+import { Option, type Command } from "commander";
+import { collectValues } from "../command-options.ts";
 
-export interface RenderCommandOptions {
+interface RenderCommandOptions {
   readonly output: string;
   readonly namespace: string;
   readonly storageClass?: string;
@@ -20,7 +22,54 @@ export interface RenderCommandOptions {
   readonly gitPath: string;
 }
 
-export function renderCommand(file: string | undefined, options: RenderCommandOptions): void {
+export function addRenderCommand(program: Command): void {
+  renderingCommand(program, "render", "write what Kubernetes needs to run the plan with real Thanos").action(
+    (file: string | undefined, options: RenderCommandOptions) => renderCommand(file, options),
+  );
+}
+
+export function addDiffCommand(program: Command): void {
+  renderingCommand(
+    program,
+    "diff",
+    "say how a rendered folder differs from the fleet file; exit code 3 where it does",
+  ).action((file: string | undefined, options: RenderCommandOptions) => renderDiffCommand(file, options));
+}
+
+function renderingCommand(program: Command, name: string, description: string): Command {
+  return program
+    .command(name)
+    .description(description)
+    .argument("[fleet]", "fleet file; default: fleets/seven-nodes.yaml")
+    .requiredOption("-o, --output <folder>", "folder of the rendered files")
+    .option("--namespace <name>", "of everything but object storage", defaultRenderSettings.namespace)
+    .option("--storage-class <name>", "of volumes; default: the cluster's own")
+    .option(
+      "--cluster-address <template>",
+      "where an app cluster's sidecars are reached",
+      defaultRenderSettings.clusterAddress,
+    )
+    .option("--public-domain <name>", "of what app clusters reach", defaultRenderSettings.publicDomain)
+    .option("--monitoring-cidr <cidr>", "where the monitoring nodes come from; may be repeated", collectValues, [])
+    .option(
+      "--external-secret-store <name>",
+      "Secrets are filled from this ClusterSecretStore; default: they are there",
+    )
+    .addOption(
+      new Option("--certificates <source>", "of gRPC").choices(["cert-manager", "built-in"]).default("cert-manager"),
+    )
+    .addOption(
+      new Option("--app-clusters <form>", "of their Prometheus")
+        .choices(["operator", "kube-prometheus-stack"])
+        .default("operator"),
+    )
+    .option("--image-mirror <registry>", "takes the place of every image's registry")
+    .option("--git-repository <url>", "where the folder is kept, for ApplicationSets of Argo CD; default: none")
+    .option("--git-revision <name>", "branch or tag of the repository", "main")
+    .option("--git-path <path>", "of the folder in the repository", "deploy");
+}
+
+function renderCommand(file: string | undefined, options: RenderCommandOptions): void {
   const tree = renderedTree(file, options);
   const { added, changed, removed } = writeFolder(options.output, tree);
   const objects = [...tree.keys()].length;
@@ -33,7 +82,7 @@ export function renderCommand(file: string | undefined, options: RenderCommandOp
 }
 
 /** Ends with code 3 where the folder is not what would be rendered. */
-export function renderDiffCommand(file: string | undefined, options: RenderCommandOptions): void {
+function renderDiffCommand(file: string | undefined, options: RenderCommandOptions): void {
   const { added, changed, removed } = compareFolder(options.output, renderedTree(file, options));
   const lines = [
     ...added.map((path) => `+ ${path}`),

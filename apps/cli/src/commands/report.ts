@@ -5,14 +5,35 @@ import { lintFleet } from "@pleiad/findings";
 import { costOf, growthOf, reportOf } from "@pleiad/forecast";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
 import { loadFleet, planOf } from "../fleet-input.ts";
+import type { Command } from "commander";
+import { readClustersPerMonth, readCounts } from "../command-options.ts";
 
-export interface ReportCommandOptions {
+interface ReportCommandOptions {
   readonly output: string;
   readonly clusters: readonly number[] | undefined; // sizes that growth is planned for
   readonly rate: number | undefined;
 }
 
-export function reportCommand(file: string | undefined, { output, clusters, rate }: ReportCommandOptions): void {
+export function addReportCommand(program: Command): void {
+  program
+    .command("report")
+    .description("write the plan, its findings, load, growth and cost as Markdown with charts")
+    .argument("[fleet]", "fleet file; default: fleets/seven-nodes.yaml")
+    .requiredOption("-o, --output <folder>", "that the files are written to")
+    .option(
+      "--clusters <count,...>",
+      "sizes that growth is planned for; default: half as many more, twice, three times",
+      readCounts,
+    )
+    .option(
+      "--rate <count/month>",
+      "new clusters, such as 5/month; default: growth.clusters of the file",
+      readClustersPerMonth,
+    )
+    .action((file: string | undefined, options: ReportCommandOptions) => reportCommand(file, options));
+}
+
+function reportCommand(file: string | undefined, { output, clusters, rate }: ReportCommandOptions): void {
   const fleet = loadFleet(file);
   const plan = planOf(fleet);
   const now = fleet.clusters.length;

@@ -8,8 +8,10 @@ import { runsInTwin, startTwin, type Twin, type TwinProgress } from "@pleiad/twi
 import { Listr } from "listr2";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
 import { loadPlan } from "../fleet-input.ts";
+import { Option, type Command } from "commander";
+import { readHistorySpan, stateOption } from "../command-options.ts";
 
-export interface UpCommandOptions {
+interface UpCommandOptions {
   readonly state: string;
   readonly history?: number; // milliseconds, in place of the file's
   readonly logLevel: "debug" | "info" | "warn" | "error";
@@ -18,7 +20,20 @@ export interface UpCommandOptions {
 const consoleDirectory = fileURLToPath(new URL("../../../console/dist", import.meta.url));
 const stopGraceMs = 5000;
 
-export async function upCommand(file: string | undefined, options: UpCommandOptions): Promise<void> {
+export function addUpCommand(program: Command): void {
+  program
+    .command("up")
+    .description("run the whole hierarchy of a fleet on this machine, until Ctrl-C")
+    .argument("[fleet]", "fleet file; default: fleets/seven-nodes.yaml")
+    .addOption(stateOption)
+    .addOption(
+      new Option("--log-level <level>", "of the log files").choices(["debug", "info", "warn", "error"]).default("info"),
+    )
+    .option("--history <span>", "made-up time before the first start, such as 14d; 0 for none", readHistorySpan)
+    .action(async (file: string | undefined, options: UpCommandOptions) => await upCommand(file, options));
+}
+
+async function upCommand(file: string | undefined, options: UpCommandOptions): Promise<void> {
   const plan = loadPlan(file, options.history === undefined ? {} : { historyMs: options.history });
   if (plan.twin.refusal !== undefined) {
     throw new CommandFailure(exitCodes.badInput, `this fleet does not fit one machine: ${plan.twin.refusal}`);
