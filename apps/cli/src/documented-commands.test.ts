@@ -40,13 +40,16 @@ function faultOf(program: Command, words: readonly string[]): string | undefined
     if (next === undefined) break;
     command = next;
   }
-  if (command.commands.length > 0) {
-    const word = words[at];
-    return word === undefined || word === "--help" || word === "--version" ? undefined : `no command ${word}`;
-  }
+  const word = words[at];
+  if (word === "--help") return undefined;
+  if (command.commands.length === 0) return faultOfWords(command, words.slice(at));
+  return word === undefined || word === "--version" ? undefined : `no command ${word}`;
+}
+
+function faultOfWords(command: Command, words: readonly string[]): string | undefined {
   const given = new Set(command.options.filter(({ mandatory }) => !mandatory).map((option) => option.attributeName()));
   let argumentCount = 0;
-  for (; at < words.length; at++) {
+  for (let at = 0; at < words.length; at++) {
     const word = words[at] ?? "";
     if (!word.startsWith("-") || word === "-") {
       argumentCount++;
