@@ -43,9 +43,19 @@ export interface BlockLister {
   refresh(signal: AbortSignal): Promise<Result<BlockListing, BucketError>>;
 }
 
+/** Files meta.json that were read before, by an earlier process too: what lies in a bucket never changes. */
+export interface MetaCache {
+  /** Undefined where there is none that is whole. */
+  read(ulid: string): Promise<Uint8Array | undefined>;
+  /** Only what could be understood. The bytes stay as they are. */
+  keep(ulid: string, bytes: Uint8Array): Promise<void>;
+}
+
 export interface BlockListerOptions {
   readonly requestsAtOnceMax: number;
   readonly blocksMax: number;
+  /** Asked before the bucket is; none: each lister reads every meta.json once. */
+  readonly metas?: MetaCache;
 }
 
 export const defaultBlockLister: BlockListerOptions = { requestsAtOnceMax: 32, blocksMax: 500_000 };
@@ -72,7 +82,7 @@ export function createBlockLister(bucket: Bucket, options: BlockListerOptions = 
       key: string,
       from: ReadonlyMap<string, Result<T, string>>,
       to: Map<string, Result<T, string>>,
-      parse: (bytes: Uint8Array) => Result<T, string>,
+      read: () => Promise<Result<T, string>>,
     ) => {
       const known = from.get(key);
       if (known?.ok === true) {
@@ -81,7 +91,7 @@ export function createBlockLister(bucket: Bucket, options: BlockListerOptions = 
       }
       reads.push(async () => {
         try {
-          to.set(key, parse(await bucket.get(key, undefined, signal)));
+          to.set(key, await read());
         } catch (error) {
           if (!(error instanceof BucketError) || error.kind !== "not-found") throw error;
           // Deleted since it was listed: the block counts as partial, the mark as not there.
@@ -90,12 +100,16 @@ export function createBlockLister(bucket: Bucket, options: BlockListerOptions = 
     };
     for (const { ulid, files } of folders) {
       if (files.has("meta.json")) {
-        readOnce(`${ulid}/meta.json`, metas, freshMetas, (bytes) => readMeta(bytes, ulid));
+        const key = `${ulid}/meta.json`;
+        readOnce(key, metas, freshMetas, () => readMeta(bucket, options.metas, ulid, signal));
       }
       for (const kind of blockMarkKinds) {
         const file = blockMarkFiles[kind];
         if (files.has(file)) {
-          readOnce(`${ulid}/${file}`, marks, freshMarks, (bytes) => parseBlockMark(kind, bytes, ulid));
+          const key = `${ulid}/${file}`;
+          readOnce(key, marks, freshMarks, async () =>
+            parseBlockMark(kind, await bucket.get(key, undefined, signal), ulid),
+          );
         }
       }
     }
@@ -143,7 +157,22 @@ async function listFolders(bucket: Bucket, blocksMax: number, signal: AbortSigna
   return folders;
 }
 
-function readMeta(bytes: Uint8Array, ulid: string): Result<BlockMeta, string> {
+async function readMeta(
+  bucket: Bucket,
+  cache: MetaCache | undefined,
+  ulid: string,
+  signal: AbortSignal,
+): Promise<Result<BlockMeta, string>> {
+  const kept = await cache?.read(ulid);
+  const known = kept === undefined ? undefined : metaOf(kept, ulid);
+  if (known?.ok === true) return known;
+  const bytes = await bucket.get(`${ulid}/meta.json`, undefined, signal);
+  const meta = metaOf(bytes, ulid);
+  if (meta.ok) await cache?.keep(ulid, bytes);
+  return meta;
+}
+
+function metaOf(bytes: Uint8Array, ulid: string): Result<BlockMeta, string> {
   const meta = parseBlockMeta(bytes, ulid);
   if (!meta.ok) return fail(formatBlockFailure(meta.failure));
   if (meta.value.ulid !== ulid) return fail(`meta.json is of block ${meta.value.ulid}`);

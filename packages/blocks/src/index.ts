@@ -14,6 +14,7 @@ export {
   type BlockListing,
   type ListedBlock,
   type MalformedBlock,
+  type MetaCache,
   type PartialBlock,
 } from "./block-listing.ts";
 export {
@@ -25,6 +26,7 @@ export {
   type BlockMarkKind,
 } from "./block-mark.ts";
 export {
+  blockMetaBytesMax,
   formatBlockMeta,
   parseBlockMeta,
   type BlockCompaction,

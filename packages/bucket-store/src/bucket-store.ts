@@ -50,6 +50,7 @@ import { Gate } from "./gate.ts";
 import { HeaderFolder } from "./header-folder.ts";
 import { HeldBlock, type HeldBlockOptions } from "./held-block.ts";
 import { KeptFiles } from "./kept-files.ts";
+import { KeptMetas } from "./kept-metas.ts";
 import { boundedWarnings, QuestionCursor, QuestionRun, type QuestionContext } from "./question-cursor.ts";
 import { Question, type QuestionLimits } from "./question.ts";
 import {
@@ -85,6 +86,8 @@ export interface BucketStoreOptions {
   readonly tableBytesMax: number;
   /** What small files of blocks may take on the local disk; 0: none are kept. */
   readonly keptBytesMax: number;
+  /** What the files meta.json of all blocks of the bucket may take there; 0: none are kept. */
+  readonly metaBytesMax: number;
   /** Files up to this size are fetched as a whole, by one request, and kept. */
   readonly keptFileBytesMax: number;
   /** How many blocks have their small files fetched at once before anybody asks for them; 0: none. */
@@ -114,6 +117,7 @@ export const defaultBucketStore: Omit<BucketStoreOptions, "name" | "directory"> 
   cacheBytesMax: 512 * mebibyte,
   tableBytesMax: 512 * mebibyte,
   keptBytesMax: 1024 * mebibyte,
+  metaBytesMax: 256 * mebibyte,
   // As much as is read for nothing where it spares a request.
   keptFileBytesMax: mebibyte / 2,
   aheadAtOnceMax: 4,
@@ -177,6 +181,7 @@ interface StoreView {
 const emptyView: StoreView = { held: new Map(), sets: [], states: new Map(), sinceMs: 0 };
 /** In the directory, beside a folder of each block. */
 const keptFolder = "kept-files";
+const metaFolder = "kept-metas";
 const firstRetryMs = 5_000;
 /** A list that could not be read so often in a row is told to be old. */
 const syncsMissedMax = 3;
@@ -198,7 +203,12 @@ export function createBucketStore(
   const metrics = storeMetrics(observations);
   metrics.gateMax.set(options.questionsAtOnceMax);
   const stopping = new AbortController();
-  const lister = createBlockLister(bucket, { ...defaultBlockLister, blocksMax: options.blocksMax });
+  const metas = new KeptMetas(files, clock, {
+    directory: `${options.directory}/${metaFolder}`,
+    bytesMax: options.metaBytesMax,
+    onWarning: (message, reason) => observations.log("warn", message, { name, reason }),
+  });
+  const lister = createBlockLister(bucket, { ...defaultBlockLister, blocksMax: options.blocksMax, metas });
   const headers = new HeaderFolder(files, options.directory);
   const kept = new KeptFiles(files, clock, {
     directory: `${options.directory}/${keptFolder}`,
@@ -239,6 +249,7 @@ export function createBucketStore(
   let view = emptyView;
   let lastSyncMs: number | undefined;
   let lastSyncFailure: string | undefined;
+  let opening: Promise<void> | undefined; // of what an earlier process left
   let refreshing: Promise<Result<void, string>> | undefined;
   const loops: Promise<void>[] = [];
 
@@ -272,6 +283,8 @@ export function createBucketStore(
   async function refreshNow(): Promise<Result<void, string>> {
     const startMs = clock.monotonicMs();
     metrics.syncs.add(1);
+    opening ??= metas.open();
+    await opening;
     const listing = await listBlocks();
     if (!listing.ok) {
       metrics.syncFailures.add(1);
@@ -300,6 +313,7 @@ export function createBucketStore(
     }
     if (lastSyncMs === undefined) await headers.removeOthers(held);
     if (lastSyncMs === undefined || dropped.length > 0) await kept.forgetOthers(held);
+    await metas.forgetOthers(listing.value.blocks);
     lastSyncMs = clock.wallMs();
     lastSyncFailure = undefined;
     metrics.blocksLoaded.set(held.size);
@@ -514,6 +528,7 @@ export function createBucketStore(
       await refreshing;
       for (const block of view.held.values()) block.drop();
       await kept.close();
+      await metas.close();
     },
   });
 }

@@ -83,6 +83,12 @@ export class KeptFiles {
     return this.#kept.has(key) || this.#pending.has(key);
   }
 
+  /** Of a file that is kept. */
+  sizeOf(ulid: string, file: string): number | undefined {
+    const key = keyOf(ulid, file);
+    return this.#pending.get(key)?.length ?? this.#kept.get(key)?.length;
+  }
+
   /** Whether so much more can be kept, and nothing need go for it. */
   hasRoomFor(sizeBytes: number): boolean {
     const { bytesMax } = this.#options;
