@@ -1,7 +1,7 @@
 /** A rule: what it looks for in a fleet and its plan, and why that matters. */
 import type { CapacityModel } from "@pleiad/capacity";
-import type { Fleet, Path, Plan } from "@pleiad/fleet";
-import type { FleetEdit, FleetValue, Severity } from "./finding.ts";
+import type { Fleet, FleetEdit, FleetValue, Path, Plan } from "@pleiad/fleet";
+import type { Severity } from "./finding.ts";
 
 export interface LintSubject {
   readonly fleet: Fleet;

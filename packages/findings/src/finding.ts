@@ -4,7 +4,7 @@
  * Codes are names in kebab-case, as those of ESLint and kube-linter are: a line of a CI log then says what it is about
  * without a table, and no number has to be given out, reserved or kept in order. A code is never given a second meaning.
  */
-import type { Path } from "@pleiad/fleet";
+import type { FleetEdit } from "@pleiad/fleet";
 
 /** From worst: data loss or no start; wrong answers, outages, open doors; avoidable trouble; untidiness. */
 export const severities = ["fatal", "high", "medium", "low"] as const;
@@ -24,13 +24,6 @@ export interface Finding {
   readonly page: string; // `docs/findings/<code>.md`
   readonly edits: readonly FleetEdit[]; // what `--fix` writes; empty where only people can decide
 }
-
-export type FleetValue = string | number | boolean | readonly FleetValue[] | { readonly [key: string]: FleetValue };
-
-/** A change of the fleet file. Removing what is not there changes nothing. */
-export type FleetEdit =
-  | { readonly kind: "set"; readonly path: Path; readonly value: FleetValue }
-  | { readonly kind: "remove"; readonly path: Path };
 
 /** Whether `severity` is as bad as `least`, or worse. */
 export function isAtLeast(severity: Severity, least: Severity): boolean {

@@ -3,10 +3,9 @@
  * again until nothing more is to be done.
  */
 import { fail, ok, type Result } from "@pleiad/model";
-import { planFleet, readFleet, type FleetFailure } from "@pleiad/fleet";
+import { applyEdits, planFleet, readFleet, type FleetFailure } from "@pleiad/fleet";
 import type { Finding } from "./finding.ts";
 import { lintFleet } from "./lint.ts";
-import { applyEdits } from "./text-edits.ts";
 
 export interface FixedFleet {
   readonly text: string;

@@ -1,12 +1,4 @@
-export {
-  isAtLeast,
-  pageOf,
-  severities,
-  type Finding,
-  type FleetEdit,
-  type FleetValue,
-  type Severity,
-} from "./finding.ts";
+export { isAtLeast, pageOf, severities, type Finding, type Severity } from "./finding.ts";
 export type { Fault, FindingRule, LintSubject } from "./finding-rule.ts";
 export { fixFleet, type FixedFleet, type FixFailure } from "./fix.ts";
 export { countFindings, findingsFrom, lintFleet, type LintedFleet } from "./lint.ts";

@@ -3,21 +3,34 @@
  * little as it takes, and all other bytes stay. Taking out what was just added gives the text from before, but for what
  * YAML does not need: quotes of a range in a block, and the brackets of a flow list of one entry.
  */
-import { isMap, isScalar, isSeq, parseDocument, type Scalar, type YAMLMap, type YAMLSeq } from "yaml";
+import { isMap, isScalar, isSeq, parseDocument, type Scalar, type YAMLSeq } from "yaml";
 import { expandClusterNames } from "./cluster-range.ts";
 import type { Path } from "./fleet-source.ts";
+import {
+  insertFirstKey,
+  insertNames,
+  lineStart,
+  nameText,
+  rangeOf,
+  removeValue,
+  replaceScalar,
+  splice,
+} from "./yaml-text.ts";
 
 /** The text with the name at the end of the entries at `path`; undefined where they are written in a way not known here. */
 export function addClusterName(text: string, path: Path, name: string): string | undefined {
   const document = parseDocument(text);
   const entries = document.getIn(path, true);
-  if (entries === undefined) return addKey(text, document.getIn(path.slice(0, -1), true), String(path.at(-1)), name);
+  if (entries === undefined) {
+    const around = document.getIn(path.slice(0, -1), true);
+    return isMap(around) ? insertFirstKey(text, around, String(path.at(-1)), name) : undefined;
+  }
   if (isScalar(entries)) {
     const grown = grownRange(String(entries.value), name);
     if (grown !== undefined) return replaceScalar(text, entries, grown);
     const [from, to] = rangeOf(entries);
-    const first = /["']/.test(text[from] ?? "") ? text.slice(from, to) : flowEntry(String(entries.value));
-    return splice(text, from, to, `[${first}, ${flowEntry(name)}]`);
+    const first = /["']/.test(text[from] ?? "") ? text.slice(from, to) : nameText(String(entries.value));
+    return splice(text, from, to, `[${first}, ${nameText(name)}]`);
   }
   if (!isSeq(entries)) return undefined;
   for (const item of entries.items) {
@@ -25,7 +38,7 @@ export function addClusterName(text: string, path: Path, name: string): string |
     const grown = grownRange(String(item.value), name);
     if (grown !== undefined) return replaceScalar(text, item, grown);
   }
-  return insertAfter(text, entries, entries.items.length - 1, [name]);
+  return insertNames(text, entries, entries.items.length - 1, [name]);
 }
 
 /** The text without the name. Undefined where it is not in the entries, or nothing would be left of what holds them. */
@@ -36,10 +49,10 @@ export function removeClusterName(text: string, path: Path, name: string): strin
     const left = withoutName(String(entries.value), name);
     if (left === undefined) return undefined;
     const [first, second] = left;
-    if (first === undefined) return removeKey(text, document.getIn(path.slice(0, -1), true), String(path.at(-1)));
+    if (first === undefined) return removeKey(text, document.getIn(path.slice(0, -1), true), path);
     if (second === undefined) return replaceScalar(text, entries, first);
     const [from, to] = rangeOf(entries);
-    return splice(text, from, to, `[${flowEntry(first)}, ${flowEntry(second)}]`);
+    return splice(text, from, to, `[${nameText(first)}, ${nameText(second)}]`);
   }
   if (!isSeq(entries)) return undefined;
   for (const [index, item] of entries.items.entries()) {
@@ -49,7 +62,7 @@ export function removeClusterName(text: string, path: Path, name: string): strin
     const [first, second] = left;
     if (first === undefined) return removeItem(text, document.getIn(path.slice(0, -1), true), path, entries, index);
     // Behind first, so that the place of what stands before it is not moved.
-    const parted = second === undefined ? text : insertAfter(text, entries, index, [second]);
+    const parted = second === undefined ? text : insertNames(text, entries, index, [second]);
     return parted === undefined ? undefined : replaceScalar(parted, item, first);
   }
   return undefined;
@@ -102,31 +115,10 @@ function withoutName(entry: string, name: string): readonly string[] | undefined
   return parts;
 }
 
-function replaceScalar(text: string, node: Scalar, value: string): string {
-  const [from, to] = rangeOf(node);
-  const quoted = text[from] === '"' ? JSON.stringify(value) : text[from] === "'" ? `'${value}'` : value;
-  return splice(text, from, to, quoted);
-}
-
-function insertAfter(text: string, list: YAMLSeq, index: number, values: readonly string[]): string | undefined {
-  const item = list.items[index];
-  if (!isScalar(item)) return undefined;
-  const [from, to] = rangeOf(item);
-  if (list.flow === true) return splice(text, to, to, values.map((value) => `, ${flowEntry(value)}`).join(""));
-  const before = text.slice(lineStart(text, from), from);
-  const dash = /^\s*-\s+$/.test(before) ? before : undefined;
-  if (dash === undefined) return undefined;
-  const end = text.indexOf("\n", to);
-  const lines = values.map((value) => `${dash}${value}`);
-  if (end < 0) return `${text}\n${lines.join("\n")}`;
-  const lineBreak = text[end - 1] === "\r" ? "\r\n" : "\n";
-  return splice(text, end + 1, end + 1, lines.map((line) => `${line}${lineBreak}`).join(""));
-}
-
 function removeItem(text: string, around: unknown, path: Path, list: YAMLSeq, index: number): string | undefined {
   const [item, before, after] = [list.items[index], list.items[index - 1], list.items[index + 1]];
   if (!isScalar(item)) return undefined;
-  if (list.items.length === 1) return removeKey(text, around, String(path.at(-1)));
+  if (list.items.length === 1) return removeKey(text, around, path);
   const [from, to] = rangeOf(item);
   if (list.flow !== true) {
     const end = text.indexOf("\n", to);
@@ -148,53 +140,7 @@ function blockEntry(text: string, node: Scalar): string {
   return text[rangeOf(node)[0]] === '"' && /[{}]/.test(value) ? value : text.slice(...rangeOf(node));
 }
 
-function addKey(text: string, around: unknown, key: string, value: string): string | undefined {
-  if (!isMap(around)) return undefined;
-  const first = around.items[0]?.key;
-  if (!isScalar(first)) return undefined;
-  const from = rangeOf(first)[0];
-  if (around.flow === true) return splice(text, from, from, `${key}: ${flowEntry(value)}, `);
-  const indent = text.slice(lineStart(text, from), from);
-  return /^\s*$/.test(indent) ? splice(text, from, from, `${key}: ${value}\n${indent}`) : undefined;
-}
-
 /** Takes a pair out of a mapping that has others; one that is the only one says what the mapping is for. */
-function removeKey(text: string, around: unknown, key: string): string | undefined {
-  if (!isMap(around) || around.items.length < 2) return undefined;
-  const index = around.items.findIndex((pair) => isScalar(pair.key) && pair.key.value === key);
-  const own = pairRange(around, index);
-  if (own === undefined) return undefined;
-  if (around.flow !== true) {
-    const end = text.indexOf("\n", own[1]);
-    return splice(text, lineStart(text, own[0]), end < 0 ? text.length : end + 1, "");
-  }
-  const next = pairRange(around, index + 1);
-  if (next !== undefined) return splice(text, own[0], next[0], "");
-  const before = pairRange(around, index - 1);
-  return before === undefined ? undefined : splice(text, before[1], own[1], "");
-}
-
-function pairRange(map: YAMLMap, index: number): readonly [from: number, to: number] | undefined {
-  const pair = map.items[index];
-  if (pair === undefined || !isScalar(pair.key)) return undefined;
-  const value = pair.value;
-  const hasRange = isScalar(value) || isSeq(value) || isMap(value);
-  return [rangeOf(pair.key)[0], hasRange ? rangeOf(value)[1] : rangeOf(pair.key)[1]];
-}
-
-function flowEntry(value: string): string {
-  return /[{}]/.test(value) || /^\d/.test(value) ? JSON.stringify(value) : value;
-}
-
-function rangeOf(node: { readonly range?: readonly [number, number, number] | null }): [from: number, to: number] {
-  if (!node.range) throw new Error("a node of a parsed text has no place in it");
-  return [node.range[0], node.range[1]];
-}
-
-function lineStart(text: string, at: number): number {
-  return text.lastIndexOf("\n", at - 1) + 1;
-}
-
-function splice(text: string, from: number, to: number, inserted: string): string {
-  return text.slice(0, from) + inserted + text.slice(to);
+function removeKey(text: string, around: unknown, path: Path): string | undefined {
+  return isMap(around) && around.items.length > 1 ? removeValue(text, path) : undefined;
 }

@@ -60,4 +60,6 @@ export {
   type FleetProblem,
   type FleetProblemCode,
 } from "./problems.ts";
+export { applyEdits, type FleetEdit, type FleetValue } from "./yaml-text.ts";
 export { changeCluster, type ChangedFleetFile, type ClusterChange, type ClusterChangeFailure } from "./cluster-edit.ts";
+export { workloadName } from "./workload-name.ts";

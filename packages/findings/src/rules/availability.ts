@@ -1,7 +1,7 @@
 /** What one lost node takes with it. */
-import type { FleetRole, Path, PlannedSurvival, RoleKind } from "@pleiad/fleet";
+import type { FleetEdit, FleetRole, Path, PlannedSurvival, RoleKind } from "@pleiad/fleet";
 import { remove, set, type Fault, type FindingRule, type LintSubject } from "../finding-rule.ts";
-import type { FleetEdit, Severity } from "../finding.ts";
+import type { Severity } from "../finding.ts";
 
 /**
  * How bad it is when a role is gone. Roles that are not here may be: work of the compactor waits, the console of object

@@ -12,10 +12,18 @@ import {
   stringify,
   type Document,
   type Pair,
+  type Scalar,
   type YAMLMap,
+  type YAMLSeq,
 } from "yaml";
-import type { Path } from "@pleiad/fleet";
-import type { FleetEdit, FleetValue } from "./finding.ts";
+import type { Path } from "./fleet-source.ts";
+
+export type FleetValue = string | number | boolean | readonly FleetValue[] | { readonly [key: string]: FleetValue };
+
+/** A change of the fleet file. Removing what is not there changes nothing. */
+export type FleetEdit =
+  | { readonly kind: "set"; readonly path: Path; readonly value: FleetValue }
+  | { readonly kind: "remove"; readonly path: Path };
 
 /** Makes all edits. What several of them set is set by the last; what one sets and another removes is set. */
 export function applyEdits(text: string, edits: readonly FleetEdit[]): string {
@@ -66,8 +74,8 @@ function addToBlock(text: string, map: YAMLMap, key: string, value: FleetValue, 
   return text.length > 0 && to >= text.length && !text.endsWith("\n") ? `${text}\n${line}` : splice(text, to, to, line);
 }
 
-/** What is left empty goes too: a mapping without keys says nothing. */
-function removeValue(text: string, path: Path): string {
+/** The text without the key at `path`. What is left empty goes too: a mapping without keys says nothing. */
+export function removeValue(text: string, path: Path): string {
   const document = parseDocument(text);
   const parent = path.slice(0, -1);
   const around = parent.length === 0 ? document.contents : document.getIn(parent, true);
@@ -112,17 +120,55 @@ function pairRange(text: string, pair: Pair | undefined, document: Document.Pars
   return { from, to: lineEnd < 0 ? text.length : lineEnd + 1 };
 }
 
-function rangeOf(node: unknown): readonly [from: number, to: number] {
+/** The scalar with another text in it, in the quotes that it has. */
+export function replaceScalar(text: string, node: Scalar, value: string): string {
+  const [from, to] = rangeOf(node);
+  const quoted = text[from] === '"' ? JSON.stringify(value) : text[from] === "'" ? `'${value}'` : value;
+  return splice(text, from, to, quoted);
+}
+
+/** Names behind the item of a list, in its form; undefined where the list is written in a way not known here. */
+export function insertNames(text: string, list: YAMLSeq, index: number, names: readonly string[]): string | undefined {
+  const item = list.items[index];
+  if (!isScalar(item)) return undefined;
+  const [from, to] = rangeOf(item);
+  if (list.flow === true) return splice(text, to, to, names.map((name) => `, ${nameText(name)}`).join(""));
+  const before = text.slice(lineStart(text, from), from);
+  const dash = /^\s*-\s+$/.test(before) ? before : undefined;
+  if (dash === undefined) return undefined;
+  const end = text.indexOf("\n", to);
+  const lines = names.map((name) => `${dash}${name}`);
+  if (end < 0) return `${text}\n${lines.join("\n")}`;
+  const lineBreak = text[end - 1] === "\r" ? "\r\n" : "\n";
+  return splice(text, end + 1, end + 1, lines.map((line) => `${line}${lineBreak}`).join(""));
+}
+
+/** A key before all others of a mapping; undefined where there is no first one to go by. */
+export function insertFirstKey(text: string, map: YAMLMap, key: string, name: string): string | undefined {
+  const first = map.items[0]?.key;
+  if (!isScalar(first)) return undefined;
+  const [from] = rangeOf(first);
+  if (map.flow === true) return splice(text, from, from, `${key}: ${nameText(name)}, `);
+  const indent = text.slice(lineStart(text, from), from);
+  return /^\s*$/.test(indent) ? splice(text, from, from, `${key}: ${name}\n${indent}`) : undefined;
+}
+
+/** A name, or a range of them, as an item of a flow list. */
+export function nameText(name: string): string {
+  return /[{}]/.test(name) || /^\d/.test(name) ? JSON.stringify(name) : name;
+}
+
+export function rangeOf(node: unknown): readonly [from: number, to: number] {
   if ((isScalar(node) || isAlias(node) || isMap(node) || isSeq(node)) && node.range)
     return [node.range[0], node.range[1]];
   throw new Error("a node of a parsed text has no place in it");
 }
 
-function lineStart(text: string, at: number): number {
+export function lineStart(text: string, at: number): number {
   return text.lastIndexOf("\n", at - 1) + 1;
 }
 
-function splice(text: string, from: number, to: number, inserted: string): string {
+export function splice(text: string, from: number, to: number, inserted: string): string {
   return text.slice(0, from) + inserted + text.slice(to);
 }
 

@@ -1,8 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import type { FleetEdit, FleetValue } from "./finding.ts";
-import { applyEdits } from "./text-edits.ts";
+import { applyEdits, type FleetEdit, type FleetValue } from "./yaml-text.ts";
 
 const text = `# head
 a: 1 # one
