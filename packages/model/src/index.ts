@@ -12,6 +12,7 @@ export {
   type PartitionRequest,
   type QueryEvaluator,
 } from "./evaluating-source.ts";
+export { uniteExemplars, type Exemplar, type SeriesExemplars } from "./exemplars.ts";
 export { fail, formatSourceFailure, ok, unreachable, type Result, type SourceFailure } from "./failures.ts";
 export { compensate } from "./compensation.ts";
 export {
@@ -66,6 +67,7 @@ export {
 export { formatHistogram } from "./histogram-text.ts";
 export { trimHistogram, type TrimSide } from "./histogram-trim.ts";
 export type { BucketSpan, FloatHistogram } from "./histograms.ts";
+export { compareInstants, formatInstant, instantOfMs, parseInstant, zeroInstant, type Instant } from "./instant.ts";
 export {
   compareLabels,
   emptyLabels,
@@ -100,7 +102,43 @@ export {
   type MatcherType,
   type ValueTest,
 } from "./matchers.ts";
+export { uniteMetadata, type MetricMeta, type MetricMetadata } from "./metric-metadata.ts";
+export {
+  monitoringServices,
+  type Asking,
+  type ExemplarsAnswer,
+  type ExemplarsRequest,
+  type MetadataAnswer,
+  type MetadataRequest,
+  type MonitoringService,
+  type MonitoringSource,
+  type RulesAnswer,
+  type RulesRequest,
+  type TargetsAnswer,
+  type TargetsRequest,
+} from "./monitoring-source.ts";
 export { compileRegexTemplate } from "./regex-template.ts";
+export {
+  alertStates,
+  everyRule,
+  filterRuleGroups,
+  uniteRuleGroups,
+  type AlertingRule,
+  type AlertInstance,
+  type AlertState,
+  type RecordingRule,
+  type Rule,
+  type RuleFilter,
+  type RuleGroup,
+} from "./rules.ts";
+export {
+  targetHealths,
+  uniteActiveTargets,
+  uniteDroppedTargets,
+  type ActiveTarget,
+  type DroppedTarget,
+  type TargetHealth,
+} from "./scrape-targets.ts";
 export {
   collectSeries,
   cursorOf,
