@@ -29,7 +29,8 @@ import {
 } from "@pleiad/model";
 import { BucketError, seededRandom, type Bucket } from "@pleiad/ports";
 import { memoryBucket, memoryFiles, testPorts, type MemoryBucket, type TestPorts } from "@pleiad/ports/testing";
-import { createBucketStore, defaultBucketStore, type BucketStore, type BucketStoreOptions } from "./bucket-store.ts";
+import { createBucketStore, type BucketStore } from "./bucket-store.ts";
+import { defaultBucketStore, type BucketStoreOptions } from "./store-options.ts";
 
 export const hourMs = 3_600_000;
 /** All blocks of the tests lie here: a multiple of 14 d. */

@@ -17,7 +17,8 @@ import {
   putDownsampled,
   steadySeries,
 } from "./bucket-store.fixtures.ts";
-import { createBucketStore, defaultBucketStore } from "./bucket-store.ts";
+import { createBucketStore } from "./bucket-store.ts";
+import { defaultBucketStore } from "./store-options.ts";
 
 runSeriesSourceAcceptance("a store over one block", async (series) => {
   const bucket = memoryBucket();

@@ -3,7 +3,7 @@ import { memoryBucket, memoryFiles, testPorts, type MemoryBucket } from "@pleiad
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { epochMs, interceptedBucket, openStore, putBlock, steadySeries } from "./bucket-store.fixtures.ts";
-import type { BucketStoreOptions } from "./bucket-store.ts";
+import type { BucketStoreOptions } from "./store-options.ts";
 
 type MemoryFiles = ReturnType<typeof memoryFiles>;
 
