@@ -39,6 +39,8 @@ export {
 export { createSampleColumns, reserveSamples, type SampleColumns } from "./sample-columns.ts";
 export { chunkSamplesMax, createXorAppender, encodeXor, type XorAppender } from "./xor-appender.ts";
 export { decodeSnappy } from "./snappy.ts";
+export { decodeSnappyBlock, encodeSnappyBlock, snappyBlockLength } from "./snappy-block.ts";
+export { decodeSnappyFrames, encodeSnappyFrames, readSnappyFrames, type SnappyFailure } from "./snappy-frames.ts";
 export { timestampMsMax } from "./xor-decoder.ts";
 export { encodeXor2 } from "./xor2-encoder.ts";
 export { createSharedMemory, instantiateWasm, memoryPageBytes, type SharedMemory, type WasmFunction } from "./wasm.ts";

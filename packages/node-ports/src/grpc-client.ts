@@ -1,8 +1,9 @@
 /** RPC calls over HTTP/2, as a client: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md. */
 import { constants, type ClientHttp2Stream, type IncomingHttpHeaders } from "node:http2";
-import { RpcError, type CallOptions, type RpcClient, type RpcClientOptions } from "@pleiad/ports";
+import { RpcError, type CallOptions, type RpcClient, type RpcClientOptions, type RpcCompression } from "@pleiad/ports";
 import { createGrpcConnection, type GrpcSession } from "./grpc-connection.ts";
-import { acceptedEncodings, createFrameReader, grpcEncodingOf, packMessages, type FrameReader } from "./grpc-frames.ts";
+import { acceptedEncodings, grpcEncodingOf } from "./grpc-encoding.ts";
+import { createFrameReader, packCompressed, packMessages, type FrameReader } from "./grpc-frames.ts";
 import type { GrpcLimits, GrpcPorts } from "./grpc-limits.ts";
 import { abortError, decodeGrpcMessage, rpcCodeOf, rpcCodeOfHttpStatus, rpcCodeOfReset } from "./grpc-status.ts";
 import { formatGrpcTimeout } from "./grpc-timeout.ts";
@@ -11,16 +12,17 @@ export function createGrpcClient(
   address: string,
   ports: GrpcPorts,
   limits: GrpcLimits,
-  { tls }: RpcClientOptions = {},
+  { tls, compression }: RpcClientOptions = {},
 ): RpcClient {
   const connection = createGrpcConnection(address, ports, limits, tls);
 
   async function* stream(method: string, request: Uint8Array, options: CallOptions) {
     const interruption = createInterruption(options, ports);
     try {
+      const message = await frame(request, compression);
       for (let attempt = 1; ; attempt++) {
         const session = await interruption.orElse(connection.session());
-        const exchange = startExchange(session, address, method, request, options, limits, interruption);
+        const exchange = startExchange(session, address, method, message, options, limits, interruption);
         try {
           yield* exchange.answers();
           return;
@@ -113,7 +115,7 @@ function startExchange(
   session: GrpcSession,
   address: string,
   method: string,
-  request: Uint8Array,
+  request: FramedRequest,
   options: CallOptions,
   limits: GrpcLimits,
   interruption: Interruption,
@@ -147,9 +149,8 @@ function startExchange(
 
   let stream: ClientHttp2Stream;
   try {
-    stream = session.http2.request(
-      requestHeaders(session.http2.encrypted === true ? "https" : "http", address, method, options.timeoutMs),
-    );
+    const scheme = session.http2.encrypted === true ? "https" : "http";
+    stream = session.http2.request(requestHeaders(scheme, address, method, options.timeoutMs, request.encoding));
   } catch {
     // The session ended between being handed out and now.
     return {
@@ -210,7 +211,7 @@ function startExchange(
     stream.close(constants.NGHTTP2_CANCEL);
     wake();
   });
-  for (const bytes of packMessages([request])) stream.write(bytes);
+  for (const bytes of request.writes) stream.write(bytes);
   stream.end();
 
   async function* answers() {
@@ -255,7 +256,24 @@ function startExchange(
   };
 }
 
-function requestHeaders(scheme: string, address: string, method: string, timeoutMs: number) {
+/** A request as it is written, once or again. */
+interface FramedRequest {
+  readonly writes: readonly Uint8Array[];
+  readonly encoding: RpcCompression | undefined;
+}
+
+async function frame(request: Uint8Array, compression: RpcCompression | undefined): Promise<FramedRequest> {
+  const packed = compression === undefined ? packMessages([request]) : await packCompressed(compression, [request]);
+  return { writes: [...packed], encoding: compression };
+}
+
+function requestHeaders(
+  scheme: string,
+  address: string,
+  method: string,
+  timeoutMs: number,
+  encoding: RpcCompression | undefined,
+) {
   const timeout = formatGrpcTimeout(timeoutMs);
   return {
     ":method": "POST",
@@ -266,6 +284,7 @@ function requestHeaders(scheme: string, address: string, method: string, timeout
     te: "trailers",
     "user-agent": "pleiad",
     "grpc-accept-encoding": acceptedEncodings,
+    ...(encoding === undefined ? {} : { "grpc-encoding": encoding }),
     ...(timeout === undefined ? {} : { "grpc-timeout": timeout }),
   };
 }

@@ -1,30 +1,21 @@
 /** gRPC messages in HTTP/2 DATA: a flag byte, a length of four bytes, the message. */
-import { gunzip, gunzipSync } from "node:zlib";
-import { RpcError } from "@pleiad/ports";
+import { RpcError, type RpcCompression } from "@pleiad/ports";
+import { compressMessage, decompressMessage, type GrpcEncoding } from "./grpc-encoding.ts";
 
 export const frameHeaderBytes = 5;
 // About what one socket write moves: larger writes gain nothing, smaller ones cost a call each.
 const packBytesMax = 65_536;
 const firstBufferBytes = 262_144;
-// Above this, decompression leaves the event loop to others.
-const gunzipSyncBytesMax = 16_384;
 const inflatedTogetherBytes = 1_048_576;
-
-export type GrpcEncoding = "identity" | "gzip";
-
-export const acceptedEncodings = "identity,gzip";
-
-/** The encoding that a `grpc-encoding` header names; undefined for one that is not spoken here. */
-export function grpcEncodingOf(header: unknown): GrpcEncoding | undefined {
-  if (header === undefined || header === "identity") return "identity";
-  return header === "gzip" ? "gzip" : undefined;
-}
 
 /**
  * The writes that carry the messages: many small ones are copied into one write, a large one goes out uncopied. Made one
- * by one, so that the caller can wait for the peer in between.
+ * by one, so that the caller can wait for the peer in between. `compressed`: which of them are; by default none.
  */
-export function* packMessages(messages: readonly Uint8Array[]): Generator<Uint8Array, void, undefined> {
+export function* packMessages(
+  messages: readonly Uint8Array[],
+  compressed?: readonly boolean[],
+): Generator<Uint8Array, void, undefined> {
   for (let from = 0; from < messages.length;) {
     let to = from;
     let packBytes = 0;
@@ -36,7 +27,7 @@ export function* packMessages(messages: readonly Uint8Array[]): Generator<Uint8A
     const alone = messages[from];
     if (to === from + 1 && alone !== undefined && packBytes > packBytesMax) {
       const header = new Uint8Array(frameHeaderBytes);
-      writeHeader(header, 0, alone.length);
+      writeHeader(header, 0, alone.length, compressed?.[from]);
       yield header;
       yield alone;
     } else {
@@ -44,7 +35,7 @@ export function* packMessages(messages: readonly Uint8Array[]): Generator<Uint8A
       let at = 0;
       for (; from < to; from++) {
         const message = messages[from] ?? pack;
-        writeHeader(pack, at, message.length);
+        writeHeader(pack, at, message.length, compressed?.[from]);
         pack.set(message, at + frameHeaderBytes);
         at += frameHeaderBytes + message.length;
       }
@@ -54,7 +45,23 @@ export function* packMessages(messages: readonly Uint8Array[]): Generator<Uint8A
   }
 }
 
-function writeHeader(bytes: Uint8Array, at: number, length: number): void {
+/** The same, of messages that are compressed one by one where that makes them shorter. */
+export async function packCompressed(
+  encoding: RpcCompression,
+  messages: readonly Uint8Array[],
+): Promise<Generator<Uint8Array, void, undefined>> {
+  const packed: Uint8Array[] = [];
+  const compressed: boolean[] = [];
+  for (const message of messages) {
+    const shorter = await compressMessage(encoding, message);
+    packed.push(shorter ?? message);
+    compressed.push(shorter !== undefined);
+  }
+  return packMessages(packed, compressed);
+}
+
+function writeHeader(bytes: Uint8Array, at: number, length: number, isCompressed = false): void {
+  if (isCompressed) bytes[at] = 1;
   bytes[at + 1] = length >>> 24;
   bytes[at + 2] = length >>> 16;
   bytes[at + 3] = length >>> 8;
@@ -147,7 +154,7 @@ export function createFrameReader(encoding: GrpcEncoding, messageBytesMax: numbe
       let count = 0;
       for (; count < taken.length && inflatedBytes < inflatedTogetherBytes; count++) {
         const bytes = taken[count] ?? header;
-        const message = compressed[count] === true ? await inflate(bytes, messageBytesMax) : bytes;
+        const message = compressed[count] === true ? await decompressMessage(encoding, bytes, messageBytesMax) : bytes;
         inflated.push(message);
         inflatedBytes += message.length;
       }
@@ -171,23 +178,4 @@ function withRoom(body: Uint8Array | undefined, fill: number, needed: number, bo
   const grown = new Uint8Array(room);
   if (body !== undefined) grown.set(body.subarray(0, fill));
   return grown;
-}
-
-async function inflate(bytes: Uint8Array, bytesMax: number): Promise<Uint8Array> {
-  const options = { maxOutputLength: Math.max(1, bytesMax) };
-  try {
-    if (bytes.length <= gunzipSyncBytesMax) return plainView(gunzipSync(bytes, options));
-    return await new Promise<Uint8Array>((resolve, reject) => {
-      gunzip(bytes, options, (error, whole) => (error === null ? resolve(plainView(whole)) : reject(error)));
-    });
-  } catch (error) {
-    if ((error as { code?: unknown }).code === "ERR_BUFFER_TOO_LARGE") {
-      throw new RpcError("RESOURCE_EXHAUSTED", `message of more than ${bytesMax} bytes after decompression`);
-    }
-    throw new RpcError("INTERNAL", "message is not valid gzip");
-  }
-}
-
-function plainView(buffer: Uint8Array): Uint8Array {
-  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
 }

@@ -21,7 +21,8 @@ import {
   type ServerTls,
 } from "@pleiad/ports";
 import { bindError, formatAddress, reasonOf } from "./address.ts";
-import { acceptedEncodings, createFrameReader, frameHeaderBytes, grpcEncodingOf, packMessages } from "./grpc-frames.ts";
+import { acceptedEncodings, grpcEncodingOf, type GrpcEncoding } from "./grpc-encoding.ts";
+import { createFrameReader, frameHeaderBytes, packCompressed, packMessages } from "./grpc-frames.ts";
 import type { GrpcLimits, GrpcPorts } from "./grpc-limits.ts";
 import { encodeGrpcMessage, grpcStatusCodes } from "./grpc-status.ts";
 import { parseGrpcTimeout } from "./grpc-timeout.ts";
@@ -222,27 +223,41 @@ function startCall(
     end({ code: "INTERNAL", message: `malformed grpc-timeout ${JSON.stringify(timeout)}` });
   }
 
+  // As Go's servers answer: in the encoding of the request, which the caller chose.
+  const encoding = grpcEncodingOf(headers["grpc-encoding"]) ?? "identity";
+  /** A promise only where the peer has to read first. */
+  const write = (bytes: Uint8Array): Promise<void> | undefined => {
+    if (ended) return undefined;
+    if (!stream.headersSent) stream.respond(answerHeaders(encoding), { waitForTrailers: true });
+    if (stream.write(bytes)) return undefined;
+    blocked = true;
+    return new Promise<void>((resolve) => {
+      wake = resolve;
+    }).then(() => {
+      blocked = false;
+    });
+  };
+
   return {
     context: { signal: controller.signal, peer: peerOf(stream), metadata: metadataOf(headers) },
     ended: () => ended,
     send: async (messages) => {
-      for (const bytes of packMessages(messages)) {
-        if (ended) return;
-        if (!stream.headersSent) {
-          stream.respond(
-            { ":status": 200, "content-type": "application/grpc", "grpc-accept-encoding": acceptedEncodings },
-            { waitForTrailers: true },
-          );
-        }
-        if (stream.write(bytes)) continue;
-        blocked = true;
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-        blocked = false;
+      const writes = encoding === "identity" ? packMessages(messages) : await packCompressed(encoding, messages);
+      for (const bytes of writes) {
+        const waiting = write(bytes);
+        if (waiting !== undefined) await waiting;
       }
     },
     end,
+  };
+}
+
+function answerHeaders(encoding: GrpcEncoding) {
+  return {
+    ":status": 200,
+    "content-type": "application/grpc",
+    "grpc-accept-encoding": acceptedEncodings,
+    ...(encoding === "identity" ? {} : { "grpc-encoding": encoding }),
   };
 }
 
@@ -253,10 +268,7 @@ function sendStatus(stream: ServerHttp2Stream, status: Status | undefined): void
     ...(status === undefined ? {} : { "grpc-message": encodeGrpcMessage(status.message) }),
   };
   if (!stream.headersSent) {
-    stream.respond(
-      { ":status": 200, "content-type": "application/grpc", "grpc-accept-encoding": acceptedEncodings, ...trailers },
-      { endStream: true },
-    );
+    stream.respond({ ...answerHeaders("identity"), ...trailers }, { endStream: true });
   } else {
     stream.once("wantTrailers", () => {
       if (!stream.destroyed) stream.sendTrailers(trailers);

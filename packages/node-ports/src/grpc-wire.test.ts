@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { connect, constants, createServer, type ClientHttp2Session, type OutgoingHttpHeaders } from "node:http2";
 import { connect as connectSocket, createServer as createSocketServer, type AddressInfo, type Socket } from "node:net";
 import { gzipSync } from "node:zlib";
+import { encodeSnappyBlock, encodeSnappyFrames } from "@pleiad/chunks";
 import type { CallOptions, RpcHandler } from "@pleiad/ports";
 import { silentObservations } from "@pleiad/ports/testing";
 import { afterEach, describe, expect, it } from "vitest";
@@ -80,15 +81,36 @@ describe("server", () => {
     [
       "an encoding that is not spoken",
       [frame(bytes("x"), 1)],
-      { "grpc-encoding": "snappy" },
+      { "grpc-encoding": "zstd" },
       "12",
-      "unknown encoding snappy",
+      "unknown encoding zstd",
     ],
     ["what is not gzip", [frame(bytes("not gzip"), 1)], { "grpc-encoding": "gzip" }, "13", "message is not valid gzip"],
     [
       "a gzip bomb",
       [frame(gzipSync(new Uint8Array(20_000_000)), 1)],
       { "grpc-encoding": "gzip" },
+      "8",
+      "message of more than 16777216 bytes after decompression",
+    ],
+    [
+      "what is not snappy",
+      [frame(bytes("not snappy"), 1)],
+      { "grpc-encoding": "snappy" },
+      "13",
+      "message is not valid snappy: the frame at byte 0 is cut short",
+    ],
+    [
+      "a snappy block without its frame",
+      [frame(encodeSnappyBlock(bytes("hello")), 1)],
+      { "grpc-encoding": "snappy" },
+      "13",
+      "message is not valid snappy: the frame at byte 0 is cut short",
+    ],
+    [
+      "a snappy bomb",
+      [frame(encodeSnappyFrames(new Uint8Array(20_000_000)), 1)],
+      { "grpc-encoding": "snappy" },
       "8",
       "message of more than 16777216 bytes after decompression",
     ],
@@ -105,8 +127,8 @@ describe("server", () => {
 
   it("names the encodings that it speaks", async () => {
     const { address } = await serve();
-    const { seen } = await send(openSession(address), [frame(bytes("x"), 1)], { "grpc-encoding": "snappy" });
-    expect(seen["grpc-accept-encoding"]).toBe("identity,gzip");
+    const { seen } = await send(openSession(address), [frame(bytes("x"), 1)], { "grpc-encoding": "zstd" });
+    expect(seen["grpc-accept-encoding"]).toBe("identity,gzip,snappy");
   });
 
   it.each([
@@ -257,9 +279,9 @@ describe("client", () => {
     ],
     [
       "an encoding that was not offered",
-      { headers: { "grpc-encoding": "snappy" }, body: [good], trailers: ok },
+      { headers: { "grpc-encoding": "zstd" }, body: [good], trailers: ok },
       "INTERNAL",
-      "answer in encoding snappy, which was not offered",
+      "answer in encoding zstd, which was not offered",
     ],
     [
       "a gzip bomb",
@@ -270,6 +292,26 @@ describe("client", () => {
       },
       "RESOURCE_EXHAUSTED",
       "message of more than 1000000 bytes after decompression",
+    ],
+    [
+      "a snappy bomb",
+      {
+        headers: { "grpc-encoding": "snappy" },
+        body: [frame(encodeSnappyFrames(new Uint8Array(2_000_000)), 1)],
+        trailers: ok,
+      },
+      "RESOURCE_EXHAUSTED",
+      "message of more than 1000000 bytes after decompression",
+    ],
+    [
+      "snappy with a wrong checksum",
+      {
+        headers: { "grpc-encoding": "snappy" },
+        body: [frame(encodeSnappyFrames(bytes("hello")).fill(0, 14, 18), 1)],
+        trailers: ok,
+      },
+      "INTERNAL",
+      "message is not valid snappy: the checksum does not fit, in the frame at byte 10",
     ],
     ["no trailers", { body: [good] }, "INTERNAL", "stream ended without a status"],
     ["no message", { trailers: ok }, "INTERNAL", "/t.T/Echo: no answer"],

@@ -33,6 +33,7 @@ export {
   type Network,
   type RpcClient,
   type RpcClientOptions,
+  type RpcCompression,
   type RpcCode,
   type RpcContext,
   type RpcHandler,

@@ -83,9 +83,14 @@ export interface ServerTls {
   readonly minVersion: TlsVersion;
 }
 
-/** How a peer is spoken to; by default in plain text. */
+/** How messages are compressed: `snappy` in frames, as Thanos has it. */
+export type RpcCompression = "gzip" | "snappy";
+
+/** How a peer is spoken to; by default in plain text, uncompressed. */
 export interface RpcClientOptions {
   readonly tls?: ClientTls;
+  /** Of requests, and of the answers of a server that answers alike. Limits of messages are for what they hold. */
+  readonly compression?: RpcCompression;
 }
 
 export interface RpcServerOptions {

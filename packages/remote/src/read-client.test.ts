@@ -1,6 +1,7 @@
 /** Answers of samples that make no sense are failures that say so: nothing of them is served, and nothing throws. */
 import { ok } from "@pleiad/model";
-import { encodeSnappyBlock, ProtobufWriter } from "@pleiad/wire";
+import { encodeSnappyBlock } from "@pleiad/chunks";
+import { ProtobufWriter } from "@pleiad/wire";
 import { describe, expect, it } from "vitest";
 import { createReadClient, defaultReadClient } from "./read-client.ts";
 import { writeRequest, type SentSeries } from "./testing.ts";

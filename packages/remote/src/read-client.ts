@@ -1,4 +1,5 @@
 /** Remote read: the series of a Prometheus with their chunks, streamed, or as samples where it gives nothing else. */
+import { decodeSnappyBlock, encodeSnappyBlock } from "@pleiad/chunks";
 import { encodeFloatHistograms, encodeIntegerHistograms, encodeXor } from "@pleiad/chunks";
 import {
   compareChunks,
@@ -16,9 +17,7 @@ import {
   createWriteRequestReader,
   decodeChunkedRead,
   decodeReadResponse,
-  decodeSnappyBlock,
   encodeReadRequest,
-  encodeSnappyBlock,
   formatWireFailure,
   type HistogramMessage,
   type LabelTable,

@@ -1,5 +1,6 @@
 /** Remote write requests as senders make them, for tests. */
-import { encodeSnappyBlock, ProtobufWriter } from "@pleiad/wire";
+import { encodeSnappyBlock } from "@pleiad/chunks";
+import { ProtobufWriter } from "@pleiad/wire";
 import type { HttpRequest } from "@pleiad/ports";
 
 export interface SentSeries {

@@ -1,4 +1,5 @@
 /** Answers remote write requests: 204 is said when the write-ahead log has the samples, never before. */
+import { decodeSnappyBlock, snappyBlockLength } from "@pleiad/chunks";
 import { formatHeadFailure, type CommitStats, type Head, type HeadFailure } from "@pleiad/head";
 import type { Result } from "@pleiad/model";
 import type { Counter, HttpRequest, HttpResponse, Observations } from "@pleiad/ports";
@@ -6,10 +7,8 @@ import {
   createLabelTable,
   createWriteRequestReader,
   createWriteRequestV2Reader,
-  decodeSnappyBlock,
   defaultWriteRequestLimits,
   formatWireFailure,
-  snappyBlockLength,
   type WriteRequestFailure,
   type WriteRequestLimits,
 } from "@pleiad/wire";

@@ -75,8 +75,15 @@ export {
   type SeriesFrameWriter,
 } from "./series-response.ts";
 export { readTimeSeries, writeTimeSeries, type TimeSeriesMessage } from "./time-series.ts";
-export { decodeSnappyBlock, encodeSnappyBlock, snappyBlockLength } from "./snappy-block.ts";
-export { decodeSnappyFrames, encodeSnappyFrames } from "./snappy-frames.ts";
+export { encodeAnswerWarning, type AnswerFrame } from "./streamed-answer.ts";
+export {
+  decodeTargetsRequest,
+  decodeTargetsResponse,
+  encodeTargets,
+  encodeTargetsRequest,
+  type TargetsMessage,
+  type TargetsRequestMessage,
+} from "./targets-messages.ts";
 export { formatWireFailure, type WireFailure } from "./wire-failure.ts";
 export { createWriteRequestV2Reader } from "./write-request-v2.ts";
 export { createWriteRequestReader } from "./write-request.ts";

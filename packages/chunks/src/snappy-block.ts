@@ -1,6 +1,6 @@
 /** Snappy's block format: what remote write and remote read send. Byte layout: docs/format/snappy.md. */
-import { decodeSnappy } from "@pleiad/chunks";
 import type { Result } from "@pleiad/model";
+import { decodeSnappy } from "./snappy.ts";
 
 /** Copies reach back within pieces of this size only, so that places in a piece fit 16 bits. */
 const pieceBytes = 65_536;
@@ -21,8 +21,8 @@ export function decodeSnappyBlock(block: Uint8Array, bytesMax: number): Result<U
 export function snappyBlockLength(block: Uint8Array): number | undefined {
   let length = 0;
   for (let i = 0; i < 5; i++) {
+    if (i >= block.length) return undefined;
     const byte = block[i];
-    if (byte === undefined) return undefined;
     length += (byte & 0x7f) * 2 ** (7 * i);
     if (byte < 0x80) return length;
   }
@@ -65,7 +65,7 @@ function putPiece(bytes: Uint8Array, view: DataView, from: number, to: number, o
     const here = next;
     const word = view.getInt32(here, true);
     const hash = hashOf(word);
-    const before = from + (places[hash] as number);
+    const before = from + places[hash];
     places[hash] = here - from;
     if (view.getInt32(before, true) !== word) {
       next = here + (misses++ >>> 5);
@@ -100,7 +100,7 @@ function putLiteral(bytes: Uint8Array, from: number, to: number, out: Uint8Array
     out[end++] = (count - 1) & 0xff;
     out[end++] = (count - 1) >>> 8;
   }
-  for (let i = from; i < to; i++) out[end++] = bytes[i] as number;
+  for (let i = from; i < to; i++) out[end++] = bytes[i];
   return end;
 }
 
