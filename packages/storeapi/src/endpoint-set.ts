@@ -202,8 +202,8 @@ export function createEndpointSet(
 }
 
 /** The same for specifications that ask for the same. */
-const keyOf = ({ address, name, group, expects, connection }: EndpointSpec) =>
-  JSON.stringify([address, name, group, expects.map((one) => [one.name, one.labels]), connection]);
+const keyOf = ({ address, name, group, expects, connection, alertStateNumbers }: EndpointSpec) =>
+  JSON.stringify([address, name, group, expects.map((one) => [one.name, one.labels]), connection, alertStateNumbers]);
 
 const countFault = (count: number, countMax: number) =>
   count > countMax ? `${count} endpoints, at most ${countMax} are allowed` : undefined;

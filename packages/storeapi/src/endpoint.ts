@@ -1,6 +1,7 @@
 /** One endpoint of a fan-out: what is expected of it, what it said of itself, and whether it can be asked. */
-import { labelValue, withoutLabels, type Labels, type SourceFailure } from "@pleiad/model";
+import { labelValue, withoutLabels, type Labels, type MonitoringService, type SourceFailure } from "@pleiad/model";
 import type { Clock, RpcClientOptions } from "@pleiad/ports";
+import type { AlertStateNumbers } from "@pleiad/wire";
 import { describeTrouble } from "./rpc-failures.ts";
 import type { StoreClient } from "./store-client.ts";
 import type { StoreIdentity } from "./store-identity.ts";
@@ -19,6 +20,8 @@ export interface EndpointSpec {
   readonly expects: readonly ExpectedCluster[];
   /** By default in plain text, uncompressed. */
   readonly connection?: RpcClientOptions;
+  /** How it counts the states of alerts, where that is not as Thanos has it since 0.41. */
+  readonly alertStateNumbers?: AlertStateNumbers;
 }
 
 export interface EndpointStatus {
@@ -54,6 +57,8 @@ export interface Endpoint {
   readonly identityAgeMs: number;
   /** Expected clusters that it does not announce; all of them while it is unhealthy. */
   readonly missing: readonly ExpectedCluster[];
+  /** Whether it said so last, however long ago; one that never said anything may. */
+  mayServe(service: MonitoringService): boolean;
   /** Why it is unhealthy. */
   trouble(): Trouble;
   status(): EndpointStatus;
@@ -116,6 +121,7 @@ export function createEndpoint(
     get missing() {
       return missing();
     },
+    mayServe: (service) => identity === undefined || identity.serves?.includes(service) === true,
     trouble: () => ({
       words: failure === undefined ? "not reached yet at" : describeTrouble(failure, spec.address),
       address: spec.address,

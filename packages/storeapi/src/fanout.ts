@@ -12,6 +12,7 @@ import {
   type Labels,
   type LabelsAnswer,
   type LabelsRequest,
+  type MonitoringSource,
   type Result,
   type SelectRequest,
   type SeriesCursor,
@@ -19,14 +20,15 @@ import {
   type SourceFailure,
 } from "@pleiad/model";
 import { createLabelTable } from "@pleiad/wire";
-import type { Endpoint, EndpointSpec, EndpointStatus, Trouble } from "./endpoint.ts";
+import type { Endpoint, EndpointSpec, EndpointStatus } from "./endpoint.ts";
 import { createEndpointSet, type Inventory } from "./endpoint-set.ts";
+import { monitoringFanout } from "./monitoring-fanout.ts";
 import { createMissingReport, missingClusterCount, type MissingReport } from "./missing-report.ts";
 import { compileQuestion, concernsStore, type Question } from "./question.ts";
 import { partitionFanout } from "./fanout-partition.ts";
 import { concernedClusters, missingClusters, type Assignment, type ReplicaSet } from "./replica-set.ts";
-import { openReplicaStream, settlesWithin, type ReplicaStream } from "./replica-stream.ts";
-import { describeTrouble } from "./rpc-failures.ts";
+import { openReplicaStream, type ReplicaStream } from "./replica-stream.ts";
+import { askAll, type AskedReplicas, type UnaryFanoutParts } from "./unary-fanout.ts";
 import { mergeSeries, type SeriesMerge } from "./series-merge.ts";
 import { createStoreClient, type StoreClientPorts } from "./store-client.ts";
 import { anyTime, type StoreIdentity } from "./store-identity.ts";
@@ -70,6 +72,8 @@ export const defaultFanout: Omit<FanoutOptions, "endpoints"> = {
 };
 
 export interface Fanout extends EvaluatingSource {
+  /** Rules, targets, metadata and exemplars of the endpoints that tell of them. */
+  readonly monitoring: Required<MonitoringSource>;
   /** Begins to check the endpoints, each on its own, at once and then every `infoIntervalMs`, or sooner. */
   start(): void;
   /** Checks every endpoint once; resolves when all have answered or failed. */
@@ -96,7 +100,7 @@ export function createFanout(options: FanoutOptions, ports: StoreClientPorts): F
     options.endpoints,
     {
       ...options,
-      connect: ({ address, name: endpointName, connection }) =>
+      connect: ({ address, name: endpointName, connection, alertStateNumbers }) =>
         createStoreClient(address, ports, {
           name: endpointName,
           timeoutMs: options.requestTimeoutMs,
@@ -105,6 +109,7 @@ export function createFanout(options: FanoutOptions, ports: StoreClientPorts): F
           seriesMax: options.seriesMax,
           labelTable,
           ...(connection === undefined ? {} : { connection }),
+          ...(alertStateNumbers === undefined ? {} : { alertStateNumbers }),
         }),
     },
     ports,
@@ -149,9 +154,9 @@ export function createFanout(options: FanoutOptions, ports: StoreClientPorts): F
     return { kind: "ask", replicas: turned, notAnnounced };
   }
 
-  function assignAll(sets: readonly ReplicaSet[], question: Question, report: MissingReport) {
+  function assignAll(sets: readonly ReplicaSet[], question: Question, report: MissingReport): readonly AskedReplicas[] {
     turn++;
-    const asked: { set: ReplicaSet; replicas: readonly Endpoint[]; notAnnounced: readonly string[] }[] = [];
+    const asked: AskedReplicas[] = [];
     for (const set of sets) {
       const assignment = assign(set, question);
       if (assignment.kind === "missing") report.missing({ ...set, ...assignment });
@@ -162,7 +167,7 @@ export function createFanout(options: FanoutOptions, ports: StoreClientPorts): F
 
   /** Tells of expected clusters that a replica set answered without, unless its own warnings do. */
   function reportNotAnnounced(
-    { set, replicas, notAnnounced }: ReturnType<typeof assignAll>[number],
+    { set, replicas, notAnnounced }: AskedReplicas,
     warnings: readonly string[],
     report: MissingReport,
   ) {
@@ -170,6 +175,8 @@ export function createFanout(options: FanoutOptions, ports: StoreClientPorts): F
     const troubles = replicas.slice(0, 1).map(({ spec }) => ({ words: "not announced by", address: spec.address }));
     report.missing({ ...set, clusters: notAnnounced, troubles });
   }
+
+  const unary: UnaryFanoutParts = { ...options, clock, assign: assignAll, reportNotAnnounced };
 
   /** Under "abort": the failure that what is missing amounts to. */
   function missingFailure(report: MissingReport): SourceFailure | undefined {
@@ -183,7 +190,7 @@ export function createFanout(options: FanoutOptions, ports: StoreClientPorts): F
     const warnings = createWarningList();
     const ending = new AbortController();
     let streams: readonly ReplicaStream[] = [];
-    let asked: ReturnType<typeof assignAll> = [];
+    let asked: readonly AskedReplicas[] = [];
     let question: Question | undefined;
     let merge: SeriesMerge | undefined;
     let seriesLeft = request.seriesMax === 0 ? Infinity : request.seriesMax;
@@ -293,59 +300,16 @@ export function createFanout(options: FanoutOptions, ports: StoreClientPorts): F
       failures.add(1, method, failure.kind);
       return fail(failure);
     };
-    if (signal.aborted) return failing({ kind: "canceled", source });
     const question = compileQuestion(request, source);
     if (!question.ok) return failing(question.failure);
-    const report = createMissingReport();
-    const warnings = createWarningList();
-    const asked = assignAll(sets, question.value, report);
-    const ending = new AbortController();
-    const whole = AbortSignal.any([signal, ending.signal]);
-    const answers = await Promise.all(
-      asked.map(async ({ replicas }) => {
-        const troubles: Trouble[] = [];
-        for (const [i, replica] of replicas.entries()) {
-          const answering = ask(replica, whole);
-          const { address } = replica.spec;
-          const firstAnswerMs = options.requestTimeoutMs / 2;
-          const patient = i + 1 === replicas.length;
-          if (!patient && !(await settlesWithin(answering, firstAnswerMs, clock, whole))) {
-            const timeout: SourceFailure = { kind: "timeout", source: replica.spec.name, afterMs: firstAnswerMs };
-            troubles.push({ words: describeTrouble(timeout, address), address });
-            continue;
-          }
-          const answer = await answering;
-          if (answer.ok) return { answer: answer.value, troubles };
-          troubles.push({ words: describeTrouble(answer.failure, address), address });
-        }
-        return { answer: undefined, troubles };
-      }),
-    );
-    ending.abort();
-    if (signal.aborted) return failing({ kind: "canceled", source });
+    const found = await askAll(unary, { sets, question: question.value, onFailure: request.onFailure, ask }, signal);
+    if (!found.ok) return failing(found.failure);
+    const { answers, warnings, isPartial } = found.value;
+    if (isPartial) partialAnswers.add(1, method);
     const values = new Set<string>();
-    for (const [i, { answer, troubles }] of answers.entries()) {
-      const part = asked[i];
-      if (part === undefined) continue;
-      if (answer === undefined) {
-        report.missing({ ...part.set, clusters: concernedClusters(part.set, question.value), troubles });
-        continue;
-      }
-      for (const value of answer.values) values.add(value);
-      for (const warning of answer.warnings) warnings.add(warning);
-      reportNotAnnounced(part, answer.warnings, report);
-    }
-    const missing = missingFailure(report);
-    if (missing !== undefined) {
-      if (request.onFailure === "abort") return failing(missing);
-      partialAnswers.add(1, method);
-    }
-    for (const text of report.texts()) warnings.add(text);
+    for (const answer of answers) for (const value of answer.values) values.add(value);
     const sorted = [...values].sort(compareText);
-    return ok({
-      values: request.limit > 0 ? sorted.slice(0, request.limit) : sorted,
-      warnings: warnings.texts(),
-    });
+    return ok({ values: request.limit > 0 ? sorted.slice(0, request.limit) : sorted, warnings });
   }
 
   const sourceOf = (sets: () => readonly ReplicaSet[]): SeriesSource => ({
@@ -360,6 +324,16 @@ export function createFanout(options: FanoutOptions, ports: StoreClientPorts): F
 
   return {
     ...sourceOf(() => set.replicaSets),
+    monitoring: monitoringFanout({
+      ...unary,
+      sets: () => set.replicaSets,
+      responseBytesMax: options.responseBytesMax,
+      observe(service, outcome) {
+        requests.add(1, service);
+        if (outcome === "partial") partialAnswers.add(1, service);
+        else if (outcome !== "whole") failures.add(1, service, outcome);
+      },
+    }),
     start: () => set.start(),
     refresh: () => set.refresh(),
     stop: () => set.stop(),

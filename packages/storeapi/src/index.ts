@@ -10,6 +10,12 @@ export {
 } from "./store-client.ts";
 export type { EndpointSpec, EndpointStatus, ExpectedCluster } from "./endpoint.ts";
 export { createFanout, defaultFanout, type Fanout, type FanoutOptions } from "./fanout.ts";
+export {
+  defaultMonitoringHandlers,
+  monitoringHandlers,
+  type MonitoringHandlerOptions,
+  type SelectorReader,
+} from "./monitoring-handlers.ts";
 export type { Inventory } from "./endpoint-set.ts";
 export { defaultQueryHandlers, queryHandlers, type QueryHandlerOptions } from "./query-handlers.ts";
 export { endpointAddressFault, parseEndpoints } from "./endpoint-file.ts";

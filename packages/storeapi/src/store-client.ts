@@ -31,14 +31,16 @@ import {
   encodeLabelValuesRequest,
   encodeSeriesRequest,
   formatWireFailure,
+  type AlertStateNumbers,
   type LabelTable,
   type SeriesFrames,
   type WireFailure,
 } from "@pleiad/wire";
+import { createMonitoringClient, type MonitoringClient } from "./monitoring-client.ts";
 import { callQuery, type QueryCallFailure } from "./query-client.ts";
 import { failureOfCall } from "./rpc-failures.ts";
 import { infoMethod, labelNamesMethod, labelValuesMethod, seriesMethod } from "./store-methods.ts";
-import { anyTime, type StoreIdentity } from "./store-identity.ts";
+import { anyTime, servicesOf, type StoreIdentity } from "./store-identity.ts";
 import { messageOfLabels, messageOfSelect } from "./store-requests.ts";
 import { createWarningList } from "./warning-list.ts";
 
@@ -52,6 +54,8 @@ export interface StoreClientOptions {
   /** May be shared among clients, so that labels of all peers are the same strings. */
   readonly labelTable?: LabelTable;
   readonly connection?: RpcClientOptions;
+  /** How the peer counts the states of alerts; as Thanos has since 0.41 by default. */
+  readonly alertStateNumbers?: AlertStateNumbers;
 }
 
 export const defaultStoreClient: Omit<StoreClientOptions, "name"> = {
@@ -68,6 +72,8 @@ export interface StoreCursor extends SeriesCursor {
 
 export interface StoreClient extends SeriesSource {
   readonly address: string;
+  /** Its rules, targets, metadata and exemplars: to be asked for what the peer says that it serves. */
+  readonly monitoring: MonitoringClient;
   select(request: SelectRequest, signal: AbortSignal): StoreCursor;
   /** What the peer says of itself. One that serves no StoreAPI now has `ready` false. */
   info(signal: AbortSignal, timeoutMs?: number): Promise<Result<StoreIdentity, SourceFailure>>;
@@ -150,6 +156,11 @@ export function createStoreClient(address: string, ports: StoreClientPorts, opti
 
   return {
     address,
+    monitoring: createMonitoringClient(rpc, clock, {
+      ...options,
+      alertStateNumbers: options.alertStateNumbers ?? "since-0.41",
+      received: (bytes) => received.add(bytes),
+    }),
     select(request, signal) {
       requests.add(1, seriesMethod);
       const stream = openSeriesStream(rpc, request, signal, { ...options, labelTable }, clock, {
@@ -172,7 +183,8 @@ export function createStoreClient(address: string, ports: StoreClientPorts, opti
       if (store === undefined) return ok({ componentType, labelSets, ...anyTime, tsdbInfos: [], ready: false });
       removesReplicaLabels = store.supportsWithoutReplicaLabels;
       const { minTimeMs, maxTimeMs, tsdbInfos } = store;
-      return ok({ componentType, labelSets, minTimeMs, maxTimeMs, tsdbInfos, ready: true, query: evaluates });
+      const serves = servicesOf(capabilities);
+      return ok({ componentType, labelSets, minTimeMs, maxTimeMs, tsdbInfos, ready: true, query: evaluates, serves });
     },
     async evaluate(request, signal, silenceMs = timeoutMs) {
       if (evaluates === undefined || evaluates === "none") {

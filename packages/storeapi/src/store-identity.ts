@@ -1,4 +1,4 @@
-import type { Labels } from "@pleiad/model";
+import { monitoringServices, type Labels, type MonitoringService } from "@pleiad/model";
 import { noCapabilities, type Capabilities, type InfoResponseMessage, type TsdbInfoMessage } from "@pleiad/wire";
 
 /** What a StoreAPI server says of itself to those who may ask it. */
@@ -11,6 +11,8 @@ export interface StoreIdentity {
   readonly tsdbInfos: readonly TsdbInfoMessage[]; // labels and time range of each database behind it
   /** Whether it evaluates queries too, and how it is asked. Undefined = it does not. */
   readonly query?: Capabilities["query"];
+  /** What it tells of besides. Undefined = nothing. */
+  readonly serves?: readonly MonitoringService[];
   /** False while it cannot answer, such as during replay; then it is asked nothing. Undefined = true. */
   readonly ready?: boolean;
 }
@@ -28,6 +30,24 @@ export function infoOfIdentity(identity: StoreIdentity): InfoResponseMessage {
       identity.ready === false
         ? undefined
         : { minTimeMs, maxTimeMs, supportsSharding: false, supportsWithoutReplicaLabels: true, tsdbInfos },
-    capabilities: { ...noCapabilities, query: identity.ready === false ? "none" : (identity.query ?? "none") },
+    capabilities: identity.ready === false ? noCapabilities : capabilitiesOf(identity),
   };
+}
+
+function capabilitiesOf({ query = "none", serves = [], minTimeMs, maxTimeMs }: StoreIdentity): Capabilities {
+  return {
+    ...noCapabilities,
+    query,
+    rules: serves.includes("rules"),
+    targets: serves.includes("targets"),
+    metricMetadata: serves.includes("metadata"),
+    exemplars: serves.includes("exemplars") ? { minTimeMs, maxTimeMs } : undefined,
+  };
+}
+
+/** What a peer that announces these tells of. */
+export function servicesOf(capabilities: Capabilities): readonly MonitoringService[] {
+  const { rules, targets, metricMetadata, exemplars } = capabilities;
+  const announced = { rules, targets, metadata: metricMetadata, exemplars: exemplars !== undefined };
+  return monitoringServices.filter((service) => announced[service]);
 }

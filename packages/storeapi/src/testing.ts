@@ -23,6 +23,8 @@ import {
   type SourceSeries,
 } from "@pleiad/model";
 
+export { memoryMonitoring, plainSelectors } from "./memory-monitoring.testing.ts";
+
 const chunkSamplesMax = 120;
 
 /** A series of float samples in chunks of 120, as a head cuts them. Times must ascend. */

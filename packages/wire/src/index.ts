@@ -1,5 +1,12 @@
 export type { AnyMessage } from "./any-message.ts";
 export {
+  decodeExemplarsRequest,
+  decodeExemplarsResponse,
+  encodeExemplarsRequest,
+  encodeSeriesExemplars,
+  type ExemplarsRequestMessage,
+} from "./exemplars-messages.ts";
+export {
   decodeHealthCheckRequest,
   decodeHealthCheckResponse,
   encodeHealthCheckRequest,
@@ -30,6 +37,13 @@ export {
 } from "./label-queries.ts";
 export type { HistogramMessage } from "./histogram-message.ts";
 export { createLabelTable, defaultLabelTable, type LabelTable, type LabelTableOptions } from "./label-table.ts";
+export {
+  decodeMetadataRequest,
+  decodeMetadataResponse,
+  encodeMetadata,
+  encodeMetadataRequest,
+  type MetadataRequestMessage,
+} from "./metadata-messages.ts";
 export type { PartialResponse } from "./partial-response.ts";
 export { ProtobufReader } from "./protobuf-reader.ts";
 export { ProtobufWriter } from "./protobuf-writer.ts";
@@ -57,6 +71,14 @@ export {
   type ReadQuery,
   type ReadResponseType,
 } from "./read-messages.ts";
+export {
+  decodeRulesRequest,
+  decodeRulesResponse,
+  encodeRuleGroup,
+  encodeRulesRequest,
+  type AlertStateNumbers,
+  type RulesRequestMessage,
+} from "./rules-messages.ts";
 export {
   decodeSeriesRequest,
   emptySeriesRequest,
