@@ -1,5 +1,12 @@
-/** TLS flags of gRPC, as the roles that run in the foreground take them: those of Thanos. */
-import type { ClientTls, RpcClientOptions, ServerTls, TlsVersion } from "@pleiad/ports";
+/** Flags of gRPC, TLS and compression, as the roles that run in the foreground take them: those of Thanos. */
+import {
+  rpcCompressions,
+  type ClientTls,
+  type RpcClientOptions,
+  type RpcCompression,
+  type ServerTls,
+  type TlsVersion,
+} from "@pleiad/ports";
 import { Option, type Command } from "commander";
 import { CommandFailure, exitCodes } from "./exit-codes.ts";
 
@@ -19,6 +26,7 @@ export interface ClientTlsFlags {
   readonly grpcClientTlsCa?: string;
   readonly grpcClientServerName?: string;
   readonly grpcClientTlsMinVersion: TlsVersion;
+  readonly grpcCompression: RpcCompression | "none";
 }
 
 const versionOption = (flag: string) =>
@@ -41,7 +49,14 @@ export function addClientTlsOptions(command: Command): Command {
     .option("--grpc-client-tls-ca <file>", "who may sign theirs; default: those that this machine trusts")
     .option("--grpc-client-server-name <name>", "that their certificates must have; default: the host of the address")
     .addOption(versionOption("--grpc-client-tls-min-version"))
-    .addOption(new Option("--grpc-compression <algorithm>", "of requests").choices(["none"]).default("none"));
+    .addOption(
+      new Option(
+        "--grpc-compression <algorithm>",
+        "of requests and of the answers to them, unless a file says otherwise",
+      )
+        .choices(["none", ...rpcCompressions])
+        .default("none"),
+    );
 }
 
 /** Throws CommandFailure where one of the two files is named without the other. */
@@ -60,7 +75,8 @@ export function serverTlsOf(flags: ServerTlsFlags): ServerTls | undefined {
 
 /** How endpoints are spoken to whose file says nothing of it; throws CommandFailure for flags that contradict. */
 export function clientConnectionOf(flags: ClientTlsFlags): RpcClientOptions {
-  if (!flags.grpcClientTlsSecure) return {};
+  const compression = flags.grpcCompression === "none" ? {} : { compression: flags.grpcCompression };
+  if (!flags.grpcClientTlsSecure) return compression;
   const { grpcClientTlsCert: certFile, grpcClientTlsKey: keyFile, grpcClientTlsCa: caFile } = flags;
   if ((certFile === undefined) !== (keyFile === undefined)) {
     throw new CommandFailure(exitCodes.badInput, "--grpc-client-tls-cert and --grpc-client-tls-key go together");
@@ -74,5 +90,5 @@ export function clientConnectionOf(flags: ClientTlsFlags): RpcClientOptions {
     verifiesServer: !flags.grpcClientTlsSkipVerify,
     minVersion: flags.grpcClientTlsMinVersion,
   };
-  return { tls };
+  return { tls, ...compression };
 }

@@ -22,6 +22,7 @@ export {
 export {
   HttpError,
   RpcError,
+  rpcCompressions,
   type CallOptions,
   type ClientTls,
   type HttpAnswer,

@@ -84,7 +84,8 @@ export interface ServerTls {
 }
 
 /** How messages are compressed: `snappy` in frames, as Thanos has it. */
-export type RpcCompression = "gzip" | "snappy";
+export type RpcCompression = (typeof rpcCompressions)[number];
+export const rpcCompressions = ["gzip", "snappy"] as const;
 
 /** How a peer is spoken to; by default in plain text, uncompressed. */
 export interface RpcClientOptions {

@@ -63,6 +63,14 @@ endpoints:
       ],
     ],
     [
+      "compression by default, and none for one endpoint",
+      `
+default_client_config: {compression: snappy}
+endpoints: [{address: a:1}, {address: b:1, client_config: {compression: none}}]
+`,
+      [{ address: "a:1", connection: { compression: "snappy" } }, { address: "b:1" }],
+    ],
+    [
       "the clusters behind an endpoint",
       "endpoints: [{address: a:1, expects: [{name: c1, labels: {region: r1, cluster: c1}}]}]",
       [{ address: "a:1", expects: ['c1 {cluster="c1", region="r1"}'] }],
@@ -114,7 +122,7 @@ describe("what is wrong with it, by its place", () => {
       [
         "default_client_config.tls_config: cert_file and key_file go together",
         "default_client_config.tls_config.min_version: 1.1 is not spoken; expected 1.2 or 1.3",
-        "default_client_config.compression: only none is supported",
+        "default_client_config.compression: expected one of none, gzip, snappy",
       ],
     ],
     [

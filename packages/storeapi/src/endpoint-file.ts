@@ -3,7 +3,7 @@
  * each, and the bare targets of Prometheus's file_sd. Pure.
  */
 import { fail, labelsFromRecord, ok, type Result } from "@pleiad/model";
-import type { ClientTls, RpcClientOptions, TlsVersion } from "@pleiad/ports";
+import { rpcCompressions, type ClientTls, type RpcClientOptions, type TlsVersion } from "@pleiad/ports";
 import { parse } from "yaml";
 import type { EndpointSpec, ExpectedCluster } from "./endpoint.ts";
 
@@ -88,9 +88,13 @@ function connectionOf(value: unknown, place: string, problems: string[]): RpcCli
   refuseOthers(fields, ["tls_config", "server_name", "compression"], `${place}.`, problems);
   const serverName = optionalText(fields["server_name"], `${place}.server_name`, problems);
   const tls = tlsOf(fields["tls_config"], `${place}.tls_config`, problems);
-  const { compression = "none" } = fields;
-  if (compression !== "none") problems.push(`${place}.compression: only none is supported`);
+  const { compression: named = "none" } = fields;
+  const compression = rpcCompressions.find((one) => one === named);
+  if (compression === undefined && named !== "none") {
+    problems.push(`${place}.compression: expected one of none, ${rpcCompressions.join(", ")}`);
+  }
   return {
+    ...(compression === undefined ? {} : { compression }),
     ...(tls === undefined ? {} : { tls: { ...tls, ...(serverName === undefined ? {} : { serverName }) } }),
   };
 }

@@ -9,6 +9,7 @@ export {
   type StoreCursor,
 } from "./store-client.ts";
 export type { EndpointSpec, EndpointStatus, ExpectedCluster } from "./endpoint.ts";
+export { deduplicate, deduplicationFunctions, type DeduplicationFunction } from "./deduplication.ts";
 export { createFanout, defaultFanout, type Fanout, type FanoutOptions } from "./fanout.ts";
 export {
   defaultMonitoringHandlers,

@@ -21,6 +21,7 @@ import {
 } from "@pleiad/promql-exec";
 import {
   createFanout,
+  deduplicate,
   defaultFanout,
   defaultQueryHandlers,
   defaultStoreHandlers,
@@ -29,6 +30,7 @@ import {
   queryHandlers,
   storeHandlers,
   uniteSpecs,
+  type DeduplicationFunction,
   type EndpointFiles,
   type EndpointFilesOptions,
   type EndpointSpec,
@@ -71,6 +73,8 @@ export interface QuerierOptions {
   readonly grpcTls?: ServerTls;
   /** Removed from answers over HTTP unless a request says otherwise; a querier above asks for what it needs itself. */
   readonly replicaLabels: readonly string[];
+  /** How the series of replicas are made one where it evaluates; by default auto. */
+  readonly deduplication?: DeduplicationFunction;
   /** Own metrics in the text exposition format: those that `ports.observations` collects. */
   readonly renderMetrics: () => string;
   /** Who may call over HTTP; by default only by a loopback name, and no page of another origin. */
@@ -140,7 +144,11 @@ export async function startQuerier(
     },
     ports,
   );
-  const source = options.queryMode === "fan-out" ? seriesOnly(fanout) : fanout;
+  // Not of what queriers above ask for: replicas of theirs may be elsewhere.
+  const source = deduplicate(
+    options.queryMode === "fan-out" ? seriesOnly(fanout) : fanout,
+    options.deduplication ?? "auto",
+  );
   const stopping = new AbortController();
   const judge = readinessOf(fanout);
   const ready = () => (stopping.signal.aborted ? { ready: false, reason: "stopping" } : judge());

@@ -2,7 +2,12 @@
 import { resolve } from "node:path";
 import type { LogLevel } from "@pleiad/ports";
 import { defaultQuerierLimits, startQuerier, type QueryMode } from "@pleiad/role-querier";
-import { endpointAddressFault, type EndpointSpec } from "@pleiad/storeapi";
+import {
+  deduplicationFunctions,
+  endpointAddressFault,
+  type DeduplicationFunction,
+  type EndpointSpec,
+} from "@pleiad/storeapi";
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
 import {
@@ -27,6 +32,7 @@ interface QuerierFlags extends ClientTlsFlags, ServerTlsFlags {
   readonly "store.responseTimeout": number;
   readonly "store.limits.requestSeries": number;
   readonly "query.replicaLabel": readonly string[];
+  readonly "deduplication.func": DeduplicationFunction;
   readonly "query.timeout": number;
   readonly "query.maxConcurrent": number;
   readonly "query.maxSamples": number;
@@ -54,6 +60,11 @@ export function addQuerierCommand(program: Command): void {
     )
     .option("--store.limits.request-series <number>", "series of one question", readCount, seriesMax)
     .option("--query.replica-label <name>", "label by which replicas differ; may be repeated", collect, [])
+    .addOption(
+      new Option("--deduplication.func <name>", "how the series of replicas are made one")
+        .choices(deduplicationFunctions)
+        .default("auto"),
+    )
     .addOption(durationOption("--query.timeout <duration>", "of one query", `${queryTimeoutMs}ms`))
     .option("--query.max-concurrent <number>", "queries at once; more wait", readCount, concurrentQueriesMax)
     .option("--query.max-samples <number>", "that one query may hold", readCount, samplesMax)
@@ -88,6 +99,7 @@ async function querierCommand(flags: QuerierFlags): Promise<void> {
       ...(paths.length === 0 ? {} : { endpointFiles }),
       ...(grpcTls === undefined ? {} : { grpcTls }),
       replicaLabels: flags["query.replicaLabel"],
+      deduplication: flags["deduplication.func"],
       partialResponse: flags["query.partialResponse"],
       queryMode: modes[flags["query.mode"]],
       limits: {
