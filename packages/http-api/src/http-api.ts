@@ -2,7 +2,6 @@
  * The HTTP API of Prometheus and Thanos as one function from request to response. It opens no socket: a world hands the
  * function to its network.
  */
-import type { SeriesSource } from "@pleiad/model";
 import type { HttpRequest, HttpResponse } from "@pleiad/ports";
 import type { Engine } from "@pleiad/promql-exec";
 import { loopbackAccess, type AccessOptions } from "./access.ts";
@@ -12,6 +11,7 @@ import { queryRoutes } from "./query-routes.ts";
 import { createRouter, type RouterPorts } from "./router.ts";
 import { seriesRoutes } from "./series-routes.ts";
 import { exemplarRoutes, type ExemplarSource } from "./exemplar-routes.ts";
+import type { SelectableSource } from "./store-selection.ts";
 import { statusRoutes, type BuildInfo, type StoreListing } from "./status-routes.ts";
 
 export interface HttpApiLimits {
@@ -28,9 +28,8 @@ export const defaultHttpApiLimits: HttpApiLimits = {
   seriesMax: 500_000,
 };
 
-export interface HttpApiOptions extends ProbeRoutesOptions {
+export interface HttpApiOptions extends ProbeRoutesOptions, SelectableSource {
   readonly engine: Engine;
-  readonly source: SeriesSource;
   /** Whoever keeps exemplars; without one there are none. */
   readonly exemplars?: ExemplarSource;
   readonly stores: () => StoreListing;
@@ -47,12 +46,15 @@ export type HttpHandler = (request: HttpRequest) => Promise<HttpResponse>;
 
 /** Never rejects; every failure is a response. */
 export function createHttpApi(options: HttpApiOptions, ports: RouterPorts): HttpHandler {
-  const { engine, source, limits, replicaLabels } = options;
+  const { engine, source, sourceOfStores, limits, replicaLabels } = options;
   const defaults = { replicaLabels, partialResponse: options.partialResponseDefault };
   const gate = { concurrentMax: limits.concurrentQueriesMax, waitingMax: limits.waitingQueriesMax };
   const routes = [
-    ...queryRoutes({ engine, source, defaults, gate, timeoutMs: limits.timeoutMs }, ports),
-    ...seriesRoutes({ source, defaults, timeoutMs: limits.timeoutMs, seriesMax: limits.seriesMax }, ports),
+    ...queryRoutes({ engine, source, sourceOfStores, defaults, gate, timeoutMs: limits.timeoutMs }, ports),
+    ...seriesRoutes(
+      { source, sourceOfStores, defaults, timeoutMs: limits.timeoutMs, seriesMax: limits.seriesMax },
+      ports,
+    ),
     ...statusRoutes(options),
     ...exemplarRoutes(options.exemplars),
     ...probeRoutes(options),

@@ -1,5 +1,5 @@
 /** `query`, `query_range` and their explanations: parameters to the engine's request, its answer to JSON. */
-import { fail, ok, type Result, type SeriesSource } from "@pleiad/model";
+import { fail, ok, type Result } from "@pleiad/model";
 import { withDeadline } from "@pleiad/ports";
 import type { Engine, InstantRequest, QueryAnswer, QueryFailure, RangeRequest } from "@pleiad/promql-exec";
 import { answerText, truncateAnswer } from "./answer-text.ts";
@@ -17,10 +17,10 @@ import { createQueryGate, type QueryGateOptions } from "./query-gate.ts";
 import type { RequestForm } from "./request-form.ts";
 import { endBeforeStart, readSourceSettings, readTime, type SourceDefaults } from "./request-settings.ts";
 import type { Route, RouteRequest, RouterPorts } from "./router.ts";
+import { selectSource, type SelectableSource } from "./store-selection.ts";
 
-export interface QueryRoutesOptions {
+export interface QueryRoutesOptions extends SelectableSource {
   readonly engine: Engine;
-  readonly source: SeriesSource;
   readonly defaults: SourceDefaults;
   readonly gate: QueryGateOptions;
   readonly timeoutMs: number; // of waiting and evaluating; a request may want less, and the engine has its own
@@ -35,7 +35,7 @@ const defaultStepMs = 1_000;
 const both = ["GET", "POST"] as const;
 
 export function queryRoutes(options: QueryRoutesOptions, ports: RouterPorts): readonly Route[] {
-  const { engine, source } = options;
+  const { engine } = options;
   const gated = createGate(options, ports);
   const timespans = ports.observations.histogram(
     "thanos_query_range_requested_timespan_duration_seconds",
@@ -45,25 +45,33 @@ export function queryRoutes(options: QueryRoutesOptions, ports: RouterPorts): re
   const instant = async ({ form, signal }: RouteRequest) => {
     const request = readInstantRequest(form, options.defaults, ports.clock.wallMs());
     if (!request.ok) return request;
+    const source = selectSource(form, options);
+    if (!source.ok) return source;
     return await gated(request.value, signal, async (timeoutMs) =>
-      encodeAnswer(form, await engine.instant({ ...request.value, timeoutMs }, source, signal)),
+      encodeAnswer(form, await engine.instant({ ...request.value, timeoutMs }, source.value, signal)),
     );
   };
   const range = async ({ form, signal }: RouteRequest) => {
     const request = readRangeRequest(form, options.defaults);
     if (!request.ok) return request;
+    const source = selectSource(form, options);
+    if (!source.ok) return source;
     timespans.observe((request.value.endMs - request.value.startMs) / 1000);
     return await gated(request.value, signal, async (timeoutMs) =>
-      encodeAnswer(form, await engine.range({ ...request.value, timeoutMs }, source, signal)),
+      encodeAnswer(form, await engine.range({ ...request.value, timeoutMs }, source.value, signal)),
     );
   };
   const explain = async ({ form }: RouteRequest) => {
     const request = readInstantRequest(form, options.defaults, ports.clock.wallMs());
-    return request.ok ? encodeExplanation(engine.explain(request.value, source)) : request;
+    if (!request.ok) return request;
+    const source = selectSource(form, options);
+    return source.ok ? encodeExplanation(engine.explain(request.value, source.value)) : source;
   };
   const explainRange = async ({ form }: RouteRequest) => {
     const request = readRangeRequest(form, options.defaults);
-    return request.ok ? encodeExplanation(engine.explain(request.value, source)) : request;
+    if (!request.ok) return request;
+    const source = selectSource(form, options);
+    return source.ok ? encodeExplanation(engine.explain(request.value, source.value)) : source;
   };
   const route = (name: string, answer: (request: RouteRequest) => Promise<Result<ApiAnswer, ApiFailure>>): Route => ({
     path: `/api/v1/${name}`,

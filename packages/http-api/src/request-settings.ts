@@ -59,10 +59,9 @@ export function readSourceSettings(
   defaults: SourceDefaults,
   autoResolutionMs: number,
 ): Result<SourceSettings, ApiFailure> {
-  // Ignoring either would answer more than was asked, and a caller that merges shards would count it twice.
-  for (const name of ["storeMatch[]", "shard_info"]) {
-    if (form.all(name).length > 0) return fail(badData(`parameter "${name}" is not supported by this querier`));
-  }
+  // Ignoring it would answer more than was asked, and a caller that merges shards would count it twice.
+  if (form.all("shard_info").length > 0)
+    return fail(badData(`parameter "shard_info" is not supported by this querier`));
   const dedup = parseSwitch(form.first("dedup"), true);
   if (!dedup.ok) return fail(badData(`'dedup' parameter: ${dedup.failure}`));
   const partial = parseSwitch(form.first("partial_response"), defaults.partialResponse);

@@ -23,33 +23,34 @@ import { parseLimit } from "./parameter-text.ts";
 import type { RequestForm } from "./request-form.ts";
 import { readMatcherSets, readMetadataRange, readSourceSettings, type SourceDefaults } from "./request-settings.ts";
 import type { Route, RouteRequest, RouterPorts } from "./router.ts";
+import { selectSource, type SelectableSource } from "./store-selection.ts";
 
-export interface SeriesRoutesOptions {
-  readonly source: SeriesSource;
+export interface SeriesRoutesOptions extends SelectableSource {
   readonly defaults: SourceDefaults;
   readonly timeoutMs: number;
   readonly seriesMax: number; // held in memory by one request
 }
 
 export function seriesRoutes(options: SeriesRoutesOptions, { clock }: RouterPorts): readonly Route[] {
-  const { source } = options;
-  const inTime = async <T>(signal: AbortSignal, work: (deadline: AbortSignal) => Promise<T>) =>
-    await withDeadline(clock, options.timeoutMs, signal, work);
-  const series = async ({ form, signal }: RouteRequest) =>
-    await inTime(signal, async (deadline) => await listSeries(form, options, deadline));
-  const labelNames = async ({ form, signal }: RouteRequest) =>
-    await inTime(
-      signal,
-      async (deadline) => await listTexts(form, options, deadline, (request) => source.labelNames(request, deadline)),
-    );
-  const labelValues = async ({ form, segment, signal }: RouteRequest) => {
-    const name = labelNameOfPath(segment);
-    return await inTime(
-      signal,
-      async (deadline) =>
-        await listTexts(form, options, deadline, (request) => source.labelValues(name, request, deadline)),
-    );
+  const ofStores = async (
+    { form, signal }: RouteRequest,
+    answer: (source: SeriesSource, deadline: AbortSignal) => Promise<Result<ApiAnswer, ApiFailure>>,
+  ) => {
+    const source = selectSource(form, options);
+    if (!source.ok) return source;
+    return await withDeadline(clock, options.timeoutMs, signal, async (deadline) => await answer(source.value, deadline));
   };
+  const series = (request: RouteRequest) =>
+    ofStores(request, (source, deadline) => listSeries(request.form, { ...options, source }, deadline));
+  const labelNames = (request: RouteRequest) =>
+    ofStores(request, (source, deadline) =>
+      listTexts(request.form, options, deadline, (asked) => source.labelNames(asked, deadline)),
+    );
+  const labelValues = (request: RouteRequest) =>
+    ofStores(request, (source, deadline) => {
+      const name = labelNameOfPath(request.segment);
+      return listTexts(request.form, options, deadline, (asked) => source.labelValues(name, asked, deadline));
+    });
   return [
     {
       path: "/api/v1/series",

@@ -12,6 +12,7 @@ import {
   type Labels,
   type LabelsAnswer,
   type LabelsRequest,
+  type Matcher,
   type MonitoringSource,
   type Result,
   type SelectRequest,
@@ -32,6 +33,7 @@ import { askAll, type AskedReplicas, type UnaryFanoutParts } from "./unary-fanou
 import { mergeSeries, type SeriesMerge } from "./series-merge.ts";
 import { createStoreClient, type StoreClientPorts } from "./store-client.ts";
 import { anyTime, type StoreIdentity } from "./store-identity.ts";
+import { compileStoreSelection } from "./store-selection.ts";
 import { createWarningList } from "./warning-list.ts";
 
 export interface FanoutOptions {
@@ -88,6 +90,8 @@ export interface Fanout extends EvaluatingSource {
   setEndpoints(specs: readonly EndpointSpec[]): Promise<Result<undefined, string>>;
   endpoints(): readonly EndpointStatus[];
   inventory(): Inventory;
+  /** The same over those endpoints only that at least one of the selectors matches; the failure is a sentence. */
+  ofStores(selectors: readonly (readonly Matcher[])[]): Result<EvaluatingSource, string>;
   /** What a querier over this fan-out says of itself to those above. */
   identity(): StoreIdentity;
 }
@@ -322,8 +326,27 @@ export function createFanout(options: FanoutOptions, ports: StoreClientPorts): F
       ),
   });
 
+  const evaluatingSourceOf = (sets: () => readonly ReplicaSet[]): EvaluatingSource => ({
+    ...sourceOf(sets),
+    partition: (request) =>
+      partitionFanout(
+        {
+          name: source,
+          sets: sets(),
+          assign,
+          sourceOf: (some) => sourceOf(() => some),
+          silenceMs: { first: options.requestTimeoutMs / 2, last: options.requestTimeoutMs },
+        },
+        request,
+      ),
+  });
+
   return {
-    ...sourceOf(() => set.replicaSets),
+    ...evaluatingSourceOf(() => set.replicaSets),
+    ofStores(selectors) {
+      const selection = compileStoreSelection(selectors);
+      return selection.ok ? ok(evaluatingSourceOf(() => selection.value(set.replicaSets))) : selection;
+    },
     monitoring: monitoringFanout({
       ...unary,
       sets: () => set.replicaSets,
@@ -338,17 +361,6 @@ export function createFanout(options: FanoutOptions, ports: StoreClientPorts): F
     refresh: () => set.refresh(),
     stop: () => set.stop(),
     setEndpoints: (specs) => set.replace(specs),
-    partition: (request) =>
-      partitionFanout(
-        {
-          name: source,
-          sets: set.replicaSets,
-          assign,
-          sourceOf: (sets) => sourceOf(() => sets),
-          silenceMs: { first: options.requestTimeoutMs / 2, last: options.requestTimeoutMs },
-        },
-        request,
-      ),
     endpoints: () => set.endpoints.map((endpoint) => endpoint.status()),
     inventory: () => set.inventory(),
     identity: () => identityOf(set.endpoints),

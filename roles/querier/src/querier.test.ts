@@ -121,6 +121,60 @@ describe("a hierarchy of two tiers", () => {
     expect((await ask("count(up)", "&dedup=false")).data.result[0].value[1]).toBe("6");
   });
 
+  describe("asks the stores alone that storeMatch[] names", () => {
+    const all = ["cluster-a", "cluster-b", "cluster-c"];
+    for (const [rule, selectors, asked] of [
+      ["by address", ['{__address__="127.0.0.1:12101"}'], ["cluster-a", "cluster-b"]],
+      ["by any of several", ['{__address__=~".*:12101"}', '{__address__=~".*:12102"}'], all],
+      ["by what an address is not", ['{__address__!="127.0.0.1:12101"}'], ["cluster-c"]],
+      ["by external labels", ['{region="r2"}'], ["cluster-c"]],
+      ["by both", ['{__address__=~".*12101", region="r2"}'], []],
+      ["a label that no store has tells none apart", ['{rack="7"}'], all],
+      ["none", ['{__address__="127.0.0.1:1"}'], []],
+    ] as const) {
+      it(rule, async () => {
+        const { ports, ask, get } = await startHierarchy();
+        await ports.clock.advance(100);
+        const more = selectors.map((one) => `&storeMatch[]=${encodeURIComponent(one)}`).join("");
+        const answer = await ask("count by (cluster) (up)", more);
+        expect(answer).toEqual({ status: "success", data: { resultType: "vector", result: counted(...asked) } });
+        for (const target of [`/api/v1/series?match[]=up`, `/api/v1/label/cluster/values?`, `/api/v1/labels?`]) {
+          const { data } = JSON.parse((await get(`${target}${more}`)).text);
+          if (target.includes("labels?")) expect(data.length > 0, target).toBe(asked.length > 0);
+          else {
+            const names = data.map((one: string | { cluster: string }) =>
+              typeof one === "string" ? one : one.cluster,
+            );
+            expect([...new Set(names)], target).toEqual(asked);
+          }
+        }
+      });
+    }
+
+    it("of those, one that is away is missing, the others are not", async () => {
+      const { ports, ask } = await startHierarchy();
+      await ports.clock.advance(100);
+      ports.network.unplug("127.0.0.1:12101");
+      ports.network.unplug("127.0.0.1:12102");
+      const { warnings } = await ask("up", `&storeMatch[]=${encodeURIComponent('{region="r2"}')}`);
+      expect(warnings).toHaveLength(1);
+      expect(warnings[0]).toMatch(/^clusters missing from the answer: cluster-c \(/);
+    });
+
+    it("and refuses what is no selector", async () => {
+      const { ports, ask } = await startHierarchy();
+      await ports.clock.advance(100);
+      for (const [selector, message] of [
+        ["{", /^'storeMatch\[\]' parameter: /],
+        ['{__address__=~"("}', /^'storeMatch\[\]' parameter: /],
+      ] as const) {
+        const answer = await ask("up", `&storeMatch[]=${encodeURIComponent(selector)}`);
+        expect(answer).toMatchObject({ status: "error", errorType: "bad_data" });
+        expect(answer.error).toMatch(message);
+      }
+    });
+  });
+
   it("goes on without a dead cluster, names it, and takes it back", async () => {
     const { ports, ask, get } = await startHierarchy();
     await ports.clock.advance(100);

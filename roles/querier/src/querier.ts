@@ -9,7 +9,7 @@ import {
   type AccessOptions,
   type BuildInfo,
 } from "@pleiad/http-api";
-import { fail, ok, type Result, type SeriesSource } from "@pleiad/model";
+import { fail, ok, type EvaluatingSource, type Result, type SeriesSource } from "@pleiad/model";
 import type { Ports, ServerTls, Service } from "@pleiad/ports";
 import {
   createEngine,
@@ -145,10 +145,9 @@ export async function startQuerier(
     ports,
   );
   // Not of what queriers above ask for: replicas of theirs may be elsewhere.
-  const source = deduplicate(
-    options.queryMode === "fan-out" ? seriesOnly(fanout) : fanout,
-    options.deduplication ?? "auto",
-  );
+  const evaluated = (stores: EvaluatingSource): SeriesSource =>
+    deduplicate(options.queryMode === "fan-out" ? seriesOnly(stores) : stores, options.deduplication ?? "auto");
+  const source = evaluated(fanout);
   const stopping = new AbortController();
   const judge = readinessOf(fanout);
   const ready = () => (stopping.signal.aborted ? { ready: false, reason: "stopping" } : judge());
@@ -157,6 +156,10 @@ export async function startQuerier(
     {
       engine,
       source,
+      sourceOfStores(selectors) {
+        const stores = fanout.ofStores(selectors);
+        return stores.ok ? ok(evaluated(stores.value)) : stores;
+      },
       stores: () => ({ stores: listStores(fanout.endpoints()), missingClusters: fanout.inventory().missing }),
       buildInfo: options.buildInfo ?? unknownBuild,
       replicaLabels,
