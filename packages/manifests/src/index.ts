@@ -21,3 +21,5 @@ export {
 export type { RenderedTree } from "./rendered-tree.ts";
 export { thanosVersions } from "./thanos-command.ts";
 export { certificateBody, pemOf, signedCertificate, type CertificateFields, type CertificateUse } from "./x509.ts";
+export { applySteps, applyWaves, type ApplyStep, type ApplyWave } from "./apply-steps.ts";
+export { isWaitedFor, objectTitle, readinessOf, type LiveObject, type Readiness } from "./readiness.ts";

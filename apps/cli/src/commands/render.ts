@@ -1,133 +1,139 @@
-/** `pleiad render [file] -o dir` and `pleiad diff [file] -o dir`: the plan as files for Kubernetes. */
-import { defaultRenderSettings, renderFleet, type RenderedTree, type RenderSettings } from "@pleiad/manifests";
-import { CommandFailure, exitCodes } from "../exit-codes.ts";
-import { loadFleet, planOf } from "../fleet-input.ts";
-import { compareFolder, writeFolder } from "../rendered-folder.ts";
+/** `pleiad render [file] -o dir`: the plan as files for Kubernetes. */
+import { defaultRenderSettings, renderFleet, type RenderSettings } from "@pleiad/manifests";
 import { Option, type Command } from "commander";
 import { collectValues } from "../command-options.ts";
+import { CommandFailure, exitCodes } from "../exit-codes.ts";
+import { loadFleet, planOf } from "../fleet-input.ts";
+import { settingsOfFolder, writeFolder } from "../rendered-folder.ts";
 
+/** What is not given stays as the folder has it. */
 interface RenderCommandOptions {
   readonly output: string;
-  readonly namespace: string;
+  readonly namespace?: string;
   readonly storageClass?: string;
-  readonly clusterAddress: string;
-  readonly publicDomain: string;
+  readonly clusterAddress?: string;
+  readonly publicDomain?: string;
   readonly monitoringCidr: readonly string[];
   readonly externalSecretStore?: string;
-  readonly certificates: RenderSettings["certificates"];
-  readonly appClusters: RenderSettings["appClusters"];
+  readonly certificates?: RenderSettings["certificates"];
+  readonly appClusters?: RenderSettings["appClusters"];
   readonly imageMirror?: string;
   readonly gitRepository?: string;
-  readonly gitRevision: string;
-  readonly gitPath: string;
+  readonly gitRevision?: string;
+  readonly gitPath?: string;
 }
+
+const defaults = defaultRenderSettings;
 
 export function addRenderCommand(program: Command): void {
-  renderingCommand(program, "render", "write what Kubernetes needs to run the plan with real Thanos").action(
-    (file: string | undefined, options: RenderCommandOptions) => renderCommand(file, options),
-  );
-}
-
-export function addDiffCommand(program: Command): void {
-  renderingCommand(
-    program,
-    "diff",
-    "say how a rendered folder differs from the fleet file; exit code 3 where it does",
-  ).action((file: string | undefined, options: RenderCommandOptions) => renderDiffCommand(file, options));
-}
-
-function renderingCommand(program: Command, name: string, description: string): Command {
-  return program
-    .command(name)
-    .description(description)
+  program
+    .command("render")
+    .description(
+      "write what Kubernetes needs to run the plan with real Thanos; flags that are not given stay as they were",
+    )
     .argument("[fleet]", "fleet file; default: fleets/seven-nodes.yaml")
     .requiredOption("-o, --output <folder>", "folder of the rendered files")
-    .option("--namespace <name>", "of everything but object storage", defaultRenderSettings.namespace)
-    .option("--storage-class <name>", "of volumes; default: the cluster's own")
+    .option("--namespace <name>", `of everything but object storage; first: ${defaults.namespace}`)
+    .option("--storage-class <name>", "of volumes; first, and with none: the cluster's own")
     .option(
       "--cluster-address <template>",
-      "where an app cluster's sidecars are reached",
-      defaultRenderSettings.clusterAddress,
+      `where an app cluster's sidecars are reached; first: ${defaults.clusterAddress}`,
     )
-    .option("--public-domain <name>", "of what app clusters reach", defaultRenderSettings.publicDomain)
+    .option("--public-domain <name>", `of what app clusters reach; first: ${defaults.publicDomain}`)
     .option("--monitoring-cidr <cidr>", "where the monitoring nodes come from; may be repeated", collectValues, [])
     .option(
       "--external-secret-store <name>",
-      "Secrets are filled from this ClusterSecretStore; default: they are there",
+      "this ClusterSecretStore fills Secrets; first, and with none: they are there",
     )
     .addOption(
-      new Option("--certificates <source>", "of gRPC").choices(["cert-manager", "built-in"]).default("cert-manager"),
+      new Option("--certificates <source>", `of gRPC; first: ${defaults.certificates}`).choices([
+        "cert-manager",
+        "built-in",
+      ]),
     )
     .addOption(
-      new Option("--app-clusters <form>", "of their Prometheus")
-        .choices(["operator", "kube-prometheus-stack"])
-        .default("operator"),
+      new Option("--app-clusters <form>", `of their Prometheus; first: ${defaults.appClusters}`).choices([
+        "operator",
+        "kube-prometheus-stack",
+      ]),
     )
-    .option("--image-mirror <registry>", "takes the place of every image's registry")
-    .option("--git-repository <url>", "where the folder is kept, for ApplicationSets of Argo CD; default: none")
-    .option("--git-revision <name>", "branch or tag of the repository", "main")
-    .option("--git-path <path>", "of the folder in the repository", "deploy");
+    .option("--image-mirror <registry>", "takes the place of every image's registry; first, and with none: no mirror")
+    .option(
+      "--git-repository <url>",
+      "where the folder is kept, for ApplicationSets of Argo CD; first, and with none: none",
+    )
+    .option("--git-revision <name>", "branch or tag of the repository; first: main")
+    .option("--git-path <path>", "of the folder in the repository; first: deploy")
+    .action((file: string | undefined, options: RenderCommandOptions) => renderCommand(file, options));
 }
 
 function renderCommand(file: string | undefined, options: RenderCommandOptions): void {
-  const tree = renderedTree(file, options);
-  const { added, changed, removed } = writeFolder(options.output, tree);
-  const objects = [...tree.keys()].length;
+  const fleet = loadFleet(file);
+  const tree = renderFleet(fleet, planOf(fleet), changedSettings(settingsOfFolder(options.output), options));
+  if (!tree.ok) throw new CommandFailure(exitCodes.badInput, tree.failure.message);
+  const { added, changed, removed } = writeFolder(options.output, tree.value);
+  const files = tree.value.size;
   process.stdout.write(
-    `${options.output}: ${objects} files, ${added.length} new, ${changed.length} changed, ${removed.length} removed.\n` +
-      (added.length === objects
+    `${options.output}: ${files} files, ${added.length} new, ${changed.length} changed, ${removed.length} removed.\n` +
+      (added.length === files
         ? `\n${options.output}/README.md says what must be there first, and what is applied where in which order.\n`
         : ""),
   );
 }
 
-/** Ends with code 3 where the folder is not what would be rendered. */
-function renderDiffCommand(file: string | undefined, options: RenderCommandOptions): void {
-  const { added, changed, removed } = compareFolder(options.output, renderedTree(file, options));
-  const lines = [
-    ...added.map((path) => `+ ${path}`),
-    ...changed.map((path) => `~ ${path}`),
-    ...removed.map((path) => `- ${path}`),
-  ];
-  process.stdout.write(lines.length === 0 ? `${options.output}: nothing differs.\n` : `${lines.join("\n")}\n`);
-  if (lines.length > 0) process.exitCode = exitCodes.findings;
+function changedSettings(before: RenderSettings, options: RenderCommandOptions): RenderSettings {
+  const { clusterAddress = before.clusterAddress, externalSecretStore } = options;
+  checkClusterAddress(clusterAddress);
+  return {
+    ...before,
+    namespace: options.namespace ?? before.namespace,
+    storageClass: changedName(options.storageClass, before.storageClass),
+    clusterAddress,
+    publicDomain: options.publicDomain ?? before.publicDomain,
+    monitoringCidrs: options.monitoringCidr.length === 0 ? before.monitoringCidrs : options.monitoringCidr,
+    secrets: changedSecrets(externalSecretStore, before.secrets),
+    certificates: options.certificates ?? before.certificates,
+    appClusters: options.appClusters ?? before.appClusters,
+    imageMirror: changedName(options.imageMirror, before.imageMirror),
+    gitOps: changedGitOps(options, before.gitOps),
+  };
 }
 
-function renderedTree(file: string | undefined, options: RenderCommandOptions): RenderedTree {
-  const fleet = loadFleet(file);
-  const tree = renderFleet(fleet, planOf(fleet), settingsOf(options));
-  if (!tree.ok) throw new CommandFailure(exitCodes.badInput, tree.failure.message);
-  return tree.value;
-}
-
-function settingsOf(options: RenderCommandOptions): RenderSettings {
-  if (!/:\d{1,5}$/.test(options.clusterAddress)) {
-    throw new CommandFailure(exitCodes.badInput, `--cluster-address ${options.clusterAddress}: ends in no port`);
+function checkClusterAddress(template: string): void {
+  if (!/:\d{1,5}$/.test(template)) {
+    throw new CommandFailure(exitCodes.badInput, `--cluster-address ${template}: ends in no port`);
   }
-  if (!options.clusterAddress.includes("${cluster}") || !options.clusterAddress.includes("${replica}")) {
+  if (!template.includes("${cluster}") || !template.includes("${replica}")) {
     throw new CommandFailure(
       exitCodes.badInput,
-      `--cluster-address ${options.clusterAddress}: holds no \${cluster} or no \${replica}, so several would have one address`,
+      `--cluster-address ${template}: holds no \${cluster} or no \${replica}, so several would have one address`,
     );
   }
-  return {
-    ...defaultRenderSettings,
-    namespace: options.namespace,
-    storageClass: options.storageClass,
-    clusterAddress: options.clusterAddress,
-    publicDomain: options.publicDomain,
-    monitoringCidrs:
-      options.monitoringCidr.length === 0 ? defaultRenderSettings.monitoringCidrs : options.monitoringCidr,
-    secrets:
-      options.externalSecretStore === undefined
-        ? { kind: "existing" }
-        : { kind: "external-secrets", store: options.externalSecretStore },
-    certificates: options.certificates,
-    appClusters: options.appClusters,
-    imageMirror: options.imageMirror,
-    gitOps:
-      options.gitRepository === undefined
-        ? undefined
-        : { repository: options.gitRepository, revision: options.gitRevision, path: options.gitPath },
-  };
+}
+
+/** `none` takes a setting back. */
+function changedName(given: string | undefined, before: string | undefined): string | undefined {
+  if (given === "none") return undefined;
+  return given ?? before;
+}
+
+function changedSecrets(store: string | undefined, before: RenderSettings["secrets"]): RenderSettings["secrets"] {
+  if (store === undefined) return before;
+  return store === "none" ? { kind: "existing" } : { kind: "external-secrets", store };
+}
+
+function changedGitOps(
+  { gitRepository, gitRevision, gitPath }: RenderCommandOptions,
+  before: RenderSettings["gitOps"],
+): RenderSettings["gitOps"] {
+  const repository = changedName(gitRepository, before?.repository);
+  if (repository !== undefined) {
+    return {
+      repository,
+      revision: gitRevision ?? before?.revision ?? "main",
+      path: gitPath ?? before?.path ?? "deploy",
+    };
+  }
+  if (gitRevision === undefined && gitPath === undefined) return undefined;
+  throw new CommandFailure(exitCodes.badInput, "--git-revision and --git-path want --git-repository beside them");
 }
