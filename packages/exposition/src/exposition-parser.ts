@@ -38,6 +38,8 @@ export interface ExpositionSink {
     value: number,
     timestampMs: number | undefined,
   ): void;
+  /** What a HELP, TYPE or UNIT line says of a family. Without this method no text is made of such lines. */
+  metadata?(field: "help" | "type" | "unit", metric: string, text: string): void;
 }
 
 export interface ExpositionLimits {
@@ -202,7 +204,9 @@ class PageReader {
         if (nameEnd === failed) return failed;
         const c = byteAt(page, nameEnd);
         if (nameEnd < lineEnd && !isBlank(c)) return this.#fail(nameEnd, "a blank after the metric name");
-        if (this.#familyText(isType, this.#afterBlanks(nameEnd), lineEnd) === failed) return failed;
+        const textStart = this.#afterBlanks(nameEnd);
+        if (this.#familyText(isType, textStart, lineEnd) === failed) return failed;
+        this.#tellMetadata(isType ? "type" : "help", nameStart, nameEnd, textStart, lineEnd);
       }
     }
     return lineEnd + 1;
@@ -268,8 +272,33 @@ class PageReader {
     if (byteAt(page, nameEnd) !== space) return this.#fail(nameEnd, "one space after the metric name");
     const lineEnd = endOfLine(page, nameEnd);
     if (lineEnd === page.length) return this.#fail(lineEnd, "# EOF as the last line");
-    if (isUnit) return this.#unit(nameStart, nameEnd, lineEnd) ? lineEnd + 1 : failed;
-    return this.#familyText(isType, nameEnd + 1, lineEnd) === failed ? failed : lineEnd + 1;
+    if (isUnit) {
+      if (!this.#unit(nameStart, nameEnd, lineEnd)) return failed;
+    } else if (this.#familyText(isType, nameEnd + 1, lineEnd) === failed) return failed;
+    this.#tellMetadata(isUnit ? "unit" : isType ? "type" : "help", nameStart, nameEnd, nameEnd + 1, lineEnd);
+    return lineEnd + 1;
+  }
+
+  /** Of a line that is in order. A type comes as Prometheus calls it, which is not always as it is written. */
+  #tellMetadata(
+    field: "help" | "type" | "unit",
+    nameStart: number,
+    nameEnd: number,
+    textStart: number,
+    lineEnd: number,
+  ): void {
+    const sink = this.#sink;
+    if (sink.metadata === undefined) return;
+    const page = this.#page;
+    const isQuoted = byteAt(page, nameStart) === quote;
+    const name = isQuoted
+      ? unescapeText(utf8.decode(page.subarray(nameStart + 1, nameEnd - 1)), true)
+      : utf8.decode(page.subarray(nameStart, nameEnd));
+    const text =
+      field === "type"
+        ? this.#type
+        : unescapeText(utf8.decode(page.subarray(Math.min(textStart, lineEnd), lineEnd)), this.#openMetrics);
+    sink.metadata(field, name, text);
   }
 
   #unit(nameStart: number, nameEnd: number, lineEnd: number): boolean {
@@ -600,4 +629,10 @@ function hintFor(page: Uint8Array, at: number): string | undefined {
   if (/^\s*<(?:!doctype|html|head|body|\?xml)/i.test(utf8.decode(page.subarray(0, 256)))) return "looks like HTML";
   const line = page.subarray(at, endOfLine(page, at));
   return line.at(-1) === 0x0d ? "the line ends in a carriage return" : undefined;
+}
+
+/** Of a help text or a quoted name: in the text format of help, a quote needs no backslash, and has none taken away. */
+function unescapeText(text: string, hasQuotes: boolean): string {
+  if (!text.includes("\\")) return text;
+  return text.replace(hasQuotes ? /\\[\\n"]/g : /\\[\\n]/g, (escaped) => (escaped === "\\n" ? "\n" : escaped.slice(1)));
 }
