@@ -1,3 +1,4 @@
+export { defaultMetadataStore, type MetadataStoreOptions } from "./metadata-store.ts";
 export {
   createScrapeLoop,
   defaultScrapeOptions,
@@ -6,4 +7,4 @@ export {
   type TargetStatus,
 } from "./scrape-loop.ts";
 export { createScrapePool, type ScrapePool } from "./scrape-pool.ts";
-export type { ScrapeTarget } from "./scrape-target.ts";
+export { discoveredLabels, type ScrapeTarget } from "./scrape-target.ts";

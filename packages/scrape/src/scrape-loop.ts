@@ -24,6 +24,7 @@ import {
 import { fail, formatLabels, ok, unreachable, type Labels, type Result } from "@pleiad/model";
 import { withDeadline, type Ports } from "@pleiad/ports";
 import { createLiveSeries } from "./live-series.ts";
+import type { MetadataStore, PageMetadata } from "./metadata-store.ts";
 import { fetchPage, type FetchedPage } from "./page-fetch.ts";
 import { reportLabels, reportMetrics, reportSamples, type ScrapeReport } from "./report-series.ts";
 import { alignToGrid, gridOffsetMs, nextGridMs } from "./scrape-grid.ts";
@@ -37,6 +38,8 @@ export interface ScrapeOptions {
   readonly limits: ExpositionLimits;
   /** Whether a page without a Content-Type is taken for the text format, as Prometheus did before version 3. */
   readonly fallbackToText: boolean;
+  /** Where what pages say of their metrics is kept; nowhere by default. */
+  readonly metadata?: MetadataStore;
 }
 
 export const defaultScrapeOptions: ScrapeOptions = {
@@ -149,6 +152,8 @@ function createScraper(
   const cache = createSeriesCache<SeriesRef>();
   /** Series that must be marked stale once they are gone. */
   const live = createLiveSeries();
+  /** When a page is read for metadata again, monotonic. */
+  let metadataDueMs = -Infinity;
   let status: TargetStatus = {
     target,
     labels: ofTarget,
@@ -174,10 +179,12 @@ function createScraper(
     const counts: PageCounts = { samples: 0, stored: 0, seriesAdded: 0 };
     live.begin();
     let appender = head.appender();
+    const metadata = startedMs >= metadataDueMs ? options.metadata?.begin() : undefined;
     const appended = fetched.ok
-      ? appendPage(appender, fetched.value, timestampMs, counts)
+      ? appendPage(appender, fetched.value, timestampMs, counts, metadata)
       : fail<ScrapeFailure>({ reason: fetched.failure.kind, message: fetched.failure.message });
-    if (!appended.ok) {
+    if (appended.ok) noteMetadata(metadata, counts);
+    else {
       appender.rollback();
       appender = head.appender();
       live.unsee();
@@ -211,6 +218,7 @@ function createScraper(
     page: FetchedPage,
     timestampMs: number,
     counts: PageCounts,
+    metadata: PageMetadata | undefined,
   ): Result<undefined, ScrapeFailure> {
     let refusal: ScrapeFailure | undefined;
     const seriesOf = (bytes: Uint8Array, start: number, end: number, type: MetricType): SeriesRef | undefined => {
@@ -224,6 +232,7 @@ function createScraper(
     /** The sample that an exemplar would be of. */
     let sampled: { readonly ref: SeriesRef; readonly timestampMs: number } | undefined;
     const sink: ExpositionSink = {
+      ...(metadata === undefined ? {} : { metadata: (...line) => metadata.metadata(...line) }),
       recognise: (bytes, start) => cache.recognise(bytes, start),
       sample: (bytes, start, end, value, ownTimestampMs, type) => {
         sampled = undefined;
@@ -280,6 +289,14 @@ function createScraper(
     }
     const reason = parsed.failure.kind === "limit" ? "limit" : "page";
     return fail({ reason, message: `${target.url}: ${formatExpositionFailure(parsed.failure)}` });
+  }
+
+  /** Pages say the same for hours: they are read for it now and then, and when something is new on them. */
+  function noteMetadata(metadata: PageMetadata | undefined, { seriesAdded }: PageCounts): void {
+    if (metadata !== undefined) {
+      metadata.commit();
+      metadataDueMs = clock.monotonicMs() + (options.metadata?.refreshMs ?? Infinity);
+    } else if (seriesAdded > 0) metadataDueMs = -Infinity;
   }
 
   function countRefused(outcome: Exclude<AppendOutcome, "appended">): void {

@@ -11,15 +11,16 @@ const intervalMs = 30_000;
 const { signal } = new AbortController();
 const targetOf = (host: string): ScrapeTarget => ({ job: "node", url: `http://${host}:9100/metrics` });
 
-/** Targets that answer with how often they were asked, and a head for what they say. */
+/** Targets that answer with how often they were asked, or what they are told to say, and a head for what they say. */
 async function openScene(...hosts: string[]) {
   const ports = testPorts();
+  const pages = new Map<string, string>();
   for (const host of hosts) {
     let scrapes = 0;
     await ports.network.serveHttp(`${host}:9100`, async () => ({
       status: 200,
       headers: { "content-type": "text/plain; version=0.0.4" },
-      body: `scrapes ${++scrapes}\n`,
+      body: pages.get(host) ?? `scrapes ${++scrapes}\n`,
     }));
   }
   const opened = await openHead(
@@ -44,7 +45,7 @@ async function openScene(...hosts: string[]) {
       isStale(columns.valueWords, i) ? "stale" : columns.values[i],
     );
   };
-  return { ports, pool, samplesOf };
+  return { ports, pool, samplesOf, say: (host: string, page: string) => void pages.set(host, page) };
 }
 
 const instancesOf = (pool: ScrapePool) => pool.status().map(({ labels }) => labelValue(labels, "instance"));
@@ -86,6 +87,28 @@ describe("a pool of scrape loops", () => {
     await ports.clock.advance(3 * intervalMs);
     expect(await samplesOf("a")).toEqual([1, 2, 3]);
     expect(instancesOf(pool)).toEqual(["a:9100"]);
+    await pool.stop();
+  });
+
+  it("keeps what pages say of their metrics: of the first, of one with new series, and of one now and then", async () => {
+    const { ports, pool, say } = await openScene("a");
+    const helps = () =>
+      pool.metadata().map(({ metric, metas }) => `${metric}: ${metas.map(({ help }) => help).join(" | ")}`);
+    say("a", "# HELP x First.\nx 1\n");
+    await ports.clock.advance(intervalMs);
+    expect(helps()).toEqual(["x: First."]);
+    say("a", "# HELP x Second.\nx 1\n");
+    await ports.clock.advance(3 * intervalMs);
+    expect(helps()).toEqual(["x: First."]);
+    say("a", "# HELP x Second.\nx 1\ny 1\n");
+    await ports.clock.advance(2 * intervalMs);
+    expect(helps()).toEqual(["x: First. | Second."]);
+    say("a", "# HELP z Third.\nx 1\ny 1\n");
+    await ports.clock.advance(6 * 60_000);
+    expect(helps()).toEqual(["x: First. | Second.", "z: Third."]);
+    say("a", "# HELP x Broken.\nz\n");
+    await ports.clock.advance(30 * 60_000);
+    expect(helps()).toEqual([]);
     await pool.stop();
   });
 

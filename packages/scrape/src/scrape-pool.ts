@@ -1,6 +1,8 @@
 /** The scrape loops of a list of targets that may change: new ones begin, those that are gone leave markers behind. */
 import type { Head } from "@pleiad/head";
+import type { MetricMetadata } from "@pleiad/model";
 import type { Ports } from "@pleiad/ports";
+import { createMetadataStore, defaultMetadataStore, type MetadataStoreOptions } from "./metadata-store.ts";
 import { createScrapeLoop, type ScrapeLoop, type ScrapeOptions, type TargetStatus } from "./scrape-loop.ts";
 import type { ScrapeTarget } from "./scrape-target.ts";
 
@@ -12,6 +14,8 @@ export interface ScrapePool {
   setTargets(targets: readonly ScrapeTarget[]): void;
   /** Of the targets in the list, in its order. */
   status(): readonly TargetStatus[];
+  /** What the targets say of their metrics. */
+  metadata(): readonly MetricMetadata[];
   /** Ends all loops. Nothing gets a marker any more: the targets are still there, it is the process that ends. */
   stop(): Promise<void>;
 }
@@ -21,7 +25,9 @@ export function createScrapePool(
   head: Pick<Head, "appender">,
   ports: Pick<Ports, "clock" | "network" | "observations">,
   options: ScrapeOptions,
+  metadataOptions: MetadataStoreOptions = defaultMetadataStore,
 ): ScrapePool {
+  const metadata = createMetadataStore(ports.clock, metadataOptions);
   const stopping = new AbortController();
   let loops: ReadonlyMap<string, ScrapeLoop> = new Map();
   const retiring = new Set<Promise<void>>();
@@ -37,7 +43,7 @@ export function createScrapePool(
     for (const target of wanted) {
       const key = keyOf(target);
       if (next.has(key)) continue;
-      next.set(key, loops.get(key) ?? createScrapeLoop(target, head, ports, options));
+      next.set(key, loops.get(key) ?? createScrapeLoop(target, head, ports, { ...options, metadata }));
     }
     for (const [key, loop] of loops) if (!next.has(key)) retire(loop);
     loops = next;
@@ -46,6 +52,7 @@ export function createScrapePool(
   setTargets(targets);
   return {
     setTargets,
+    metadata: () => metadata.list(),
     status: () => [...loops.values()].map((loop) => loop.status()),
     stop: async () => {
       stopping.abort();

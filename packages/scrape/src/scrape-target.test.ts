@@ -1,6 +1,6 @@
 import { formatLabels, labelsFromRecord } from "@pleiad/model";
 import { describe, expect, it } from "vitest";
-import { resolveLabels, targetLabels } from "./scrape-target.ts";
+import { discoveredLabels, resolveLabels, targetLabels } from "./scrape-target.ts";
 
 describe("the labels of a target", () => {
   for (const [rule, target, labels] of [
@@ -50,4 +50,20 @@ describe("a label of both target and page", () => {
       'a{exported_exported_exported_job="y", exported_exported_job="x", exported_job="e", job="j"}',
     );
   });
+});
+
+describe("what is discovered of a target", () => {
+  for (const [url, address, path, scheme] of [
+    ["http://h:9100/metrics", "h:9100", "/metrics", "http"],
+    ["https://me:secret@h?x=1", "h", "/", "https"],
+  ] as const) {
+    it(url, () => {
+      expect(discoveredLabels({ job: "node", url, labels: { az: "1" } }, 30_000, 10_000)).toEqual(
+        labelsFromRecord({
+          ...{ __address__: address, __metrics_path__: path, __scheme__: scheme, az: "1", job: "node" },
+          ...{ __scrape_interval__: "30s", __scrape_timeout__: "10s" },
+        }),
+      );
+    });
+  }
 });

@@ -1,5 +1,5 @@
 /** One place where metrics are fetched, and what its series are called. */
-import { labelsFromPairs, labelValue, metricNameLabel, withLabels, type Labels } from "@pleiad/model";
+import { formatDuration, labelsFromPairs, labelValue, metricNameLabel, withLabels, type Labels } from "@pleiad/model";
 
 export interface ScrapeTarget {
   readonly job: string;
@@ -17,6 +17,20 @@ export function targetLabels(target: ScrapeTarget): Labels {
   return labelsFromPairs([
     ["job", target.job],
     ["instance", target.instance ?? hostOf(target.url)],
+    ...Object.entries(target.labels ?? {}),
+  ]);
+}
+
+/** What a Prometheus would have found of the target before it relabelled anything. */
+export function discoveredLabels(target: ScrapeTarget, intervalMs: number, timeoutMs: number): Labels {
+  const [, scheme = "http", path = "/"] = /^([a-z]+):\/\/[^/?#]*([^?#]*)/i.exec(target.url) ?? [];
+  return labelsFromPairs([
+    ["__address__", hostOf(target.url)],
+    ["__metrics_path__", path === "" ? "/" : path],
+    ["__scheme__", scheme],
+    ["__scrape_interval__", formatDuration(intervalMs)],
+    ["__scrape_timeout__", formatDuration(timeoutMs)],
+    ["job", target.job],
     ...Object.entries(target.labels ?? {}),
   ]);
 }
