@@ -23,5 +23,6 @@ export { quoteString } from "./go-strings.ts";
 export { selectsEverything } from "./matchers.ts";
 export { parseExpression, parseSelector } from "./parse-expression.ts";
 export { formatExpression } from "./printer.ts";
+export { selectorReader, selectorsOf } from "./selectors.ts";
 export { positionOf } from "./source-position.ts";
 export { childExpressions, typeOf } from "./tree.ts";
