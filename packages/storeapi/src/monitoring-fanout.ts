@@ -216,6 +216,13 @@ function selectorsFor(
       const test = compileMatcher(matcher);
       if (!test.ok || !test.value(value)) return [];
     }
-    return [own.length === 0 ? [everySeries] : own];
+    // A selector that could match a series without any label is none to Prometheus.
+    return [own.some(isSelective) ? own : [...own, everySeries]];
   });
+}
+
+/** Whether a matcher does not match the empty text. */
+function isSelective(matcher: Matcher): boolean {
+  const test = compileMatcher(matcher);
+  return test.ok && !test.value("");
 }

@@ -363,6 +363,16 @@ describe("exemplars are asked for", () => {
       [[equal("__name__", "x"), equal("cluster", "a")]],
       [[equal("__name__", "x")]],
     ],
+    [
+      "by any name besides where nothing else is left to select by",
+      [[equal("cluster", "a"), { type: "!=", name: "x", value: "1" }]],
+      [
+        [
+          { type: "!=", name: "x", value: "1" },
+          { type: "!=", name: "__name__", value: "" },
+        ],
+      ],
+    ],
     ["not at all by what they exclude", [[equal("cluster", "b")], [equal("job", "y")]], [[equal("job", "y")]]],
     ["by any name where they answer all", [[equal("cluster", "a")]], [[{ type: "!=", name: "__name__", value: "" }]]],
   ] as const) {

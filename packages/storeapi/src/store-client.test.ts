@@ -167,7 +167,7 @@ describe("store client", () => {
   it("extremes of time are those of int64 and come back as they were sent", async () => {
     const times = { minTimeMs: -Number.MAX_SAFE_INTEGER, maxTimeMs: Number.MAX_SAFE_INTEGER };
     const client = await clientOf(storeHandlers(memorySource(series), () => ({ ...identity, ...times })));
-    expect(await client.info(signal)).toEqual(ok({ query: "none", ...identity, ...times, ready: true }));
+    expect(await client.info(signal)).toEqual(ok({ query: "none", serves: [], ...identity, ...times, ready: true }));
   });
 });
 
