@@ -1,52 +1,50 @@
 /** `query_exemplars`: samples that stand for many, and what they were seen with. */
 import {
-  compareLabels,
   fail,
   formatFloat,
-  formatSourceFailure,
-  labelsKey,
   labelsToRecord,
   ok,
-  type Labels,
-  type Matcher,
+  type MonitoringSource,
   type Result,
-  type SourceFailure,
+  type SeriesExemplars,
 } from "@pleiad/model";
-import { childExpressions, parseExpression, type Expression } from "@pleiad/promql-syntax";
+import { parseExpression, selectorsOf } from "@pleiad/promql-syntax";
 import { badData, wholeAnswer, type ApiAnswer, type ApiFailure } from "./envelope.ts";
+import type { MonitoringRoutesOptions } from "./monitoring-routes.ts";
 import { timeMaxMs, timeMinMs } from "./parameter-text.ts";
-import { readTime } from "./request-settings.ts";
-import type { Route, RouteRequest } from "./router.ts";
-
-/** Of one series, by time. */
-export interface SeriesExemplars {
-  readonly labels: Labels;
-  readonly exemplars: readonly { readonly timestampMs: number; readonly value: number; readonly labels: Labels }[];
-}
-
-/** Whoever keeps exemplars: a head, say. */
-export interface ExemplarSource {
-  /** Of the series that fulfil all matchers, from `minTimeMs` to `maxTimeMs`. */
-  exemplars(
-    matchers: readonly Matcher[],
-    minTimeMs: number,
-    maxTimeMs: number,
-  ): Result<readonly SeriesExemplars[], SourceFailure>;
-}
+import { readSourceSettings, readTime, type SourceDefaults } from "./request-settings.ts";
+import type { RequestForm } from "./request-form.ts";
+import type { Route, RouterPorts } from "./router.ts";
+import { failureOfSource } from "./source-failure.ts";
+import { withDeadline } from "@pleiad/ports";
 
 /** Without a source the answer is empty. Grafana probes: any success tells it that it may ask. */
-export function exemplarRoutes(source: ExemplarSource | undefined): readonly Route[] {
+export function exemplarRoutes(
+  { monitoring, defaults, timeoutMs }: MonitoringRoutesOptions,
+  { clock }: Pick<RouterPorts, "clock">,
+): readonly Route[] {
   return [
     {
       path: "/api/v1/query_exemplars",
       methods: ["GET", "POST"],
       handler: "exemplars",
-      answer: { kind: "api", answer: async (request) => listExemplars(request, source) },
+      answer: {
+        kind: "api",
+        answer: async ({ form, signal }) =>
+          await withDeadline(clock, timeoutMs, signal, async (deadline) =>
+            listExemplars(form, monitoring.exemplars, defaults, deadline),
+          ),
+      },
     },
   ];
 }
 
-function listExemplars({ form }: RouteRequest, source: ExemplarSource | undefined): Result<ApiAnswer, ApiFailure> {
+async function listExemplars(
+  form: RequestForm,
+  ask: MonitoringSource["exemplars"],
+  defaults: SourceDefaults,
+  signal: AbortSignal,
+): Promise<Result<ApiAnswer, ApiFailure>> {
   const start = readTime(form, "start", timeMinMs);
   if (!start.ok) return start;
   const end = readTime(form, "end", timeMaxMs);
@@ -54,25 +52,16 @@ function listExemplars({ form }: RouteRequest, source: ExemplarSource | undefine
   if (end.value < start.value) return fail(badData("end timestamp must not be before start timestamp"));
   const query = parseExpression(form.first("query"));
   if (!query.ok) return fail(badData(query.failure.message));
-  if (source === undefined) return ok(wholeAnswer([]));
-  const found = new Map<string, SeriesExemplars>();
-  for (const matchers of selectorsOf(query.value)) {
-    const some = source.exemplars(matchers, start.value, end.value);
-    if (!some.ok) return fail({ errorType: "execution", message: formatSourceFailure(some.failure) });
-    for (const one of some.value) found.set(labelsKey(one.labels), one);
-  }
-  const series = [...found.values()].sort((a, b) => compareLabels(a.labels, b.labels));
-  return ok(wholeAnswer(series.map(seriesJson)));
-}
-
-/** The matchers of every selector in an expression. */
-function selectorsOf(root: Expression): readonly (readonly Matcher[])[] {
-  const selectors: (readonly Matcher[])[] = [];
-  // Level by level: a chain of operators is deeper than the stack.
-  for (let level: readonly Expression[] = [root]; level.length > 0; level = level.flatMap(childExpressions)) {
-    for (const expression of level) if (expression.kind === "vector-selector") selectors.push(expression.matchers);
-  }
-  return selectors;
+  const settings = readSourceSettings(form, defaults, 0);
+  if (!settings.ok) return settings;
+  const selectors = selectorsOf(query.value);
+  if (ask === undefined || selectors.length === 0) return ok(wholeAnswer([]));
+  const { withoutLabels, onFailure } = settings.value;
+  const times = { minTimeMs: start.value, maxTimeMs: end.value };
+  const found = await ask({ selectors, ...times, withoutLabels, onFailure }, signal);
+  if (!found.ok) return fail(failureOfSource(found.failure, signal));
+  const { series, warnings } = found.value;
+  return ok({ ...wholeAnswer(series.map(seriesJson)), warnings, partial: warnings.length > 0 });
 }
 
 function seriesJson({ labels, exemplars }: SeriesExemplars) {

@@ -2,6 +2,7 @@
  * The HTTP API of Prometheus and Thanos as one function from request to response. It opens no socket: a world hands the
  * function to its network.
  */
+import type { MonitoringSource } from "@pleiad/model";
 import type { HttpRequest, HttpResponse } from "@pleiad/ports";
 import type { Engine } from "@pleiad/promql-exec";
 import { loopbackAccess, type AccessOptions } from "./access.ts";
@@ -10,7 +11,8 @@ import { defaultQueryGate } from "./query-gate.ts";
 import { queryRoutes } from "./query-routes.ts";
 import { createRouter, type RouterPorts } from "./router.ts";
 import { seriesRoutes } from "./series-routes.ts";
-import { exemplarRoutes, type ExemplarSource } from "./exemplar-routes.ts";
+import { exemplarRoutes } from "./exemplar-routes.ts";
+import { monitoringRoutes } from "./monitoring-routes.ts";
 import type { SelectableSource } from "./store-selection.ts";
 import { statusRoutes, type BuildInfo, type StoreListing } from "./status-routes.ts";
 
@@ -30,8 +32,8 @@ export const defaultHttpApiLimits: HttpApiLimits = {
 
 export interface HttpApiOptions extends ProbeRoutesOptions, SelectableSource {
   readonly engine: Engine;
-  /** Whoever keeps exemplars; without one there are none. */
-  readonly exemplars?: ExemplarSource;
+  /** Rules, targets, metadata and exemplars; what it lacks is answered with nothing. */
+  readonly monitoring?: MonitoringSource;
   readonly stores: () => StoreListing;
   readonly buildInfo: BuildInfo;
   /** Removed from answers unless a request says `dedup=false` or names others. */
@@ -46,7 +48,7 @@ export type HttpHandler = (request: HttpRequest) => Promise<HttpResponse>;
 
 /** Never rejects; every failure is a response. */
 export function createHttpApi(options: HttpApiOptions, ports: RouterPorts): HttpHandler {
-  const { engine, source, sourceOfStores, limits, replicaLabels } = options;
+  const { engine, source, sourceOfStores, limits, replicaLabels, monitoring = {} } = options;
   const defaults = { replicaLabels, partialResponse: options.partialResponseDefault };
   const gate = { concurrentMax: limits.concurrentQueriesMax, waitingMax: limits.waitingQueriesMax };
   const routes = [
@@ -56,7 +58,8 @@ export function createHttpApi(options: HttpApiOptions, ports: RouterPorts): Http
       ports,
     ),
     ...statusRoutes(options),
-    ...exemplarRoutes(options.exemplars),
+    ...monitoringRoutes({ monitoring, defaults, timeoutMs: limits.timeoutMs }, ports),
+    ...exemplarRoutes({ monitoring, defaults, timeoutMs: limits.timeoutMs }, ports),
     ...probeRoutes(options),
   ];
   return createRouter(routes, options.access, ports);

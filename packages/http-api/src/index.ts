@@ -1,6 +1,5 @@
 export { judgeAccess, loopbackAccess, type AccessOptions, type AccessVerdict } from "./access.ts";
 export { annotationsMax, failureResponse, type ApiFailure } from "./envelope.ts";
-export type { ExemplarSource, SeriesExemplars } from "./exemplar-routes.ts";
 export {
   createHttpApi,
   createProbeApi,

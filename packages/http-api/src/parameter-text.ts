@@ -1,5 +1,5 @@
 /** Times, durations, limits and switches as request parameters spell them. Failures are the reason in Prometheus's words. */
-import { fail, ok, parseDuration, parseFloatText, type Result } from "@pleiad/model";
+import { fail, ok, parseDuration, parseFloatText, parseInstant, type Result } from "@pleiad/model";
 
 /** The widest range of times: what a `Date` can hold. Both ends stand for "no bound". */
 export const timeMinMs = -8.64e15;
@@ -21,8 +21,8 @@ export function parseTimestamp(text: string): Result<number, string> {
   }
   if (text === timeMinText) return ok(timeMinMs);
   if (text === timeMaxText) return ok(timeMaxMs);
-  const timestampMs = parseRfc3339(text);
-  return timestampMs === undefined ? fail(failure) : ok(timestampMs);
+  const instant = parseInstant(text);
+  return instant === undefined ? fail(failure) : ok(instant.seconds * 1000 + Math.floor(instant.nanos / 1e6));
 }
 
 /** Float seconds or a Prometheus duration, in milliseconds. Below the millisecond a fraction remains. */
@@ -57,21 +57,4 @@ export function parseSwitch(text: string, absent: boolean): Result<boolean, stri
   if (trueTexts.has(text)) return ok(true);
   if (falseTexts.has(text)) return ok(false);
   return fail(`strconv.ParseBool: parsing ${JSON.stringify(text)}: invalid syntax`);
-}
-
-function parseRfc3339(text: string): number | undefined {
-  const parts = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9})\d*)?(?:Z|([+-])(\d\d):(\d\d))$/.exec(text);
-  if (parts === null) return undefined;
-  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = parts.slice(1, 7).map(Number);
-  const [, , , , , , , fraction = "", sign = "+", offsetHours = "0", offsetMinutes = "0"] = parts;
-  if (hour > 23 || minute > 59 || second > 59 || Number(offsetHours) > 23 || Number(offsetMinutes) > 59) {
-    return undefined;
-  }
-  const date = new Date(0);
-  // Not Date.UTC: it takes the years 0 to 99 for those of the twentieth century.
-  date.setUTCFullYear(year, month - 1, day);
-  if (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day) return undefined;
-  date.setUTCHours(hour, minute, second, Number(fraction.padEnd(3, "0").slice(0, 3)));
-  const offsetMs = (Number(offsetHours) * 60 + Number(offsetMinutes)) * 60_000;
-  return date.getTime() - (sign === "-" ? -offsetMs : offsetMs);
 }

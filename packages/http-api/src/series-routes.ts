@@ -1,8 +1,8 @@
 /** `series`, `labels` and `label/<name>/values`: what there is, without samples. */
 import {
   compareLabels,
+  emptyLabels,
   fail,
-  formatSourceFailure,
   labelsKey,
   ok,
   plainSelect,
@@ -16,14 +16,23 @@ import {
   type SourceFailure,
 } from "@pleiad/model";
 import { withDeadline } from "@pleiad/ports";
-import { badData, invalidParameter, limitWarning, type ApiAnswer, type ApiFailure } from "./envelope.ts";
-import { labelsJson, quoteJson } from "./json-text.ts";
+import {
+  badData,
+  invalidParameter,
+  limitWarning,
+  type ApiAnswer,
+  type ApiFailure,
+  type JsonPiece,
+} from "./envelope.ts";
+import { quoteJson } from "./json-text.ts";
 import { labelNameOfPath } from "./label-name.ts";
 import { parseLimit } from "./parameter-text.ts";
 import type { RequestForm } from "./request-form.ts";
 import { readMatcherSets, readMetadataRange, readSourceSettings, type SourceDefaults } from "./request-settings.ts";
 import type { Route, RouteRequest, RouterPorts } from "./router.ts";
 import { selectSource, type SelectableSource } from "./store-selection.ts";
+import { failureOfSource } from "./source-failure.ts";
+import { sampleTextWriter } from "./sample-text.ts";
 
 export interface SeriesRoutesOptions extends SelectableSource {
   readonly defaults: SourceDefaults;
@@ -178,15 +187,14 @@ function readListing(form: RequestForm, defaults: SourceDefaults): Result<Listin
   });
 }
 
-function failureOfSource(failure: SourceFailure, signal: AbortSignal): ApiFailure {
-  const message = formatSourceFailure(failure);
-  const timedOut = (signal.reason as { name?: unknown } | undefined)?.name === "TimeoutError";
-  if (failure.kind === "canceled") return { errorType: timedOut ? "timeout" : "canceled", message };
-  return { errorType: failure.kind === "timeout" ? "timeout" : "execution", message };
-}
-
-function* seriesText(series: readonly Labels[]): Generator<string> {
-  yield "[";
-  for (const [i, labels] of series.entries()) yield (i === 0 ? "" : ",") + labelsJson(labels);
-  yield "]";
+function* seriesText(series: readonly Labels[]): Generator<JsonPiece> {
+  const writer = sampleTextWriter();
+  writer.text("[");
+  for (let i = 0; i < series.length; i++) {
+    if (i > 0) writer.text(",");
+    writer.labels(series[i] ?? emptyLabels);
+    if (writer.isFull) yield* writer.take();
+  }
+  writer.text("]");
+  yield* writer.take();
 }

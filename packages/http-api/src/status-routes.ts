@@ -1,6 +1,6 @@
-/** What a server says about itself: its stores, its build, and the questions of Grafana that have no source here yet. */
-import { fail, labelsToRecord, ok, type Labels, type Result } from "@pleiad/model";
-import { badData, invalidParameter, wholeAnswer, type ApiAnswer, type ApiFailure } from "./envelope.ts";
+/** What a server says about itself: its stores and its build. */
+import { labelsToRecord, ok, type Labels, type Result } from "@pleiad/model";
+import { wholeAnswer, type ApiAnswer, type ApiFailure } from "./envelope.ts";
 import { quoteJson } from "./json-text.ts";
 import type { Route, RouteRequest } from "./router.ts";
 
@@ -43,19 +43,6 @@ export function statusRoutes({ stores, buildInfo }: StatusRoutesOptions): readon
   return [
     get("stores", "stores", () => ok(listStores(stores()))),
     get("status/buildinfo", "status_buildinfo", () => ok(wholeAnswer(build))),
-    get("metadata", "metadata", ({ form }) =>
-      /^(?:[+-]?\d+)?$/.test(form.first("limit")) ? ok(wholeAnswer({})) : fail(badData("limit must be a number")),
-    ),
-    get("rules", "rules", ({ form }) => {
-      const type = form.first("type").toLowerCase();
-      return ["", "alert", "record"].includes(type)
-        ? ok(wholeAnswer({ groups: [] }))
-        : fail(invalidParameter("type", `not supported value ${JSON.stringify(type)}`));
-    }),
-    get("alerts", "alerts", () => ok(wholeAnswer({ alerts: [] }))),
-    get("targets", "targets", () =>
-      ok(wholeAnswer({ activeTargets: [], droppedTargets: [], droppedTargetCounts: {} })),
-    ),
   ];
 }
 

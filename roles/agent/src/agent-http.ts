@@ -1,13 +1,12 @@
-/** An agent over HTTP, as a Prometheus is: PromQL over its own folder, its series, its exemplars, its own metrics. */
+/** An agent over HTTP, as a Prometheus is: PromQL over its own folder, its series, its exemplars and targets, its own metrics. */
 import {
   createHttpApi,
   defaultHttpApiLimits,
   loopbackAccess,
   type AccessOptions,
   type BuildInfo,
-  type ExemplarSource,
 } from "@pleiad/http-api";
-import type { SeriesSource } from "@pleiad/model";
+import type { MonitoringSource, SeriesSource } from "@pleiad/model";
 import type { Listener, Ports, Service } from "@pleiad/ports";
 import { createEngine, defaultEngineOptions } from "@pleiad/promql-exec";
 
@@ -29,14 +28,14 @@ export interface AgentHttp {
 export async function serveAgentHttp(
   { address, renderMetrics, access = loopbackAccess, buildInfo }: AgentHttpOptions,
   source: SeriesSource,
-  exemplars: ExemplarSource,
+  monitoring: MonitoringSource,
   ready: Service["ready"],
   ports: Pick<Ports, "clock" | "network" | "observations" | "threads">,
 ): Promise<AgentHttp> {
   const engine = createEngine(defaultEngineOptions, ports);
   const handle = createHttpApi(
     {
-      ...{ engine, source, exemplars, buildInfo, renderMetrics, ready, access, limits: defaultHttpApiLimits },
+      ...{ engine, source, monitoring, buildInfo, renderMetrics, ready, access, limits: defaultHttpApiLimits },
       stores: () => ({ stores: [], missingClusters: [] }),
       replicaLabels: [],
       // There is one folder behind it: what cannot be read of it fails the question.

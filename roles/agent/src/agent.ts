@@ -5,12 +5,24 @@
 import type { SharedCache } from "@pleiad/blocks";
 import { defaultExpositionLimits, withConstantLabel, type ExpositionLimits } from "@pleiad/exposition";
 import { defaultHead, formatHeadFailure, type HeadLimits } from "@pleiad/head";
-import type { ExemplarSource } from "@pleiad/http-api";
-import { fail, labelValue, ok, type Labels, type Result } from "@pleiad/model";
+import { fail, labelValue, ok, type Labels, type MonitoringSource, type Result } from "@pleiad/model";
 import type { Bucket, Listener, Ports, RpcHandler, Service } from "@pleiad/ports";
 import { engineEvaluator, type Engine, type Features } from "@pleiad/promql-exec";
-import { createScrapePool, type ScrapeTarget, type TargetStatus } from "@pleiad/scrape";
-import { defaultQueryHandlers, queryHandlers, storeHandlers, type StoreIdentity } from "@pleiad/storeapi";
+import { selectorReader } from "@pleiad/promql-syntax";
+import {
+  createScrapePool,
+  defaultMetadataStore,
+  type ScrapePool,
+  type ScrapeTarget,
+  type TargetStatus,
+} from "@pleiad/scrape";
+import {
+  defaultQueryHandlers,
+  monitoringHandlers,
+  queryHandlers,
+  storeHandlers,
+  type StoreIdentity,
+} from "@pleiad/storeapi";
 import {
   createShipper,
   defaultShipper,
@@ -21,6 +33,7 @@ import {
   type Tsdb,
   type TsdbStatistics,
 } from "@pleiad/tsdb";
+import { agentMonitoring } from "./agent-monitoring.ts";
 import { serveAgentHttp, type AgentHttp, type AgentHttpOptions } from "./agent-http.ts";
 
 export interface AgentOptions {
@@ -59,9 +72,11 @@ export interface AgentFailure {
   readonly message: string;
 }
 
-export interface Agent extends Service, ExemplarSource {
+export interface Agent extends Service {
   readonly grpcAddress: string; // as bound
   readonly httpAddress: string | undefined; // as bound
+  /** Targets, metadata and exemplars, as it tells them over gRPC and HTTP. */
+  readonly monitoring: MonitoringSource;
   targets(): readonly TargetStatus[];
   /** The targets from now on: the series of one that is not among them any more get staleness markers. */
   setTargets(targets: readonly ScrapeTarget[]): void;
@@ -117,34 +132,45 @@ export async function startAgent(options: AgentOptions, ports: Ports): Promise<R
     if (commitFailure === undefined) return { ready: true };
     return { ready: false, reason: `takes no samples: ${formatHeadFailure(commitFailure)}` };
   };
-  const bound = await bind(tsdb, options, ready, own);
+  const scrapeTimeoutMs = options.scrapeTimeoutMs ?? Math.min(options.scrapeIntervalMs, scrapeTimeoutMaxMs);
+  let scraping: ScrapePool | undefined;
+  const { scrapeIntervalMs } = options;
+  const monitoring = agentMonitoring(tsdb.head, () => scraping, { externalLabels, scrapeIntervalMs, scrapeTimeoutMs });
+  const bound = await bind(tsdb, monitoring, options, ready, own);
   if (!bound.ok) {
     await tsdb.close();
     return bound;
   }
   const { rpc, http } = bound.value;
 
-  const scraping = createScrapePool(options.targets, tsdb.head, own, {
-    intervalMs: options.scrapeIntervalMs,
-    timeoutMs: options.scrapeTimeoutMs ?? Math.min(options.scrapeIntervalMs, scrapeTimeoutMaxMs),
-    limits: options.limits?.page ?? defaultExpositionLimits,
-    fallbackToText: options.fallbackToText ?? false,
-  });
+  const pool = createScrapePool(
+    options.targets,
+    tsdb.head,
+    own,
+    {
+      intervalMs: scrapeIntervalMs,
+      timeoutMs: scrapeTimeoutMs,
+      limits: options.limits?.page ?? defaultExpositionLimits,
+      fallbackToText: options.fallbackToText ?? false,
+    },
+    { ...defaultMetadataStore, intern: options.intern ?? defaultMetadataStore.intern },
+  );
+  scraping = pool;
   const maintenance = startMaintenance(tsdb, own);
   const shipping = shipper?.run(stopping.signal);
   return ok({
     name: options.name,
     grpcAddress: rpc.address,
     httpAddress: http?.address,
-    targets: () => scraping.status(),
-    setTargets: (targets) => scraping.setTargets(targets),
-    exemplars: (matchers, minTimeMs, maxTimeMs) => tsdb.head.exemplars(matchers, minTimeMs, maxTimeMs),
+    monitoring,
+    targets: () => pool.status(),
+    setTargets: (targets) => pool.setTargets(targets),
     statistics: () => tsdb.statistics(),
     ready,
     stop: async (graceMs) => {
       // An upload that is broken off goes on at the next start.
       stopping.abort();
-      await Promise.all([rpc.close(graceMs), http?.close(graceMs), maintenance.stop(), shipping, scraping.stop()]);
+      await Promise.all([rpc.close(graceMs), http?.close(graceMs), maintenance.stop(), shipping, pool.stop()]);
       const closed = await tsdb.close();
       if (closed.ok) return;
       const reason = formatTsdbFailure(closed.failure);
@@ -156,6 +182,7 @@ export async function startAgent(options: AgentOptions, ports: Ports): Promise<R
 /** Binds StoreAPI, and HTTP where it is asked for. What was bound before a failure is closed again. */
 async function bind(
   tsdb: Tsdb,
+  monitoring: MonitoringSource,
   options: AgentOptions,
   ready: Service["ready"],
   ports: Ports,
@@ -167,13 +194,13 @@ async function bind(
   };
   let rpc: Listener;
   try {
-    rpc = await ports.network.serveRpc(grpcAddress, handlersOf(tsdb, options, ports));
+    rpc = await ports.network.serveRpc(grpcAddress, handlersOf(tsdb, monitoring, options, ports));
   } catch (error) {
     return failed(`StoreAPI on ${grpcAddress}`, error);
   }
   if (http === undefined) return ok({ rpc, http: undefined });
   try {
-    return ok({ rpc, http: await serveAgentHttp(http, tsdb, tsdb.head, ready, ports) });
+    return ok({ rpc, http: await serveAgentHttp(http, tsdb, monitoring, ready, ports) });
   } catch (error) {
     await rpc.close(0);
     return failed(`HTTP on ${http.address}`, error);
@@ -182,15 +209,18 @@ async function bind(
 
 function handlersOf(
   tsdb: Tsdb,
+  monitoring: MonitoringSource,
   { name, externalLabels, evaluation }: AgentOptions,
   { clock }: Ports,
 ): ReadonlyMap<string, RpcHandler> {
-  if (evaluation === undefined) return storeHandlers(tsdb, () => identityOf(tsdb, externalLabels));
-  const evaluator = engineEvaluator(evaluation.engine, tsdb, { name, features: evaluation.features });
-  return new Map([
-    ...storeHandlers(tsdb, () => ({ ...identityOf(tsdb, externalLabels), query: "exact" })),
-    ...queryHandlers(evaluator, () => true, defaultQueryHandlers, clock),
+  const query = evaluation === undefined ? "none" : "exact";
+  const handlers = new Map([
+    ...storeHandlers(tsdb, () => ({ ...identityOf(tsdb, externalLabels), query })),
+    ...monitoringHandlers(monitoring, () => true, selectorReader),
   ]);
+  if (evaluation === undefined) return handlers;
+  const evaluator = engineEvaluator(evaluation.engine, tsdb, { name, features: evaluation.features });
+  return new Map([...handlers, ...queryHandlers(evaluator, () => true, defaultQueryHandlers, clock)]);
 }
 
 /** As a sidecar beside a Prometheus: external labels, and all times from the folder's first sample on. */
@@ -204,5 +234,6 @@ function identityOf(tsdb: Tsdb, externalLabels: Labels): StoreIdentity {
     minTimeMs,
     maxTimeMs,
     tsdbInfos: [{ labels: externalLabels, minTimeMs, maxTimeMs }],
+    serves: ["targets", "metadata", "exemplars"],
   };
 }
