@@ -2,6 +2,7 @@
 import {
   bucketBoundary,
   bucketColumns,
+  emptyLabels,
   formatFloat,
   formatPlainFloat,
   unreachable,
@@ -9,13 +10,8 @@ import {
 } from "@pleiad/model";
 import type { AnswerSeries, AnswerValue, OperatorProfile, QueryAnalysis, QueryStatistics } from "@pleiad/promql-exec";
 import type { JsonPiece } from "./envelope.ts";
-import { formatScalarTime, formatTimestamp, labelsJson, quoteJson } from "./json-text.ts";
-import { createSampleTextWriter, type SampleTextWriter } from "./sample-text.ts";
-
-const pieceCharactersMax = 65_536;
-
-/** Made with the first matrix: every process has the code, few answer queries. */
-let writer: SampleTextWriter | undefined;
+import { formatScalarTime, formatTimestamp, quoteJson } from "./json-text.ts";
+import { sampleTextWriter } from "./sample-text.ts";
 
 /** What is told beside a result, where it was asked for. */
 export interface AnswerExtras {
@@ -68,31 +64,33 @@ export function truncateAnswer(value: AnswerValue, limit: number): { value: Answ
   return { value, truncated: false };
 }
 
-function* vectorText(vector: Extract<AnswerValue, { kind: "vector" }>): Generator<string> {
+function* vectorText(vector: Extract<AnswerValue, { kind: "vector" }>): Generator<JsonPiece> {
   const { labels, values, histograms } = vector;
   const time = formatTimestamp(vector.timestampMs);
-  let text = "[";
-  for (const [i, metric] of labels.entries()) {
+  const out = sampleTextWriter();
+  out.text("[");
+  for (let i = 0; i < labels.length; i++) {
     const histogram = histograms[i];
-    text += `${i === 0 ? "" : ","}{"metric":${labelsJson(metric)},`;
-    text +=
+    out.text(i === 0 ? `{"metric":` : `,{"metric":`);
+    out.labels(labels[i] ?? emptyLabels);
+    out.text(
       histogram === undefined
-        ? `"value":[${time},"${formatFloat(values[i] ?? NaN)}"]}`
-        : `"histogram":[${time},${histogramText(histogram)}]}`;
-    if (text.length >= pieceCharactersMax) {
-      yield text;
-      text = "";
-    }
+        ? `,"value":[${time},"${formatFloat(values[i] ?? NaN)}"]}`
+        : `,"histogram":[${time},${histogramText(histogram)}]}`,
+    );
+    if (out.isFull) yield* out.take();
   }
-  yield `${text}]`;
+  out.text("]");
+  yield* out.take();
 }
 
 function* matrixText(matrix: readonly AnswerSeries[]): Generator<JsonPiece> {
-  writer ??= createSampleTextWriter();
+  const writer = sampleTextWriter();
   writer.text("[");
   for (const [i, series] of matrix.entries()) {
     const { timestampsMs, values, histogramTimestampsMs, histograms } = series;
-    writer.text(`${i === 0 ? "" : ","}{"metric":${labelsJson(series.labels)}`);
+    writer.text(i === 0 ? `{"metric":` : `,{"metric":`);
+    writer.labels(series.labels);
     if (timestampsMs.length > 0) {
       writer.text(`,"values":[`);
       for (let next = 0; next < timestampsMs.length;) {

@@ -1,7 +1,6 @@
-import { labelsFromRecord } from "@pleiad/model";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { formatScalarTime, formatTimestamp, labelsJson, quoteJson } from "./json-text.ts";
+import { formatScalarTime, formatTimestamp, quoteJson } from "./json-text.ts";
 
 describe("the time of a sample", () => {
   for (const [rule, timestampMs, text] of [
@@ -31,15 +30,7 @@ describe("scalar and string results go through another encoder", () => {
 });
 
 describe("texts", () => {
-  it("escapes for HTML everywhere but in series", () => {
+  it("are escaped for HTML", () => {
     expect(quoteJson(["<a>&\u2028"])).toBe(String.raw`["\u003ca\u003e\u0026\u2028"]`);
-    expect(labelsJson(labelsFromRecord({ a: "<b>" }))).toBe(`{"a":"<b>"}`);
-  });
-
-  it("keeps the label order and survives any label", () => {
-    expect(labelsJson(labelsFromRecord({ job: 'x"y\\z\n', __name__: "up" }))).toBe(
-      String.raw`{"__name__":"up","job":"x\"y\\z\n"}`,
-    );
-    expect(labelsJson(labelsFromRecord({}))).toBe("{}");
   });
 });

@@ -1,6 +1,4 @@
 /** Numbers and texts as Prometheus spells them in JSON. Its API has two encoders, and clients see the difference. */
-import type { Labels } from "@pleiad/model";
-
 /** A sample's time: seconds, with exactly three decimals where the millisecond part is not zero. */
 export function formatTimestamp(timestampMs: number): string {
   // In whole milliseconds: a division would print 1435781451.7809999 for some.
@@ -25,21 +23,4 @@ export function quoteJson(data: unknown): string {
     htmlCharacters,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
-}
-
-/** Printable ASCII that JSON leaves as it is. */
-const plainText = /^[ !#-[\]-~]*$/;
-
-/** The label object of a series: in label order, not escaped for HTML. */
-export function labelsJson(labels: Labels): string {
-  let text = "{";
-  for (let i = 0; i < labels.length; i += 2) {
-    text += `${i === 0 ? "" : ","}${quoteText(labels[i] ?? "")}:${quoteText(labels[i + 1] ?? "")}`;
-  }
-  return `${text}}`;
-}
-
-/** Nearly every label needs no escape, and finding that out is quicker than `JSON.stringify`. */
-function quoteText(text: string): string {
-  return plainText.test(text) ? `"${text}"` : JSON.stringify(text);
 }

@@ -1,5 +1,5 @@
 /** Pieces of text to a response body: short ones whole, long ones streamed while they are written. */
-import { joinBytes, type Clock, type HttpResponse } from "@pleiad/ports";
+import type { Clock, HttpResponse } from "@pleiad/ports";
 import type { JsonPiece } from "./envelope.ts";
 
 const streamedBytes = 65_536;
@@ -27,8 +27,8 @@ async function* streamBatches(
 /** Pieces that become one. */
 class PieceBatch {
   #text = "";
-  #parts: Uint8Array[] = []; // before `#text`
-  #partBytes = 0;
+  #parts: JsonPiece[] = []; // before `#text`
+  #length = 0; // of the parts, in bytes and characters
 
   /** Adds pieces until they are enough for a chunk; false where they end before. */
   fill(source: Iterator<JsonPiece>): boolean {
@@ -38,34 +38,33 @@ class PieceBatch {
         this.#endText();
         this.#add(next.value);
       }
-      if (this.#partBytes + this.#text.length >= streamedBytes) return true;
+      if (this.#length + this.#text.length >= streamedBytes) return true;
     }
     return false;
   }
 
   /** What was added since the last call. */
   take(): JsonPiece {
-    const text = this.#text;
     if (this.#parts.length === 0) {
+      const text = this.#text;
       this.#text = "";
       return text;
     }
     this.#endText();
-    const [only] = this.#parts;
-    const joined = only !== undefined && this.#parts.length === 1 ? only : joinBytes(this.#parts);
+    const joined = joinPieces(this.#parts);
     this.#parts = [];
-    this.#partBytes = 0;
+    this.#length = 0;
     return joined;
   }
 
   #endText(): void {
-    if (this.#text !== "") this.#add(encoder.encode(this.#text));
+    if (this.#text !== "") this.#add(this.#text);
     this.#text = "";
   }
 
-  #add(part: Uint8Array): void {
+  #add(part: JsonPiece): void {
     this.#parts.push(part);
-    this.#partBytes += part.length;
+    this.#length += part.length;
   }
 }
 
@@ -73,4 +72,22 @@ const encoder = new TextEncoder();
 
 function bytesOf(piece: JsonPiece): Uint8Array {
   return typeof piece === "string" ? encoder.encode(piece) : piece;
+}
+
+/** Text around bytes is mostly short: it is encoded where it belongs, in memory for all. */
+function joinPieces(pieces: readonly JsonPiece[]): Uint8Array {
+  const [only] = pieces;
+  if (only !== undefined && pieces.length === 1) return bytesOf(only);
+  let bytesMax = 0;
+  for (const piece of pieces) bytesMax += typeof piece === "string" ? 3 * piece.length : piece.length;
+  const joined = new Uint8Array(bytesMax);
+  let at = 0;
+  for (const piece of pieces) {
+    if (typeof piece === "string") at += encoder.encodeInto(piece, joined.subarray(at)).written;
+    else {
+      joined.set(piece, at);
+      at += piece.length;
+    }
+  }
+  return joined.subarray(0, at);
 }

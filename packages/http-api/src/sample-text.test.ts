@@ -1,10 +1,10 @@
-import { formatFloat } from "@pleiad/model";
+import { formatFloat, labelsFromRecord } from "@pleiad/model";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { formatTimestamp } from "./json-text.ts";
-import { createSampleTextWriter, pieceBytes } from "./sample-text.ts";
+import { pieceBytes, sampleTextWriter } from "./sample-text.ts";
 
-const writer = createSampleTextWriter();
+const writer = sampleTextWriter();
 
 function write(timestampsMs: readonly number[], values: readonly number[]): string {
   const [times, column] = [Float64Array.from(timestampsMs), Float64Array.from(values)];
@@ -79,6 +79,39 @@ describe("samples as JSON", () => {
     const text = Buffer.concat(writer.take()).toString("utf8");
     expect(text === `a${long}b`).toBe(true);
     expect(writer.take()).toEqual([]);
+  });
+});
+
+describe("labels as JSON", () => {
+  const json = (labels: Readonly<Record<string, string>>) => {
+    writer.labels(labelsFromRecord(labels));
+    return writer
+      .take()
+      .map((piece) => new TextDecoder().decode(piece))
+      .join("");
+  };
+
+  it("are in label order, escaped where JSON must be, and not for HTML", () => {
+    expect(json({ job: 'x"y\\z\n', __name__: "up", a: "<b>" })).toBe(
+      String.raw`{"__name__":"up","a":"<b>","job":"x\"y\\z\n"}`,
+    );
+    expect(json({})).toBe("{}");
+  });
+
+  it("survive whatever is in them, and the end of a piece", () => {
+    const text = fc.string({ unit: "binary", maxLength: 300 }).filter((value) => value !== "");
+    const roomBytes = pieceBytes + 64 * 1024;
+    const lengths = fc.oneof(fc.constant(0), fc.integer({ min: roomBytes - 1_000, max: roomBytes }));
+    fc.assert(
+      fc.property(fc.dictionary(text, text, { maxKeys: 5 }), lengths, (labels, before) => {
+        const filler = "-".repeat(before);
+        writer.text(filler);
+        const written = json(labels);
+        expect(written.slice(0, before) === filler).toBe(true);
+        expect(JSON.parse(written.slice(before))).toEqual({ ...labels });
+      }),
+      { numRuns: 50 },
+    );
   });
 });
 

@@ -1,5 +1,6 @@
 /** JSON of long series as bytes: text and runs of samples, the latter by a WebAssembly kernel that makes no strings. */
 import { createSharedMemory, instantiateWasm } from "@pleiad/chunks";
+import type { Labels } from "@pleiad/model";
 import { sampleTextWasm } from "./sample-text.wasm.ts";
 
 type Piece = Uint8Array<ArrayBuffer>;
@@ -13,6 +14,8 @@ export const pieceBytes = 256 * 1024;
  */
 export interface SampleTextWriter {
   text(text: string): void;
+  /** The label object of a series: in label order, not escaped for HTML. */
+  labels(labels: Labels): void;
   /**
    * `[t,"v"]` of every sample from `first` that has room, comma between; gives the number of the next. Times are whole ms,
    * and do not change between two calls with the same column.
@@ -22,6 +25,16 @@ export interface SampleTextWriter {
   /** What was written, in order; belongs to the receiver. */
   take(): readonly Piece[];
 }
+
+const quote = 0x22;
+const comma = 0x2c;
+const colon = 0x3a;
+const backslash = 0x5c;
+const openBrace = 0x7b;
+const closeBrace = 0x7d;
+
+/** Shorter texts of ASCII are written by a loop, which ends before an encoder has begun. */
+const plainLengthMax = 256;
 
 const samplesPerCall = 4_096;
 const digitsAt = 64; // "00" to "99"
@@ -36,7 +49,14 @@ const slackBytes = 64 * 1024;
 const outEnd = outAt + pieceBytes + slackBytes;
 const memoryPages = Math.ceil(outEnd / 65_536);
 
-export function createSampleTextWriter(): SampleTextWriter {
+let ofThread: SampleTextWriter | undefined;
+
+/** The one of this thread, made when it is first asked for: every process has the code, few answer queries. */
+export function sampleTextWriter(): SampleTextWriter {
+  return (ofThread ??= createSampleTextWriter());
+}
+
+function createSampleTextWriter(): SampleTextWriter {
   const memory = createSharedMemory(memoryPages, memoryPages);
   const bytes = new Uint8Array(memory.buffer);
   const progress = new Uint32Array(memory.buffer, 0, 1);
@@ -56,12 +76,43 @@ export function createSampleTextWriter(): SampleTextWriter {
     if (at > outAt) full.push(bytes.slice(outAt, at));
     at = outAt;
   };
+  /** Writes `text`, or the JSON of it; false, and nothing is written, where that is not as long as the text. */
+  const writePlain = (text: string, isQuoted: boolean): boolean => {
+    const { length } = text;
+    if (length > plainLengthMax) return false;
+    if (at + length + 2 > outEnd) cut();
+    let end = at;
+    if (isQuoted) bytes[end++] = quote;
+    for (let i = 0; i < length; i++) {
+      const unit = text.charCodeAt(i);
+      if (unit < 0x20 || unit > 0x7e || (isQuoted && (unit === quote || unit === backslash))) return false;
+      bytes[end++] = unit;
+    }
+    if (isQuoted) bytes[end++] = quote;
+    at = end;
+    return true;
+  };
+  const writeText = (text: string) => {
+    if (writePlain(text, false)) return;
+    // A UTF-16 unit takes three bytes at most.
+    if (at + 3 * text.length > outEnd) cut();
+    if (at + 3 * text.length > outEnd) full.push(encoder.encode(text));
+    else at += encoder.encodeInto(text, bytes.subarray(at)).written;
+  };
+  const writeQuoted = (text: string) => {
+    if (!writePlain(text, true)) writeText(JSON.stringify(text));
+  };
   return {
-    text(text) {
-      // A UTF-16 unit takes three bytes at most.
-      if (at + 3 * text.length > outEnd) cut();
-      if (at + 3 * text.length > outEnd) full.push(encoder.encode(text));
-      else at += encoder.encodeInto(text, bytes.subarray(at)).written;
+    text: writeText,
+    labels(labels) {
+      if (labels.length === 0) return writeText("{}");
+      for (let i = 0; i < labels.length; i++) {
+        if (at === outEnd) cut();
+        bytes[at++] = i === 0 ? openBrace : i % 2 === 0 ? comma : colon;
+        writeQuoted(labels[i] ?? "");
+      }
+      if (at === outEnd) cut();
+      bytes[at++] = closeBrace;
     },
     samples(timestampsMs, values, first) {
       const count = Math.min(samplesPerCall, values.length - first);
@@ -72,7 +123,7 @@ export function createSampleTextWriter(): SampleTextWriter {
         writtenFrom = first;
       }
       valueColumn.set(values.subarray(first, first + count));
-      if (first > 0) bytes[at++] = 0x2c;
+      if (first > 0) bytes[at++] = comma;
       at = writeSamples(timeTextsAt, valuesAt, count, at, outEnd - 1, 0, digitsAt, powersAt);
       return first + (progress[0] ?? 0);
     },
