@@ -22,38 +22,37 @@ export function createLoserTree(count: number, before: (a: number, b: number) =>
     winners[node] = rightFirst ? right : left;
     losers[node] = rightFirst ? left : right;
   }
-  let winner = count === 1 ? 0 : (winners[1] as number);
+  const tree = { winner: count === 1 ? 0 : (winners[1] as number), replay };
   let runnerUp = -1; // who would win without the winner, once that is known
 
   /** The first of those who lost to the winner itself: only such a one can be second. */
   function findRunnerUp(): number {
     let first = -1;
-    for (let node = (count + winner) >> 1; node >= 1; node >>= 1) {
+    for (let node = (count + tree.winner) >> 1; node >= 1; node >>= 1) {
       const loser = losers[node] as number;
       if (first === -1 || before(loser, first)) first = loser;
     }
     return first;
   }
 
-  return {
-    get winner() {
-      return winner;
-    },
-    replay() {
-      // Streams mostly have many in a row: then one comparison says that the winner is still the first.
-      if (runnerUp !== -1) {
-        if (!before(runnerUp, winner)) return;
-        runnerUp = -1;
+  function replay(): void {
+    const winnerBefore = tree.winner;
+    // Streams mostly have many in a row: then one comparison says that the winner is still the first.
+    if (runnerUp !== -1) {
+      if (!before(runnerUp, winnerBefore)) return;
+      runnerUp = -1;
+    }
+    let winner = winnerBefore;
+    for (let node = (count + winner) >> 1; node >= 1; node >>= 1) {
+      const loser = losers[node] as number;
+      if (before(loser, winner)) {
+        losers[node] = winner;
+        winner = loser;
       }
-      const winnerBefore = winner;
-      for (let node = (count + winner) >> 1; node >= 1; node >>= 1) {
-        const loser = losers[node] as number;
-        if (before(loser, winner)) {
-          losers[node] = winner;
-          winner = loser;
-        }
-      }
-      if (winner === winnerBefore) runnerUp = findRunnerUp();
-    },
-  };
+    }
+    tree.winner = winner;
+    if (winner === winnerBefore) runnerUp = findRunnerUp();
+  }
+
+  return tree;
 }

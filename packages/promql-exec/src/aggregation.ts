@@ -4,6 +4,7 @@ import { stepCountOf, type StepGrid } from "@pleiad/promql-plan";
 import type { SourceRange } from "@pleiad/promql-syntax";
 import { createAccumulator, type Accumulator, type AccumulatorKind } from "./accumulators.ts";
 import { formatGrouping, groupSeries, type Grouping, type Groups } from "./grouping.ts";
+import { createLateOperator } from "./late-operator.ts";
 import { mergeNameDrops } from "./name-drops.ts";
 import { informOfIgnoredInAggregation, warnOfMixedAggregation } from "./histogram-remarks.ts";
 import { createHistogramSlots, type HistogramSlots } from "./histogram-slots.ts";
@@ -117,12 +118,10 @@ export function createAggregation(
     return steps;
   };
 
-  return {
+  return createLateOperator({
     description: `${aggregation.operator} ${formatGrouping(aggregation)}`,
     inputs: [input],
-    get dropsName() {
-      return mergeNameDrops(input.dropsName, groups.groupOf, groups.labels.length);
-    },
+    dropsName: () => mergeNameDrops(input.dropsName, groups.groupOf, groups.labels.length),
     async series(signal): Promise<readonly Labels[]> {
       parameters = await aggregation.parameter?.(signal);
       seriesLabels = await input.series(signal);
@@ -131,7 +130,7 @@ export function createAggregation(
     },
     next: async (out, signal) =>
       input.rows === undefined ? await fromSteps(out, signal) : await fromRows(input.rows, out, signal),
-  };
+  });
 }
 
 type AddHistogram = (slot: number, histogram: FloatHistogram, seriesId: number) => void;

@@ -5,7 +5,14 @@ import type { AnswerSeries, AnswerValue } from "./answer.ts";
 import { createColumnRoom } from "./column-room.ts";
 import { borderedSamples } from "./extended-kernels.ts";
 import { histogramCost } from "./limits.ts";
-import { batchStepsMax, createStepBatch, histogramSample, noSample, type Operator } from "./operator.ts";
+import {
+  batchStepsMax,
+  createStepBatch,
+  histogramSample,
+  noSample,
+  type Operator,
+  type RowStream,
+} from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
 import { QueryError, sameLabelsetText } from "./query-error.ts";
 import { outputLabels, sameLabels, type OutputLabels } from "./output-labels.ts";
@@ -22,6 +29,9 @@ export async function collectVector(
   signal: AbortSignal,
 ): Promise<AnswerValue> {
   const seriesLabels = await operator.series(signal);
+  if (operator.rows !== undefined && operator.hasDistinctLabels === true) {
+    return await collectRowsOfStep(operator.rows, seriesLabels, grid, context, signal);
+  }
   const batch = createStepBatch(1);
   await operator.next(batch, signal);
   const count = batch.sampleEnds[0];
@@ -37,6 +47,28 @@ export async function collectVector(
     values: batch.values.slice(0, count),
     histograms: labels.map((_, i) => batch.histograms[i]),
   };
+}
+
+/** The samples of the only step of series that are told apart by their labels, as they are computed. */
+async function collectRowsOfStep(
+  rows: RowStream,
+  seriesLabels: readonly Labels[],
+  grid: StepGrid,
+  context: QueryContext,
+  signal: AbortSignal,
+): Promise<AnswerValue> {
+  const labels: Labels[] = [];
+  const values: number[] = [];
+  const histograms: (FloatHistogram | undefined)[] = [];
+  await rows.each((seriesId, columns, present, natives) => {
+    if (present[0] === noSample) return;
+    const histogram = present[0] === histogramSample ? natives?.[0] : undefined;
+    context.budget.take(histogram === undefined ? 1 : 1 + histogramCost(histogram));
+    labels.push(seriesLabels[seriesId]);
+    values.push(columns[0]);
+    histograms.push(histogram);
+  }, signal);
+  return { kind: "vector", timestampMs: grid.startMs, labels, values: Float64Array.from(values), histograms };
 }
 
 /** All samples of all steps, by series. */

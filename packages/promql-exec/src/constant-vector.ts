@@ -1,6 +1,7 @@
 /** Vectors of one series, or of one step: `vector(s)`, and what is evaluated once and repeated. */
 import { emptyLabels } from "@pleiad/model";
 import { stepCountOf, type StepGrid } from "@pleiad/promql-plan";
+import { createLateOperator } from "./late-operator.ts";
 import { createStepBatch, reserveSamples, type Operator, type StepBatch } from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
 import type { ScalarColumn } from "./scalar-column.ts";
@@ -38,12 +39,10 @@ export function createRepeatedStep(input: Operator, grid: StepGrid, context: Que
   const stepCount = stepCountOf(grid);
   let once: StepBatch | undefined;
   let step = 0;
-  return {
+  return createLateOperator({
     description: "repeat",
     inputs: [input],
-    get dropsName() {
-      return input.dropsName;
-    },
+    dropsName: () => input.dropsName,
     series: async (signal) => await input.series(signal),
     async next(out, signal) {
       if (once === undefined) {
@@ -70,5 +69,5 @@ export function createRepeatedStep(input: Operator, grid: StepGrid, context: Que
       step += steps;
       return steps;
     },
-  };
+  });
 }

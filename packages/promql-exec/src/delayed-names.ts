@@ -1,5 +1,6 @@
 /** The operators of delayed name removal: marking names, and dropping what is marked. */
 import type { Labels } from "@pleiad/model";
+import { createLateOperator } from "./late-operator.ts";
 import type { NameDrops } from "./name-drops.ts";
 import type { Operator } from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
@@ -8,22 +9,18 @@ import { createRenamedSeries, dropMetricName } from "./renamed-series.ts";
 /** The input with every name marked. */
 export function createDelayedNameDrop(input: Operator): Operator {
   let drops: NameDrops;
-  return {
+  return createLateOperator({
     description: "drop the metric name at the end",
     inputs: [input],
-    get dropsName() {
-      return drops;
-    },
+    dropsName: () => drops,
     async series(signal): Promise<readonly Labels[]> {
       const labels = await input.series(signal);
       drops = new Uint8Array(labels.length).fill(1);
       return labels;
     },
-    get rows() {
-      return input.rows;
-    },
+    rows: () => input.rows,
     next: async (out, signal) => await input.next(out, signal),
-  };
+  });
 }
 
 /** The end of the query: drops the names that are marked. */

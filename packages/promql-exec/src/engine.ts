@@ -158,11 +158,16 @@ export function createEngine(
     const reading = { ...context, source: shareSelects(source, plan, query.select, context.budget) };
     // Where one part fails, others may still be waiting for their stores.
     const ending = new AbortController();
-    const signal = AbortSignal.any([deadline, ending.signal]);
+    const { signal } = ending;
+    // `AbortSignal.any` would keep the query, and all that listens to it, until the next collection of old objects.
+    const follow = () => ending.abort(deadline.reason);
+    if (deadline.aborted) follow();
+    else deadline.addEventListener("abort", follow, { once: true });
     let value: Result<AnswerValue, QueryFailure> | undefined;
     try {
       value = await catchFailure(async () => await evaluatePlan(plan, query, reading, signal));
     } finally {
+      deadline.removeEventListener("abort", follow);
       if (value?.ok !== true) ending.abort();
     }
     if (!value.ok) return value;
@@ -178,7 +183,7 @@ export function createEngine(
         evaluateMs: clock.monotonicMs() - plannedMs,
         ...context.tally,
         samplesPeak: context.budget.peak,
-        samplesQueryable: queryable?.total,
+        samplesQueryable: queryable?.total(),
         samplesQueryablePerStep:
           query.countSamples === "per-step" && queryable !== undefined
             ? { timestampsMs: stepTimes(grid), counts: queryable.perStep }

@@ -70,6 +70,7 @@ export function createGroupTotals(
     if (wanted <= groupCount) return;
     budget.take((wanted - groupCount) * stepCount);
     groupCount = wanted;
+    totals.groupCount = wanted;
     while (pages.length * groupsPerPage < wanted) beginPage();
   };
   const pageOf = (group: number) => pages[Math.floor(group / groupsPerPage)];
@@ -111,10 +112,8 @@ export function createGroupTotals(
     for (let step = 0; step < stepCount; step++) counts[first + step] += views.words[at.counts + step];
   };
 
-  return {
-    get groupCount() {
-      return groupCount;
-    },
+  const totals: GroupTotals & { groupCount: number } = {
+    groupCount,
     reserve,
     addTask(views, slab, groups) {
       const output = views.words[slab / 4 + headerWord.output];
@@ -156,9 +155,11 @@ export function createGroupTotals(
     release() {
       budget.give(groupCount * stepCount);
       groupCount = 0;
+      totals.groupCount = 0;
       for (const { buffer } of pages.splice(0)) pool.give(buffer);
     },
   };
+  return totals;
 }
 
 /** Where the slots of a group begin in a task: indices of numbers and, for counts, of words. */

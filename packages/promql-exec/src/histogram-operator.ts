@@ -18,6 +18,7 @@ import { quoteString, type SourceRange } from "@pleiad/promql-syntax";
 import { bucketFraction, bucketQuantile, type Bucket, type QuantileResult } from "./classic-histogram.ts";
 import { forMetric, informOfNan, warnOfClassicAndNative } from "./histogram-remarks.ts";
 import { eachHistogramRow, type HistogramSeries, type HistogramStepFunction } from "./histogram-rows.ts";
+import { createLateOperator } from "./late-operator.ts";
 import { createStepBatch, reserveSamples, type Operator, type RowStream, type StepBatch } from "./operator.ts";
 import { remarksMax } from "./query-annotations.ts";
 import { informAt, warnAt, type QueryContext } from "./query-context.ts";
@@ -124,17 +125,15 @@ export function createHistogramOperator(
     },
   });
 
-  return {
+  return createLateOperator({
     description: call.name,
     inputs: [input],
-    get rows() {
+    rows: () => {
       // A quantile's label may be another at each step.
       return input.rows && call.quantileLabel === undefined ? rowsOf(input.rows) : undefined;
     },
-    get hasDistinctLabels() {
-      return call.quantileLabel === undefined;
-    },
-    dropsName: undefined, // all results are of another metric: the caller sees to their names
+    hasDistinctLabels: () => call.quantileLabel === undefined,
+    // all results are of another metric: the caller sees to their names
     async series(signal): Promise<readonly Labels[]> {
       scalars = [];
       for (const scalar of call.scalars) scalars.push(await scalar(signal));
@@ -190,7 +189,7 @@ export function createHistogramOperator(
       }
       return steps;
     },
-  };
+  });
 }
 
 function seriesByHistogram({ labels, ids }: OutputLabels): readonly number[][] {

@@ -10,6 +10,7 @@ import {
   type InfoSeries,
   type InfoSteps,
 } from "./info-series.ts";
+import { createLateOperator } from "./late-operator.ts";
 import type { NameDrops } from "./name-drops.ts";
 import { moveSample, type Operator } from "./operator.ts";
 import { createLabelIds } from "./output-labels.ts";
@@ -24,12 +25,10 @@ const dropped = -1;
 export function createInfoJoin(input: Operator, select: SelectNode, grid: StepGrid, context: QueryContext): Operator {
   let join: InfoJoin | undefined;
   let step = 0;
-  return {
+  return createLateOperator({
     description: "info",
     inputs: [input],
-    get dropsName() {
-      return join?.dropsName();
-    },
+    dropsName: () => join?.dropsName(),
     async series(signal): Promise<readonly Labels[]> {
       const labels = await input.series(signal);
       const isInfoName = testOfAll(infoNameMatchers(select.matchers));
@@ -56,7 +55,7 @@ export function createInfoJoin(input: Operator, select: SelectNode, grid: StepGr
       }
       return steps;
     },
-  };
+  });
 }
 
 interface InfoJoin {

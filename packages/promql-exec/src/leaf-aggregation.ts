@@ -13,10 +13,10 @@ import type { SourceRange } from "@pleiad/promql-syntax";
 import type { Grouping } from "./grouping.ts";
 import { createGroupIds } from "./group-ids.ts";
 import { createGroupTotals, type GroupTotals } from "./group-totals.ts";
+import { createLateOperator } from "./late-operator.ts";
 import { createLeafFeed, LeafUnfit } from "./leaf-feed.ts";
 import { shapeOfLeaf, type Leaf } from "./leaf.ts";
 import { fitsTask, slabLayout, type LeafShape, type LeafTask } from "./leaf-task.ts";
-import type { NameDrops } from "./name-drops.ts";
 import { noSample, reserveSamples, type Operator, type RowStream, type StepBatch } from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
 import { informOfOddName } from "./range-call.ts";
@@ -60,16 +60,12 @@ export function createLeafAggregation(
     },
   };
 
-  return {
+  return createLateOperator({
     description: general.description,
     inputs: general.inputs,
-    get rows() {
-      return isGeneral ? general.rows : rows;
-    },
-    get hasDistinctLabels() {
-      return isGeneral ? general.hasDistinctLabels : true;
-    },
-    get dropsName(): NameDrops {
+    rows: () => (isGeneral ? general.rows : rows),
+    hasDistinctLabels: () => (isGeneral ? general.hasDistinctLabels : true),
+    dropsName: () => {
       if (isGeneral) return general.dropsName;
       const isMarked = leaf.dropsName && context.delayedNameRemoval;
       return isMarked ? new Uint8Array(labels?.length ?? 0).fill(1) : undefined;
@@ -96,7 +92,7 @@ export function createLeafAggregation(
       if (step === shape.stepCount) totals.release();
       return steps;
     },
-  };
+  });
 }
 
 /** Reads the source to its end and adds all of it to `totals`; gives the labels of the groups. */

@@ -101,15 +101,13 @@ export async function createLeafFeed(
     for (; queuedCount < pending.length; queuedCount++) pool.queue(pending[queuedCount].slab);
   };
 
-  current = await open();
-  return {
-    get task() {
-      if (current === undefined) throw new Error("no task is being filled");
-      return current;
-    },
+  const first = await open();
+  current = first;
+  const feed = {
+    task: first,
     async turn() {
       seal();
-      current = await open();
+      current = feed.task = await open();
     },
     async finish() {
       seal();
@@ -124,6 +122,7 @@ export async function createLeafFeed(
       }
     },
   };
+  return feed;
 }
 
 async function withSignal(work: Promise<void>, signal: AbortSignal): Promise<void> {

@@ -158,18 +158,12 @@ export function createLeafTask(
   let dataEnd = slab + slabLayout.data;
   let reservedEnd = dataEnd; // of the longest that the data can be
 
-  return {
+  const task = {
     slab,
-    get seriesCount() {
-      return seriesCount;
-    },
-    get groupCount() {
-      return groupCount;
-    },
-    get byteLength() {
-      return byteLength;
-    },
-    add(chunks, count, group) {
+    seriesCount: 0,
+    groupCount: 0,
+    byteLength: 0,
+    add(chunks: readonly Uint8Array[], count: number, group: number): boolean {
       // By index: an iterator for each series is much of the garbage of a large query.
       let length = 0;
       let samples = 0;
@@ -210,6 +204,9 @@ export function createLeafTask(
       stepsOfAll += steps;
       if (isFolding) groupCount = outputs;
       seriesCount++;
+      task.seriesCount = seriesCount;
+      task.groupCount = groupCount;
+      task.byteLength = byteLength;
       return true;
     },
     seal() {
@@ -231,6 +228,7 @@ export function createLeafTask(
       numbers[headerNumbers + headerNumber.untilMs] = untilMs;
     },
   };
+  return task;
 }
 
 /** Why the chunk that a task failed at gave no samples. */

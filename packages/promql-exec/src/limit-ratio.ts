@@ -2,6 +2,7 @@
 import { formatGoFloat } from "@pleiad/model";
 import type { SourceRange } from "@pleiad/promql-syntax";
 import { labelShare } from "./label-hash.ts";
+import { createLateOperator } from "./late-operator.ts";
 import { moveSample, type Operator } from "./operator.ts";
 import { warnAt, type QueryContext } from "./query-context.ts";
 import { QueryError } from "./query-error.ts";
@@ -17,12 +18,10 @@ export function createLimitRatio(
   let shares = new Float64Array(0);
   let ratios = new Float64Array(0);
   let step = 0;
-  return {
+  return createLateOperator({
     description: "limit_ratio",
     inputs: [input],
-    get dropsName() {
-      return input.dropsName;
-    },
+    dropsName: () => input.dropsName,
     async series(signal) {
       ratios = checkedRatios(await ratio(signal), ratioRange, context);
       const labels = await input.series(signal);
@@ -46,7 +45,7 @@ export function createLimitRatio(
       }
       return steps;
     },
-  };
+  });
 }
 
 function checkedRatios(ratios: Float64Array, range: SourceRange, context: QueryContext): Float64Array<ArrayBuffer> {

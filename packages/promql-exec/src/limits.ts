@@ -43,16 +43,16 @@ export function createSampleBudget({
 }: Pick<QueryLimits, "samplesMax" | "memoryBytesMax">): SampleBudget {
   let held = 0;
   let heldBytes = 0; // of what is no sample
-  let peak = 0;
   const checkMemory = () => {
     if (held * bytesPerSample + heldBytes <= memoryBytesMax) return;
     const mebibytes = Math.floor(memoryBytesMax / 2 ** 20);
     throw new QueryError("execution", `query processing would take more than ${mebibytes} MiB of memory`);
   };
-  return {
-    take(samples) {
+  const budget = {
+    peak: 0,
+    take(samples: number) {
       held += samples;
-      if (held > peak) peak = held;
+      if (held > budget.peak) budget.peak = held;
       if (held > samplesMax) {
         throw new QueryError(
           "execution",
@@ -61,18 +61,16 @@ export function createSampleBudget({
       }
       checkMemory();
     },
-    give(samples) {
+    give(samples: number) {
       held -= samples;
     },
-    takeBytes(bytes) {
+    takeBytes(bytes: number) {
       heldBytes += bytes;
       checkMemory();
     },
-    giveBytes(bytes) {
+    giveBytes(bytes: number) {
       heldBytes -= bytes;
     },
-    get peak() {
-      return peak;
-    },
   };
+  return budget;
 }

@@ -1,5 +1,6 @@
 /** Operators that look at one sample at a time: functions of a value, arithmetic and comparison with a scalar. */
 import type { FloatHistogram } from "@pleiad/model";
+import { createLateOperator } from "./late-operator.ts";
 import {
   floatSample,
   histogramSample,
@@ -28,28 +29,24 @@ export function createMappedSamples(
 ): Operator {
   let mapping: SampleMapping = { map: (value) => value };
   let step = 0;
-  return {
+  return createLateOperator({
     description,
     inputs: [input],
-    get dropsName() {
-      return input.dropsName;
-    },
+    dropsName: () => input.dropsName,
     async series(signal) {
       const columns: Float64Array[] = [];
       for (const scalar of scalars) columns.push(await scalar(signal));
       mapping = mappingOf(columns);
       return await input.series(signal);
     },
-    get rows() {
-      return input.rows && mappedRows(input.rows, mapping);
-    },
+    rows: () => input.rows && mappedRows(input.rows, mapping),
     async next(out, signal) {
       const stepCount = await input.next(out, signal);
       mapBatch(out, stepCount, mapping, step);
       step += stepCount;
       return stepCount;
     },
-  };
+  });
 }
 
 function mappedRows(rows: RowStream, mapping: SampleMapping): RowStream {

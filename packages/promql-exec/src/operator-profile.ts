@@ -1,5 +1,6 @@
 /** What operators did in one evaluation: series, samples and time of each, measured from outside. */
 import type { Clock } from "@pleiad/ports";
+import { createLateOperator } from "./late-operator.ts";
 import type { Operator, RowStream } from "./operator.ts";
 
 export interface OperatorProfile {
@@ -85,33 +86,23 @@ function watchOperator(operator: Operator, measures: Measures, clock: Clock): Op
       measures.elapsedMs -= visitorMs;
     },
   });
-  return {
+  return createLateOperator({
     // Some operators know only in the end how they went about it.
-    get description() {
-      return operator.description;
-    },
-    get inputs() {
-      return operator.inputs;
-    },
-    get dropsName() {
-      return operator.dropsName;
-    },
-    get hasDistinctLabels() {
-      return operator.hasDistinctLabels;
-    },
+    description: () => operator.description,
+    inputs: () => operator.inputs,
+    dropsName: () => operator.dropsName,
+    hasDistinctLabels: () => operator.hasDistinctLabels,
     async series(signal) {
       const labels = await timed(async () => await operator.series(signal));
       measures.isDoneByReader = false;
       measures.seriesCount = labels.length;
       return labels;
     },
-    get rows() {
-      return operator.rows && watchRows(operator.rows);
-    },
+    rows: () => operator.rows && watchRows(operator.rows),
     async next(out, signal) {
       const steps = await timed(async () => await operator.next(out, signal));
       if (steps > 0) measures.sampleCount += out.sampleEnds[steps - 1];
       return steps;
     },
-  };
+  });
 }

@@ -37,22 +37,39 @@ interface Remark {
 }
 
 export function createQueryAnnotations(query: string): QueryAnnotations {
-  const warnings = new Map<string, Remark>();
-  const infos = new Map<string, Remark>();
-  const quoted = new Set<string>();
-  return {
-    quote(sentence) {
-      if (quoted.size < remarksMax) quoted.add(sentence);
-    },
-    warn: (range, text, detail) => add(warnings, range, text, detail),
-    inform: (range, text, detail) => add(infos, range, text, detail),
-    get warnings() {
-      return united(sentences("PromQL warning", warnings, query), quoted, "PromQL warning");
-    },
-    get infos() {
-      return united(sentences("PromQL info", infos, query), quoted, "PromQL info");
-    },
-  };
+  return new RemarksOfQuery(query);
+}
+
+/** A class for its getters: see `late-operator`. */
+class RemarksOfQuery implements QueryAnnotations {
+  readonly #query: string;
+  readonly #warnings = new Map<string, Remark>();
+  readonly #infos = new Map<string, Remark>();
+  readonly #quoted = new Set<string>();
+
+  constructor(query: string) {
+    this.#query = query;
+  }
+
+  quote(sentence: string): void {
+    if (this.#quoted.size < remarksMax) this.#quoted.add(sentence);
+  }
+
+  warn(range: SourceRange, text: string, detail?: RemarkDetail): void {
+    add(this.#warnings, range, text, detail);
+  }
+
+  inform(range: SourceRange, text: string, detail?: RemarkDetail): void {
+    add(this.#infos, range, text, detail);
+  }
+
+  get warnings(): readonly string[] {
+    return united(sentences("PromQL warning", this.#warnings, this.#query), this.#quoted, "PromQL warning");
+  }
+
+  get infos(): readonly string[] {
+    return united(sentences("PromQL info", this.#infos, this.#query), this.#quoted, "PromQL info");
+  }
 }
 
 function add(remarks: Map<string, Remark>, range: SourceRange, text: string, detail: RemarkDetail | undefined): void {

@@ -11,16 +11,14 @@ export interface QueryableSamples {
 
 export interface CountedSamples extends QueryableSamples {
   readonly perStep: Float64Array;
-  readonly total: number;
+  total(): number;
 }
 
 export function createQueryableSamples(stepCount: number): CountedSamples {
   const perStep = new Float64Array(stepCount);
   return {
     perStep,
-    get total() {
-      return perStep.reduce((sum, samples) => sum + samples, 0);
-    },
+    total: () => perStep.reduce((sum, samples) => sum + samples, 0),
     add(step, samples) {
       perStep[step] += samples;
     },

@@ -57,7 +57,7 @@ export function createRangeCall(call: RangeCall, grid: StepGrid, context: QueryC
     const isCounterFunction = call.function === "rate" || call.function === "increase";
     return {
       labels,
-      dropsName: input.dropsName,
+      dropsName: input.dropsName(),
       each: async (visit, signal) => {
         const visitResult: RowVisitor = (seriesId, values, present) => {
           if (isCounterFunction) informOfOddName(labels[seriesId], call.inputRange, context);
@@ -87,7 +87,7 @@ export function createRangeCall(call: RangeCall, grid: StepGrid, context: QueryC
           }
           if (columns.count === 0) return undefined;
           const windows = windowsOf(columns, remark);
-          if (input.waits && needsBlocks(windows)) return visitInBlocks(seriesId, windows);
+          if (input.waits() && needsBlocks(windows)) return visitInBlocks(seriesId, windows);
           if (call.kernel(windows, values, present)) visitResult(seriesId, values, present);
           return undefined;
         };

@@ -8,6 +8,7 @@ import {
   type SeriesSource,
 } from "@pleiad/model";
 import { formatPlan, stepCountOf, type RemoteNode, type StepGrid } from "@pleiad/promql-plan";
+import { createLateOperator } from "./late-operator.ts";
 import { histogramCost } from "./limits.ts";
 import { floatSample, histogramSample, type Operator, type RowHistograms, type RowVisitor } from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
@@ -80,19 +81,11 @@ export function createRemotePart(
     }
   };
 
-  return {
-    get description() {
-      return description;
-    },
-    get inputs() {
-      return isLocal && reader !== undefined ? [reader] : [];
-    },
-    get dropsName() {
-      return reader?.dropsName;
-    },
-    get rows() {
-      return reader?.rows;
-    },
+  return createLateOperator({
+    description: () => description,
+    inputs: () => (isLocal && reader !== undefined ? [reader] : []),
+    dropsName: () => reader?.dropsName,
+    rows: () => reader?.rows,
     async series(signal) {
       reader = await open(signal);
       return await reader.series(signal);
@@ -101,7 +94,7 @@ export function createRemotePart(
       if (reader === undefined) throw new Error("next before series");
       return await reader.next(out, signal);
     },
-  };
+  });
 }
 
 function samplesOf({ values, histograms }: EvaluatedSeries): number {

@@ -29,7 +29,7 @@ export function checkSums(group: readonly PartialSums[]): void {
       if (histogram !== undefined) histograms.push(histogram);
       else if (present[step] !== noSample) floats.add(values[step]);
     }
-    const isMixed = histograms.length > 0 && floats.count > 0;
+    const isMixed = histograms.length > 0 && floats.count() > 0;
     if (isMixed || !floats.isSound() || !doHistogramsAddUp(histograms)) throw new PartsDoNotAddUp();
   }
 }
@@ -63,9 +63,7 @@ function createTotal() {
       total += value;
       largest = Math.max(largest, Math.abs(value));
     },
-    get count() {
-      return count;
-    },
+    count: () => count,
     // An average of finite values is finite, though their sum may not be.
     isSound: () =>
       total !== total ||

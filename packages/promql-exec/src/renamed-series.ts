@@ -1,5 +1,6 @@
 /** Operators that change the labels of series and nothing else: dropping the name, label_replace, label_join. */
 import { withoutLabels, type Labels } from "@pleiad/model";
+import { createLateOperator } from "./late-operator.ts";
 import { mergeNameDrops, type NameDrops } from "./name-drops.ts";
 import type { Operator, StepBatch } from "./operator.ts";
 import { outputLabels } from "./output-labels.ts";
@@ -35,12 +36,10 @@ export function createRenamedSeries(
   let lastSteps = new Int32Array(0); // by output id: the last step with a sample
   let step = 0;
   let drops: NameDrops;
-  return {
+  return createLateOperator({
     description,
     inputs: [input],
-    get dropsName() {
-      return drops;
-    },
+    dropsName: () => drops,
     async series(signal) {
       const inputLabels = await input.series(signal);
       const table = await outputLabels(inputLabels, rename, context.pace);
@@ -51,10 +50,8 @@ export function createRenamedSeries(
       }
       return table.labels;
     },
-    hasDistinctLabels: true,
-    get rows() {
-      return outputIds === undefined ? input.rows : undefined;
-    },
+    hasDistinctLabels: () => true,
+    rows: () => (outputIds === undefined ? input.rows : undefined),
     async next(out, signal) {
       const stepCount = await input.next(out, signal);
       if (outputIds !== undefined) {
@@ -63,7 +60,7 @@ export function createRenamedSeries(
       }
       return stepCount;
     },
-  };
+  });
 }
 
 function renumber(

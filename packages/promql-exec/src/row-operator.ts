@@ -1,6 +1,7 @@
 /** Operators that work series by series. Their readers take rows where they can, and steps where they must. */
 import type { Labels } from "@pleiad/model";
 import type { StepGrid } from "@pleiad/promql-plan";
+import { createLateOperator } from "./late-operator.ts";
 import type { NameDrops } from "./name-drops.ts";
 import type { QueryContext } from "./query-context.ts";
 import type { Operator, RowHistograms, RowStream, RowVisitor } from "./operator.ts";
@@ -26,22 +27,16 @@ export function createRowOperator(
 ): Operator {
   let producer: RowProducer | undefined;
   let store: RowStore | undefined;
-  return {
+  return createLateOperator({
     description: shape.description,
     inputs: shape.inputs,
-    get dropsName() {
-      return producer?.dropsName;
-    },
-    get hasDistinctLabels() {
-      return producer?.hasDistinctLabels;
-    },
+    dropsName: () => producer?.dropsName,
+    hasDistinctLabels: () => producer?.hasDistinctLabels,
     async series(signal) {
       producer = await open(signal);
       return producer.labels;
     },
-    get rows(): RowStream | undefined {
-      return producer;
-    },
+    rows: () => producer,
     async next(out, signal) {
       if (producer === undefined) throw new Error("next before series");
       if (store === undefined) {
@@ -50,7 +45,7 @@ export function createRowOperator(
       }
       return store.next(out);
     },
-  };
+  });
 }
 
 /**

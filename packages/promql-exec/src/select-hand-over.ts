@@ -1,5 +1,6 @@
 /** A select that one reader began and another goes on with, so that the source is asked once. */
 import type { SeriesCursor, SeriesSource, SourceSeries } from "@pleiad/model";
+import { FollowingCursor } from "./following-cursor.ts";
 
 export interface SelectHandOver {
   /** The source; the first select after `handOver` is answered with what was handed over. */
@@ -23,16 +24,10 @@ export function createSelectHandOver(source: SeriesSource): SelectHandOver {
     },
     handOver: (batches, cursor) => {
       let next = 0;
-      handed = {
+      handed = new FollowingCursor(cursor, {
         next: async () => (next < batches.length ? batches[next++] : await cursor.next()),
-        get failure() {
-          return cursor.failure;
-        },
-        get warnings() {
-          return cursor.warnings;
-        },
         close: () => cursor.close(),
-      };
+      });
     },
   };
 }

@@ -3,6 +3,7 @@ import type { Labels } from "@pleiad/model";
 import type { SourceRange } from "@pleiad/promql-syntax";
 import { formatGrouping, groupSeries, type Grouping } from "./grouping.ts";
 import { informOfIgnoredInAggregation } from "./histogram-remarks.ts";
+import { createLateOperator } from "./late-operator.ts";
 import { createStepBatch, moveSample, reserveSamples, type Operator, type StepBatch } from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
 import { QueryError } from "./query-error.ts";
@@ -25,12 +26,10 @@ export function createSelectingAggregation(
   let limits = new Float64Array(0);
   let batch: StepBatch | undefined;
   let step = 0;
-  return {
+  return createLateOperator({
     description: `${aggregation.operator} ${formatGrouping(aggregation)}`,
     inputs: [input],
-    get dropsName() {
-      return input.dropsName;
-    },
+    dropsName: () => input.dropsName,
     async series(signal): Promise<readonly Labels[]> {
       limits = checkedLimits(await aggregation.parameter(signal));
       const labels = await input.series(signal);
@@ -66,7 +65,7 @@ export function createSelectingAggregation(
       step += steps;
       return steps;
     },
-  };
+  });
 }
 
 /** Whether a later sample goes before an earlier one. NaN is the worst in both directions. */

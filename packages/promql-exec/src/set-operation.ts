@@ -2,6 +2,7 @@
 import type { Labels } from "@pleiad/model";
 import type { VectorMatching } from "@pleiad/promql-syntax";
 import { createJoinTable, type JoinTable } from "./join-table.ts";
+import { createLateOperator } from "./late-operator.ts";
 import { concatNameDrops, mergeNameDrops, type NameDrops } from "./name-drops.ts";
 import { createStepBatch, moveSample, reserveSamples, type Operator, type StepBatch } from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
@@ -26,12 +27,10 @@ export function createSetOperation(
   let stamp = 0;
   let leftBatch: StepBatch | undefined;
   let rightBatch: StepBatch | undefined;
-  return {
+  return createLateOperator({
     description: operator,
     inputs: [left, right],
-    get dropsName() {
-      return operator === "or" ? drops : left.dropsName;
-    },
+    dropsName: () => (operator === "or" ? drops : left.dropsName),
     async series(signal): Promise<readonly Labels[]> {
       // Both at once: each may wait for stores far away.
       const [leftLabels, rightLabels] = await Promise.all([left.series(signal), right.series(signal)]);
@@ -92,7 +91,7 @@ export function createSetOperation(
       }
       return steps;
     },
-  };
+  });
 }
 
 function eachSample(

@@ -1,6 +1,7 @@
 /** Selects that a plan has more than once: the source is asked once, and each reader gets all of it. */
 import type { SelectHints, SelectRequest, SeriesCursor, SeriesSource, SourceSeries } from "@pleiad/model";
 import { mapPlan, type PlanNode, type SelectNode } from "@pleiad/promql-plan";
+import { FollowingCursor } from "./following-cursor.ts";
 import type { SampleBudget } from "./limits.ts";
 import { bytesFor } from "./series-reader.ts";
 
@@ -114,20 +115,14 @@ function createSharedSelect(cursor: SeriesCursor, budget: SampleBudget): SharedS
         budget.giveBytes(held);
         held = 0;
       };
-      return {
+      return new FollowingCursor(cursor, {
         async next() {
           if (!isOpen) return undefined;
           while (next >= batches.length) if ((await readBatch()) === undefined) return undefined;
           return batches[next++];
         },
-        get failure() {
-          return cursor.failure;
-        },
-        get warnings() {
-          return cursor.warnings;
-        },
         close,
-      };
+      });
     },
   };
 }

@@ -1,5 +1,6 @@
 /** `sort`, `sort_desc`, `sort_by_label`: the order of an instant vector. */
 import { compareLabels, labelValue, type FloatHistogram, type Labels } from "@pleiad/model";
+import { createLateOperator } from "./late-operator.ts";
 import type { Operator } from "./operator.ts";
 
 interface SortedSample {
@@ -18,12 +19,10 @@ export function createSortedSamples(
   description: string,
 ): Operator {
   let order: SampleOrder = () => 0;
-  return {
+  return createLateOperator({
     description,
     inputs: [input],
-    get dropsName() {
-      return input.dropsName;
-    },
+    dropsName: () => input.dropsName,
     async series(signal) {
       const labels = await input.series(signal);
       order = orderOf(labels);
@@ -48,7 +47,7 @@ export function createSortedSamples(
       }
       return steps;
     },
-  };
+  });
 }
 
 /** By value; NaN is last whichever way. */

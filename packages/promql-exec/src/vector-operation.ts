@@ -6,6 +6,7 @@ import { createHistogramOperation, isTrim, type HistogramOperation } from "./his
 import { createJoinResults, type JoinResults, type ManySide, type VectorOperation } from "./join-results.ts";
 import { createJoinTable, signatureFunction } from "./join-table.ts";
 import { joinedRows, pairsOf, type Combination, type JoinPairs } from "./joined-rows.ts";
+import { createLateOperator } from "./late-operator.ts";
 import { createStepBatch, reserveSamples, type Operator, type StepBatch } from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
 import { notEvaluated, QueryError, sameLabelsetText } from "./query-error.ts";
@@ -27,14 +28,12 @@ export function createVectorOperation(
   let state: JoinState | undefined;
   let manyBatch: StepBatch | undefined;
   let oneBatch: StepBatch | undefined;
-  return {
+  return createLateOperator({
     description: `${operation.operator}${operation.bool ? " bool" : ""} ${matching.cardinality}`,
     inputs: [left, right],
-    get dropsName() {
-      return state?.results.dropsName;
-    },
-    hasDistinctLabels: true,
-    get rows() {
+    dropsName: () => state?.results.dropsName,
+    hasDistinctLabels: () => true,
+    rows: () => {
       if (state?.pairs === undefined || many.rows === undefined || one.rows === undefined) return undefined;
       return joinedRows(many.rows, one.rows, state.pairs, combine, stepCountOf(grid), context);
     },
@@ -66,7 +65,7 @@ export function createVectorOperation(
       }
       return steps;
     },
-  };
+  });
 }
 
 function combinationOf(

@@ -42,7 +42,7 @@ export interface WindowInput {
   series(signal: AbortSignal): Promise<readonly Labels[]>;
   each(visit: SamplesVisitor, signal: AbortSignal): Promise<void>;
   /** Whether a visitor may take its time; to be asked for each series. */
-  readonly waits: boolean;
+  waits(): boolean;
   /**
    * Instead of `each`, where it is there: visits the results of a function that takes nothing but the range, and the samples
    * of those series only for which they are not known.
@@ -62,7 +62,7 @@ export interface WindowInput {
   readonly afterMs: number;
   readonly extension: SelectNode["extension"];
   readonly inputs: readonly Operator[];
-  readonly dropsName: NameDrops; // as of an operator
+  dropsName(): NameDrops; // as of an operator
 }
 
 /** `startTimestamps`: whether the columns are to have them as well. */
@@ -85,11 +85,9 @@ export function createSelectedWindows(
     afterMs: select.afterMs,
     extension: select.extension,
     inputs: [],
-    get waits() {
-      // Results of tasks are taken without a pause between them.
-      return !isInTasks;
-    },
-    dropsName: undefined,
+    // Results of tasks are taken without a pause between them.
+    waits: () => !isInTasks,
+    dropsName: () => undefined,
     async series(signal) {
       reader = await readSeries(select, context, signal, options);
       return reader.labels;
@@ -141,12 +139,8 @@ export function createSubqueryWindows(
     afterMs: 0,
     extension: undefined,
     inputs: [input],
-    get waits() {
-      return rowsOf() === undefined;
-    },
-    get dropsName() {
-      return input.dropsName;
-    },
+    waits: () => rowsOf() === undefined,
+    dropsName: () => input.dropsName,
     async series(signal) {
       labels = await input.series(signal);
       return labels;

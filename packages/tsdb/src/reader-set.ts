@@ -21,17 +21,15 @@ export class ReaderSet {
   }
 
   begin(): Reader {
-    const state = { isExpired: false };
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#open.set(state, { ended: promise });
-    return {
-      get isExpired() {
-        return state.isExpired;
-      },
+    const reader = {
+      isExpired: false,
       end: () => {
-        if (this.#open.delete(state)) resolve();
+        if (this.#open.delete(reader)) resolve();
       },
     };
+    this.#open.set(reader, { ended: promise });
+    return reader;
   }
 
   /** Resolves when all who read now have ended; who has not by `graceMs` is expired. Those who begin later do not matter. */
