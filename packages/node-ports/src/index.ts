@@ -4,6 +4,7 @@ export { defaultHttpLimits, type HttpLimits } from "./http-limits.ts";
 export { createLog, type LogOptions } from "./log.ts";
 export { nodeClock } from "./node-clock.ts";
 export { nodeFiles } from "./node-files.ts";
+export { nodeNames, type NodeNamesOptions } from "./node-names.ts";
 export { nodeNetwork, type NetworkLimits } from "./node-network.ts";
 export { createNodePorts, type NodePortsOptions } from "./node-ports.ts";
 export { nodeRandom } from "./node-random.ts";

@@ -42,6 +42,7 @@ export {
   type ServerTls,
   type TlsVersion,
 } from "./network.ts";
+export type { Names, ServiceTarget } from "./names.ts";
 export { checkKey, keyFault } from "./object-key.ts";
 export type { Counter, Gauge, HistogramMetric, LogLevel, Observations } from "./observations.ts";
 export type { Ports, Service } from "./ports.ts";

@@ -63,6 +63,18 @@ endpoints:
       ],
     ],
     [
+      "lookups, alone and as a group",
+      `
+endpoints:
+  - address: dnssrv+_grpc._tcp.store.svc
+  - {address: "dns+store:1", group: true, expects: [{name: c1, labels: {cluster: c1}}]}
+`,
+      [
+        { address: "dnssrv+_grpc._tcp.store.svc" },
+        { address: "dns+store:1", group: "dns+store:1", expects: ['c1 {cluster="c1"}'] },
+      ],
+    ],
+    [
       "compression by default, and none for one endpoint",
       `
 default_client_config: {compression: snappy}
@@ -104,11 +116,21 @@ describe("what is wrong with it, by its place", () => {
       ],
     ],
     [
-      "a lookup",
-      "endpoints: [{address: dnssrv+_grpc._tcp.store.svc}]",
+      "a lookup that is strict, expects clusters of each of its addresses, has no port, or no such way",
+      `
+endpoints:
+  - {address: dns+store:1, strict: true}
+  - {address: dns+store:1, expects: [{name: c, labels: {cluster: c}}]}
+  - {address: dns+store}
+  - {address: dnssrv+_grpc._tcp.store.svc:0}
+  - {address: mdns+store:1}
+`,
       [
-        "endpoints[0].address: dnssrv+_grpc._tcp.store.svc: dnssrv+ is not supported: name the endpoints one by one, " +
-          "or a host that resolves to any of them",
+        "endpoints[0]: a strict endpoint cannot be looked up: name its host and port",
+        "endpoints[1].expects: needs group: true, since each of the addresses would be expected to have them all",
+        "endpoints[2].address: dns+store: a port is missing, such as dns+store:10901",
+        "endpoints[3].address: dnssrv+_grpc._tcp.store.svc:0: 0 is no port",
+        "endpoints[4].address: mdns+store:1: expected host:port, such as thanos-store:10901",
       ],
     ],
     [

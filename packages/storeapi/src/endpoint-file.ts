@@ -5,6 +5,7 @@
 import { fail, labelsFromRecord, ok, type Result } from "@pleiad/model";
 import { rpcCompressions, type ClientTls, type RpcClientOptions, type TlsVersion } from "@pleiad/ports";
 import { parse } from "yaml";
+import { endpointAddressFault, lookedUpAddress } from "./endpoint-address.ts";
 import type { EndpointSpec, ExpectedCluster } from "./endpoint.ts";
 
 /** Checks what a file says; the failure has every problem, by its place. `usual`: of endpoints of which it says no other. */
@@ -23,17 +24,8 @@ export function parseEndpoints(
   return problems.length > 0 ? fail(problems) : ok(specs);
 }
 
-const lookups = ["dns", "dnssrv", "dnssrvnoa", "dnsdualstack"];
-
-/** What is wrong with the address of an endpoint. */
-export function endpointAddressFault(address: string): string | undefined {
-  const [prefix = "", rest] = address.split("+", 2);
-  if (rest !== undefined && lookups.includes(prefix)) {
-    return `${prefix}+ is not supported: name the endpoints one by one, or a host that resolves to any of them`;
-  }
-  const port = Number(/^(?:\[[0-9a-fA-F:.]+\]|[^:[\]/\s]+):(\d{1,5})$/.exec(address)?.[1]);
-  return port >= 1 && port <= 65_535 ? undefined : "expected host:port, such as thanos-store:10901";
-}
+/** As Thanos says no to it: what a name stands for changes, so none of it can be insisted on. */
+export const strictLookup = "a strict endpoint cannot be looked up: name its host and port";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -48,15 +40,22 @@ function endpointsOf(file: unknown, usual: RpcClientOptions, problems: string[])
 
 function endpointOf(value: unknown, place: string, usual: RpcClientOptions, problems: string[]): EndpointSpec {
   const fields = recordOf(value, place, problems);
-  // A strict endpoint is asked though it never answered; here each one that does not answer is told in a warning.
   refuseOthers(fields, ["address", "strict", "group", "client_config", "expects"], `${place}.`, problems);
   const address = addressOf(fields["address"], `${place}.address`, problems);
-  booleanOf(fields["strict"], `${place}.strict`, problems);
+  // A strict endpoint is asked though it never answered; here each one that does not answer is told in a warning.
+  const isLookedUp = lookedUpAddress(address) !== undefined;
+  if (booleanOf(fields["strict"], `${place}.strict`, problems) && isLookedUp)
+    problems.push(`${place}: ${strictLookup}`);
   const { group } = fields;
   if (group !== undefined && typeof group !== "boolean" && typeof group !== "string") {
     problems.push(`${place}.group: expected true, or the name that replicas share`);
   }
   const named = typeof group === "string" ? group : group === true ? address : undefined;
+  if (isLookedUp && named === undefined && listOf(fields["expects"], place, []).length > 0) {
+    problems.push(
+      `${place}.expects: needs group: true, since each of the addresses would be expected to have them all`,
+    );
+  }
   const connection = connectionOf(fields["client_config"], `${place}.client_config`, problems) ?? usual;
   return {
     address,

@@ -202,8 +202,10 @@ export function createEndpointSet(
 }
 
 /** The same for specifications that ask for the same. */
-const keyOf = ({ address, name, group, expects, connection, alertStateNumbers }: EndpointSpec) =>
-  JSON.stringify([address, name, group, expects.map((one) => [one.name, one.labels]), connection, alertStateNumbers]);
+const keyOf = ({ address, name, group, expects, unresolved, connection, alertStateNumbers }: EndpointSpec) => {
+  const expected = expects.map((one) => [one.name, one.labels]);
+  return JSON.stringify([address, name, group, expected, unresolved, connection, alertStateNumbers]);
+};
 
 const countFault = (count: number, countMax: number) =>
   count > countMax ? `${count} endpoints, at most ${countMax} are allowed` : undefined;

@@ -1,5 +1,13 @@
 /** One endpoint of a fan-out: what is expected of it, what it said of itself, and whether it can be asked. */
-import { labelValue, withoutLabels, type Labels, type MonitoringService, type SourceFailure } from "@pleiad/model";
+import {
+  fail,
+  labelValue,
+  withoutLabels,
+  type Labels,
+  type MonitoringService,
+  type Result,
+  type SourceFailure,
+} from "@pleiad/model";
 import type { Clock, RpcClientOptions } from "@pleiad/ports";
 import type { AlertStateNumbers } from "@pleiad/wire";
 import { describeTrouble } from "./rpc-failures.ts";
@@ -18,6 +26,8 @@ export interface EndpointSpec {
   /** Endpoints of one group are replicas that hold the same: one of them is asked, another one if it fails. */
   readonly group?: string;
   readonly expects: readonly ExpectedCluster[];
+  /** Why no address of it is known; then `address` is the name that was looked up, and it is not asked. */
+  readonly unresolved?: string;
   /** By default in plain text, uncompressed. */
   readonly connection?: RpcClientOptions;
   /** How it counts the states of alerts, where that is not as Thanos has it since 0.41. */
@@ -95,7 +105,10 @@ export function createEndpoint(
     spec: expected,
     client,
     async check(signal) {
-      const answer = await client.info(signal, options.infoTimeoutMs);
+      const answer: Result<StoreIdentity, SourceFailure> =
+        spec.unresolved === undefined
+          ? await client.info(signal, options.infoTimeoutMs)
+          : fail({ kind: "unavailable", source: spec.name, reason: spec.unresolved });
       if (signal.aborted) return;
       lastCheckMs = clock.wallMs();
       if (!answer.ok) failure = answer.failure;

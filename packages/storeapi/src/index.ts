@@ -19,12 +19,8 @@ export {
 } from "./monitoring-handlers.ts";
 export type { Inventory } from "./endpoint-set.ts";
 export { defaultQueryHandlers, queryHandlers, type QueryHandlerOptions } from "./query-handlers.ts";
-export { endpointAddressFault, parseEndpoints } from "./endpoint-file.ts";
-export {
-  defaultEndpointFiles,
-  openEndpointFiles,
-  uniteSpecs,
-  type EndpointFiles,
-  type EndpointFilesOptions,
-  type EndpointFilesPorts,
-} from "./endpoint-files.ts";
+export { endpointAddressFault, lookedUpAddress } from "./endpoint-address.ts";
+export { parseEndpoints, strictLookup } from "./endpoint-file.ts";
+export { defaultEndpointNamesIntervalMs, type EndpointNamesOptions } from "./endpoint-names.ts";
+export { openEndpointSource, type EndpointSource, type EndpointSourceOptions } from "./endpoint-source.ts";
+export { defaultEndpointFiles, type EndpointFilesOptions } from "./endpoint-files.ts";

@@ -26,13 +26,12 @@ import {
   defaultQueryHandlers,
   defaultStoreHandlers,
   listenForStore,
-  openEndpointFiles,
+  openEndpointSource,
   queryHandlers,
   storeHandlers,
-  uniteSpecs,
   type DeduplicationFunction,
-  type EndpointFiles,
   type EndpointFilesOptions,
+  type EndpointNamesOptions,
   type EndpointSpec,
   type Fanout,
 } from "@pleiad/storeapi";
@@ -69,6 +68,8 @@ export interface QuerierOptions {
   readonly endpoints: readonly EndpointSpec[];
   /** Files that name further endpoints, and are read anew while it runs. */
   readonly endpointFiles?: EndpointFilesOptions;
+  /** How endpoints are found that are named by DNS: `dns+`, `dnssrv+`, `dnssrvnoa+`. Without it there are none such. */
+  readonly endpointNames?: EndpointNamesOptions;
   /** Of its StoreAPI; by default plain text. */
   readonly grpcTls?: ServerTls;
   /** Removed from answers over HTTP unless a request says otherwise; a querier above asks for what it needs itself. */
@@ -119,13 +120,10 @@ export async function startQuerier(
   ports: QuerierPorts,
 ): Promise<Result<Querier, QuerierFailure>> {
   const { name, replicaLabels, limits = defaultQuerierLimits, features = noFeatures } = options;
-  let files: EndpointFiles | undefined;
-  if (options.endpointFiles !== undefined) {
-    const opened = await openEndpointFiles(options.endpointFiles, ports);
-    if (!opened.ok) return fail({ kind: "endpoints", message: `${name}: ${opened.failure}` });
-    files = opened.value;
-  }
-  const endpoints = files === undefined ? options.endpoints : uniteSpecs([...options.endpoints, ...files.specs]);
+  const { endpoints: own, endpointFiles: files, endpointNames: names } = options;
+  const named = await openEndpointSource({ endpoints: own, files, names }, ports);
+  if (!named.ok) return fail({ kind: "endpoints", message: `${name}: ${named.failure}` });
+  const { specs: endpoints } = named.value;
   if (endpoints.length > limits.endpointsMax) {
     const message = `${name}: ${endpoints.length} endpoints, at most ${limits.endpointsMax} are allowed`;
     return fail({ kind: "endpoints", message });
@@ -207,10 +205,7 @@ export async function startQuerier(
   }
   const { http, rpc } = listening.value;
   fanout.start();
-  const following = files?.follow(
-    (specs) => fanout.setEndpoints(uniteSpecs([...options.endpoints, ...specs])),
-    stopping.signal,
-  );
+  const following = named.value.follow((specs) => fanout.setEndpoints(specs), stopping.signal);
   ports.observations.log("info", "the querier listens", {
     name,
     http: http.address,

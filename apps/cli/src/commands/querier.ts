@@ -1,10 +1,14 @@
 /** `pleiad querier`: PromQL over StoreAPI endpoints, of Pleiad or of Thanos. Flags are those of `thanos query`. */
 import { resolve } from "node:path";
+import { nodeNames } from "@pleiad/node-ports";
 import type { LogLevel } from "@pleiad/ports";
 import { defaultQuerierLimits, startQuerier, type QueryMode } from "@pleiad/role-querier";
 import {
+  defaultEndpointNamesIntervalMs,
   deduplicationFunctions,
   endpointAddressFault,
+  lookedUpAddress,
+  strictLookup,
   type DeduplicationFunction,
   type EndpointSpec,
 } from "@pleiad/storeapi";
@@ -29,6 +33,7 @@ interface QuerierFlags extends ClientTlsFlags, ServerTlsFlags {
   readonly "endpoint.sdConfigFile"?: string;
   readonly "endpoint.sdConfigReloadInterval": number;
   readonly "store.sdFiles": readonly string[];
+  readonly "store.sdDnsInterval": number;
   readonly "store.responseTimeout": number;
   readonly "store.limits.requestSeries": number;
   readonly "query.replicaLabel": readonly string[];
@@ -48,10 +53,22 @@ export function addQuerierCommand(program: Command): void {
   const command = program
     .command("querier")
     .description("answer PromQL over the StoreAPI of agents, sidecars, stores and other queriers")
-    .option("--endpoint <address>", "whom to ask, host:port; may be repeated", readEndpoint, [])
-    .option("--endpoint-strict <address>", "the same: an endpoint that is away is always told", readEndpoint, [])
+    .option(
+      "--endpoint <address>",
+      "whom to ask, host:port or dns+host:port, dnssrv+name, dnssrvnoa+name; may be repeated",
+      readEndpoint,
+      [],
+    )
+    .option("--endpoint-strict <address>", "the same, not looked up: one that is away is told anyhow", readStrict, [])
     .option("--endpoint-group <address>", "a name behind which any of several answers", readEndpoint, [])
-    .option("--endpoint-group-strict <address>", "the same", readEndpoint, [])
+    .option("--endpoint-group-strict <address>", "the same, not looked up", readStrict, [])
+    .addOption(
+      durationOption(
+        "--store.sd-dns-interval <duration>",
+        "how often names are looked up anew",
+        `${defaultEndpointNamesIntervalMs}ms`,
+      ),
+    )
     .option("--endpoint.sd-config-file <file>", "endpoints in YAML, read anew while it runs")
     .addOption(durationOption("--endpoint.sd-config-reload-interval <duration>", "how often files are read", "5s"))
     .option("--store.sd-files <file>", "targets as of Prometheus's file_sd; may be repeated, and hold *", collect, [])
@@ -97,6 +114,7 @@ async function querierCommand(flags: QuerierFlags): Promise<void> {
       grpcAddress: flags.grpcAddress,
       endpoints: endpointsOf(flags).map((spec) => ({ ...spec, connection })),
       ...(paths.length === 0 ? {} : { endpointFiles }),
+      endpointNames: { names: nodeNames(), intervalMs: flags["store.sdDnsInterval"] },
       ...(grpcTls === undefined ? {} : { grpcTls }),
       replicaLabels: flags["query.replicaLabel"],
       deduplication: flags["deduplication.func"],
@@ -137,6 +155,11 @@ function readEndpoint(text: string, before: readonly string[]): readonly string[
   const fault = endpointAddressFault(text);
   if (fault !== undefined) throw new InvalidArgumentError(fault);
   return [...before, text];
+}
+
+function readStrict(text: string, before: readonly string[]): readonly string[] {
+  if (lookedUpAddress(text) !== undefined) throw new InvalidArgumentError(strictLookup);
+  return readEndpoint(text, before);
 }
 
 const collect = (text: string, before: readonly string[]) => [...before, text];
