@@ -10,6 +10,7 @@ import {
   type SourceFailure,
 } from "@pleiad/model";
 import { parse } from "yaml";
+import { askApi, isRecord, isTextRecord, secondsOf, timeMsMax } from "./prometheus-answer.ts";
 import type { PrometheusClient } from "./prometheus-client.ts";
 
 export interface LabelQuestion {
@@ -46,8 +47,6 @@ export interface PrometheusApi {
 }
 
 const smallBytesMax = 16 * 1024 * 1024;
-/** Time beyond this is no time to Prometheus: it takes years of four digits, and this is all a sample can have. */
-const timeMsMax = 8.64e15;
 
 /** `answerBytesMax` bounds lists of labels and series. */
 export function createPrometheusApi(client: PrometheusClient, answerBytesMax: number): PrometheusApi {
@@ -59,28 +58,8 @@ export function createPrometheusApi(client: PrometheusClient, answerBytesMax: nu
     return answer.ok ? ok(new TextDecoder().decode(answer.value.body)) : answer;
   }
 
-  /** The `data` of an answer of the API. */
-  async function data(
-    path: string,
-    form: URLSearchParams | undefined,
-    bytesMax: number,
-    signal: AbortSignal,
-  ): Promise<Result<unknown, SourceFailure>> {
-    const options =
-      form === undefined
-        ? { bodyBytesMax: bytesMax }
-        : {
-            method: "POST" as const,
-            headers: { "content-type": "application/x-www-form-urlencoded" },
-            body: form.toString(),
-            bodyBytesMax: bytesMax,
-          };
-    const answer = await client.ask(path, options, signal);
-    if (!answer.ok) return answer;
-    const body = parseJson(answer.value.body);
-    if (!isRecord(body) || body["status"] !== "success") return corrupt(path, "no answer of its API");
-    return ok(body["data"]);
-  }
+  const data = async (path: string, form: URLSearchParams | undefined, bytesMax: number, signal: AbortSignal) =>
+    await askApi(client, path, form, bytesMax, signal);
 
   async function list(
     path: string,
@@ -184,10 +163,6 @@ function formOf({ minTimeMs, maxTimeMs, matchers }: LabelQuestion): URLSearchPar
   return form;
 }
 
-function secondsOf(timeMs: number): string {
-  return (Math.max(-timeMsMax, Math.min(timeMs, timeMsMax)) / 1000).toFixed(3);
-}
-
 /** Names beyond the old alphabet go into a path as Prometheus 3 has them: `U__a_2e_b` for `a.b`. */
 function labelInPath(name: string): string {
   if (/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(name)) return name;
@@ -196,20 +171,4 @@ function labelInPath(name: string): string {
     return character === "_" ? "__" : `_${(character.codePointAt(0) ?? 0).toString(16)}_`;
   });
   return `U__${escaped.join("")}`;
-}
-
-function parseJson(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes));
-  } catch {
-    return undefined;
-  }
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function isTextRecord(value: unknown): value is Readonly<Record<string, string>> {
-  return isRecord(value) && Object.values(value).every((one) => typeof one === "string");
 }

@@ -5,10 +5,8 @@
 import {
   compareLabels,
   compareText,
-  compileMatcher,
   cursorOf,
   fail,
-  formatMatcher,
   labelPairs,
   labelValue,
   ok,
@@ -27,6 +25,7 @@ import {
   type SourceSeries,
 } from "@pleiad/model";
 import { timestampMsMax } from "@pleiad/chunks";
+import { anySeries, isSelective, ownMatchers } from "./own-matchers.ts";
 import type { PrometheusApi } from "./prometheus-api.ts";
 import type { ReadClient } from "./read-client.ts";
 
@@ -46,9 +45,6 @@ export function createPrometheusSource(
 ): SeriesSource {
   return new PrometheusSource(api, reader, options);
 }
-
-/** Any metric name: Prometheus wants a matcher that does not match the empty text. */
-const anySeries: Matcher = { type: "!=", name: "__name__", value: "" };
 
 /** What of a question Prometheus is asked; undefined where the external labels answer it: nothing matches. */
 interface OwnQuestion {
@@ -172,21 +168,11 @@ class PrometheusSource implements SeriesSource {
     minTimeMs,
     maxTimeMs,
   }: Pick<SelectRequest, "matchers" | "minTimeMs" | "maxTimeMs">): Result<OwnQuestion | undefined, SourceFailure> {
-    const external = this.#options.externalLabels();
-    const own: Matcher[] = [];
-    for (const matcher of matchers) {
-      const test = compileMatcher(matcher);
-      if (!test.ok) {
-        const reason = `${formatMatcher(matcher)}: ${test.failure.reason}`;
-        return fail({ kind: "invalid", source: this.#options.name, reason });
-      }
-      const value = labelValue(external, matcher.name);
-      if (value === "") own.push(matcher);
-      else if (!test.value(value)) return ok(undefined);
-    }
+    const own = ownMatchers(matchers, this.#options.externalLabels(), this.#options.name);
+    if (!own.ok || own.value === undefined) return own.ok ? ok(undefined) : own;
     const fromMs = Math.max(minTimeMs, this.#options.minTimeMs);
     if (fromMs > maxTimeMs) return ok(undefined);
-    return ok({ matchers: own.length === 0 && matchers.length > 0 ? [anySeries] : own, minTimeMs: fromMs, maxTimeMs });
+    return ok({ matchers: own.value, minTimeMs: fromMs, maxTimeMs });
   }
 
   #canceled(): SourceFailure {
@@ -201,12 +187,4 @@ function readable({ matchers, minTimeMs, maxTimeMs }: OwnQuestion): OwnQuestion 
     minTimeMs: Math.max(minTimeMs, -timestampMsMax),
     maxTimeMs: Math.min(maxTimeMs, timestampMsMax),
   };
-}
-
-/** Whether one of the matchers does not match the empty text. */
-function isSelective(matchers: readonly Matcher[]): boolean {
-  return matchers.some((matcher) => {
-    const test = compileMatcher(matcher);
-    return test.ok && !test.value("");
-  });
 }

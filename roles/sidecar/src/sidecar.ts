@@ -1,10 +1,23 @@
-/** Beside a Prometheus: serves what it has over StoreAPI, under its external labels, and takes its blocks to a bucket. */
+/**
+ * Beside a Prometheus: serves what it has over StoreAPI, and its rules, targets, metadata and exemplars, under its external
+ * labels, and takes its blocks to a bucket.
+ */
 import { createProbeApi, createQueryGate, loopbackAccess, type AccessOptions } from "@pleiad/http-api";
-import { fail, formatLabels, formatSourceFailure, ok, emptyLabels, type Labels, type Result } from "@pleiad/model";
+import {
+  emptyLabels,
+  fail,
+  formatLabels,
+  formatSourceFailure,
+  monitoringServices,
+  ok,
+  type Labels,
+  type Result,
+} from "@pleiad/model";
 import { FileError, type Bucket, type Ports, type Service } from "@pleiad/ports";
 import {
   createPrometheusApi,
   createPrometheusClient,
+  createPrometheusMonitoring,
   createPrometheusSource,
   createReadClient,
   defaultReadClient,
@@ -12,7 +25,14 @@ import {
   type ReadClient,
   type ReadClientOptions,
 } from "@pleiad/remote";
-import { defaultStoreHandlers, listenForStore, storeHandlers, type StoreIdentity } from "@pleiad/storeapi";
+import { selectorReader } from "@pleiad/promql-syntax";
+import {
+  defaultStoreHandlers,
+  listenForStore,
+  monitoringHandlers,
+  storeHandlers,
+  type StoreIdentity,
+} from "@pleiad/storeapi";
 import { createShipper, defaultShipper } from "@pleiad/tsdb";
 import { refusalOf, riskOf, type DataLossOptions } from "./data-loss.ts";
 import { askState, watchPrometheus, type PrometheusState, type PrometheusWatch } from "./prometheus-watch.ts";
@@ -36,7 +56,7 @@ export interface SidecarOptions {
   /** Reads of samples at once, which hold their answers in memory; more wait. */
   readonly readsMax: number;
   readonly readsWaitingMax: number;
-  /** Of lists of labels and of series. */
+  /** Of lists of labels, of series, of rules and such. */
   readonly listBytesMax: number;
   /** Samples before this are not served. */
   readonly minTimeMs: number;
@@ -107,11 +127,18 @@ export async function startSidecar(
     externalLabels: labels,
     minTimeMs,
   });
+  const monitoring = createPrometheusMonitoring(client, {
+    externalLabels: labels,
+    answerBytesMax: options.listBytesMax,
+  });
   const store = await listenForStore(ports.network, {
     name,
     grpcAddress: options.grpcAddress,
     httpAddress: options.httpAddress,
-    handlers: storeHandlers(source, () => identityOf(watch?.state, ready().ready, minTimeMs), defaultStoreHandlers),
+    handlers: new Map([
+      ...storeHandlers(source, () => identityOf(watch?.state, ready().ready, minTimeMs), defaultStoreHandlers),
+      ...monitoringHandlers(monitoring, () => ready().ready, selectorReader),
+    ]),
     handleHttp: createProbeApi(
       { ready, renderMetrics: options.renderMetrics, access: options.access ?? loopbackAccess },
       ports,
@@ -287,5 +314,6 @@ function identityOf(state: PrometheusState | undefined, isReady: boolean, minTim
     maxTimeMs,
     tsdbInfos: labelSets.map((one) => ({ labels: one, minTimeMs: fromMs, maxTimeMs })),
     ready: isReady,
+    serves: monitoringServices,
   };
 }
