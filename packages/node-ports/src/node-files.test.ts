@@ -55,6 +55,7 @@ describe("node files", () => {
     for (const mode of ["append", "create-new", "read-no-link"] as const) {
       await expect(files.open(link, mode)).rejects.toMatchObject({ name: "FileError" });
     }
+    await expect(files.status(link)).rejects.toMatchObject({ name: "FileError", code: "EACCES" });
     await (await files.open(target, "read-no-link")).close();
     expect(new TextDecoder().decode(await files.readFile(link))).toBe("kept");
     await files.writeFileAtomic(link, new TextEncoder().encode("replaced"));

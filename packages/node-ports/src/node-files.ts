@@ -1,8 +1,9 @@
 /** The disk of this machine. */
-import { constants, type Dirent } from "node:fs";
+import { constants, type BigIntStats, type Dirent } from "node:fs";
 import {
   access,
   link,
+  lstat,
   mkdir,
   open,
   readdir,
@@ -15,7 +16,14 @@ import {
 } from "node:fs/promises";
 import { dirname, isAbsolute } from "node:path";
 import { lockFile } from "./file-lock.ts";
-import { FileError, type DirectoryEntry, type File, type FileErrorCode, type FileSystem } from "@pleiad/ports";
+import {
+  FileError,
+  type DirectoryEntry,
+  type File,
+  type FileErrorCode,
+  type FileStatus,
+  type FileSystem,
+} from "@pleiad/ports";
 
 // A link planted in a state folder must not redirect a write. Plain reads follow links: mounted configuration is made of them.
 const writeFlags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
@@ -93,6 +101,13 @@ export function nodeFiles(): FileSystem {
           throw error;
         }
       }),
+    status: (path) =>
+      translate("status", path, async () => {
+        const found = await lstat(path, { bigint: true });
+        if (found.isDirectory()) throw new FileError("EISDIR", "status", path);
+        if (found.isSymbolicLink()) throw new FileError("EACCES", "status", path);
+        return statusOf(found);
+      }),
     freeBytes: (path) =>
       translate("freeBytes", path, async () => {
         const { bavail, bsize } = await statfs(path);
@@ -104,6 +119,11 @@ export function nodeFiles(): FileSystem {
 
 function kindOf(entry: Dirent): DirectoryEntry["kind"] {
   return entry.isFile() ? "file" : entry.isDirectory() ? "directory" : "other";
+}
+
+function statusOf({ size, mtimeNs, dev, ino }: BigIntStats): FileStatus {
+  const modifiedMs = Number(mtimeNs / 1_000_000n);
+  return { sizeBytes: Number(size), modifiedMs, version: `${dev}-${ino}-${mtimeNs}` };
 }
 
 async function openFile(path: string, handle: FileHandle): Promise<File> {
@@ -171,12 +191,7 @@ async function openFile(path: string, handle: FileHandle): Promise<File> {
         }),
       ),
     size: () => use("size", async () => (await handle.stat()).size),
-    status: () =>
-      use("status", async () => {
-        const { size, mtimeNs, dev, ino } = await handle.stat({ bigint: true });
-        const modifiedMs = Number(mtimeNs / 1_000_000n);
-        return { sizeBytes: Number(size), modifiedMs, version: `${dev}-${ino}-${mtimeNs}` };
-      }),
+    status: () => use("status", async () => statusOf(await handle.stat({ bigint: true }))),
     close: async () => {
       if (!live) return;
       live = false;

@@ -1,7 +1,8 @@
 /**
  * What the bytes of objects come to, kept beside them: MD5, which is their etag, and CRC-32, by which a read finds out
  * that the disk changed them. A digest counts only for the very file that it was taken of. It can always be taken again,
- * so nothing is synced here and a failure costs time alone.
+ * so nothing is synced here and a failure costs time alone. Those of the keys asked last are in memory as well: a page of a
+ * listing asks for a thousand.
  */
 import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
@@ -20,7 +21,15 @@ export interface DigestCache {
   forget(key: string): Promise<void>;
 }
 
+/** What was found of a file of this version and size. */
+interface KnownDigest {
+  readonly version: string;
+  readonly sizeBytes: number;
+  readonly digest: ObjectDigest;
+}
+
 const pieceBytes = 1_048_576;
+const inMemoryMax = 65_536; // about 20 MB
 const recordForm = /^([^ \n]+) (\d+) ([0-9a-f]{32}) ([0-9a-f]{8})\n$/;
 
 /** `stage` makes an empty file that can be renamed into place. */
@@ -43,15 +52,37 @@ export function createDigestCache(
     }
   };
 
+  // The keys asked last at the end.
+  const known = new Map<string, KnownDigest>();
+  const remember = (key: string, one: KnownDigest) => {
+    known.delete(key);
+    if (known.size >= inMemoryMax) for (const oldest of known.keys()) if (known.delete(oldest)) break;
+    known.set(key, one);
+  };
+  const readRecord = async (key: string): Promise<KnownDigest | undefined> => {
+    const record = await files.readFile(recordPathOf(key)).catch(ignoreFileError);
+    const fields = recordForm.exec(record === undefined ? "" : new TextDecoder().decode(record));
+    const [, version, sizeBytes, md5, crc] = fields ?? [];
+    if (version === undefined || md5 === undefined || crc === undefined) return undefined;
+    return { version, sizeBytes: Number(sizeBytes), digest: { md5, crc32: Number.parseInt(crc, 16) } };
+  };
+  const isOf = (one: KnownDigest, { version, sizeBytes }: FileStatus) =>
+    one.version === version && one.sizeBytes === sizeBytes;
+
   return {
     find: async (key, status) => {
-      const record = await files.readFile(recordPathOf(key)).catch(ignoreFileError);
-      const fields = recordForm.exec(record === undefined ? "" : new TextDecoder().decode(record));
-      const [, version, sizeBytes, md5, crc] = fields ?? [];
-      if (version !== status.version || Number(sizeBytes) !== status.sizeBytes) return undefined;
-      return md5 === undefined || crc === undefined ? undefined : { md5, crc32: Number.parseInt(crc, 16) };
+      const inMemory = known.get(key);
+      if (inMemory !== undefined && isOf(inMemory, status)) {
+        remember(key, inMemory);
+        return inMemory.digest;
+      }
+      const onDisk = await readRecord(key);
+      if (onDisk === undefined || !isOf(onDisk, status)) return undefined;
+      remember(key, onDisk);
+      return onDisk.digest;
     },
     keep: async (key, { version, sizeBytes }, digest) => {
+      remember(key, { version, sizeBytes, digest });
       const record = `${version} ${sizeBytes} ${digest.md5} ${digest.crc32.toString(16).padStart(8, "0")}\n`;
       try {
         const { path, file } = await stage();
@@ -68,7 +99,10 @@ export function createDigestCache(
         ignoreFileError(error);
       }
     },
-    forget: (key) => files.unlink(recordPathOf(key)).catch(ignoreFileError),
+    forget: async (key) => {
+      known.delete(key);
+      await files.unlink(recordPathOf(key)).catch(ignoreFileError);
+    },
   };
 }
 

@@ -141,8 +141,11 @@ describe("file bucket", () => {
         if (damage === undefined) await files.unlink(path);
         else files.contents.set(path, damage);
       }
-      expect(await bucket.get("a")).toEqual(bytes("hello"));
-      expect(await bucket.attributes("a")).toEqual(attributes);
+      // One that has them in memory, and one that begins.
+      for (const one of [bucket, createFileBucket("/data/bucket", files, impatientClock())]) {
+        expect(await one.get("a")).toEqual(bytes("hello"));
+        expect(await one.attributes("a")).toEqual(attributes);
+      }
       expect(digests()).toHaveLength(1);
     }
     await bucket.delete("a");

@@ -246,6 +246,20 @@ export function createFileBucket(directory: string, files: FileSystem, clock: Cl
     });
   };
 
+  /** Of an object at its path whose digest is known, as most are: the file need not be opened. */
+  const knownAttributes = async (key: string, signal: AbortSignal | undefined) => {
+    const path = pathOf(directory, key);
+    signal?.throwIfAborted();
+    try {
+      const status = await files.status(path);
+      const digest = await digests.find(key, status);
+      return digest === undefined ? undefined : attributesOf(status, digest);
+    } catch (error) {
+      if (error instanceof FileError) return undefined;
+      throw error;
+    }
+  };
+
   /** Also of a file that somebody else put there: then its bytes are read once. */
   const digestOf = async (key: string, file: File, status: FileStatus, signal: AbortSignal | undefined) => {
     const known = await digests.find(key, status);
@@ -296,8 +310,11 @@ export function createFileBucket(directory: string, files: FileSystem, clock: Cl
         }
         return bytes;
       }),
-    attributes: (key, signal) =>
-      withObject(key, signal, async (file, status) => attributesOf(status, await digestOf(key, file, status, signal))),
+    attributes: async (key, signal) =>
+      (await knownAttributes(key, signal)) ??
+      (await withObject(key, signal, async (file, status) =>
+        attributesOf(status, await digestOf(key, file, status, signal)),
+      )),
     list: (prefix, options = {}) => translateList(prefix, listKeys(directory, files, prefix, options)),
     delete: async (key, signal) => {
       const path = pathOf(directory, key);

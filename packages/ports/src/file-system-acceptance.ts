@@ -141,6 +141,15 @@ export function runFileSystemAcceptance(name: string, open: () => Promise<FileSy
         return status;
       };
 
+      it("is told by its path too, and there is none of a directory, or of nothing", async () => {
+        await write("a", "hello");
+        expect(await files.status(at("a"))).toEqual(await statusOf("a"));
+        await files.makeDirectory(at("folder"));
+        await expect(files.status(at("folder"))).rejects.toMatchObject({ code: "EISDIR" });
+        await expect(files.status(at("nothing"))).rejects.toMatchObject({ code: "ENOENT" });
+        await expect(files.status(at("a/b"))).rejects.toMatchObject({ code: "ENOTDIR" });
+      });
+
       it("has its size and the time of its last change", async () => {
         await write("a", "hello");
         const { sizeBytes, modifiedMs } = await statusOf("a");

@@ -81,6 +81,8 @@ export interface FileSystem {
   removeDirectory(path: string): Promise<void>;
   syncDirectory(path: string): Promise<void>;
   exists(path: string): Promise<boolean>;
+  /** Of a file that need not be open: EISDIR for a directory, EACCES for a link. */
+  status(path: string): Promise<FileStatus>;
   freeBytes(path: string): Promise<number>;
   /**
    * Takes the file, created if need be, for the caller alone until `release` or the death of the process; EEXIST where

@@ -284,6 +284,10 @@ export function memoryFiles(clock?: Pick<Clock, "wallMs">): MemoryFileSystem {
       mutate("syncDirectory", path);
     },
     exists: async (path) => contents.has(path) || directories.has(path),
+    status: async (path) => {
+      const content = contentOf("status", path);
+      return { sizeBytes: content.length, ...changeOf(content) };
+    },
     freeBytes: async () => 1 << 30,
     lock: async (path) => {
       if (locks.has(path)) throw new FileError("EEXIST", "lock", path);
