@@ -1,6 +1,7 @@
 /**
  * A querier, regional and global alike: it asks its endpoints over StoreAPI, evaluates PromQL, and answers over HTTP and,
- * to queriers above it, over StoreAPI. What differs between the tiers is whom it asks.
+ * to queriers above it, over StoreAPI; rules, targets, metadata and exemplars it passes on both ways. What differs between
+ * the tiers is whom it asks.
  */
 import {
   createHttpApi,
@@ -9,7 +10,7 @@ import {
   type AccessOptions,
   type BuildInfo,
 } from "@pleiad/http-api";
-import { fail, ok, type EvaluatingSource, type Result, type SeriesSource } from "@pleiad/model";
+import { fail, monitoringServices, ok, type EvaluatingSource, type Result, type SeriesSource } from "@pleiad/model";
 import type { Ports, ServerTls, Service } from "@pleiad/ports";
 import {
   createEngine,
@@ -19,6 +20,7 @@ import {
   noFeatures,
   type Features,
 } from "@pleiad/promql-exec";
+import { selectorReader } from "@pleiad/promql-syntax";
 import {
   createFanout,
   deduplicate,
@@ -26,6 +28,7 @@ import {
   defaultQueryHandlers,
   defaultStoreHandlers,
   listenForStore,
+  monitoringHandlers,
   openEndpointSource,
   queryHandlers,
   storeHandlers,
@@ -158,6 +161,7 @@ export async function startQuerier(
         const stores = fanout.ofStores(selectors);
         return stores.ok ? ok(evaluated(stores.value)) : stores;
       },
+      monitoring: fanout.monitoring,
       stores: () => ({ stores: listStores(fanout.endpoints()), missingClusters: fanout.inventory().missing }),
       buildInfo: options.buildInfo ?? unknownBuild,
       replicaLabels,
@@ -178,16 +182,18 @@ export async function startQuerier(
     ports,
   );
   const { storeRequestsMax: requestsMax } = limits;
-  const identity = () => ({ ...fanout.identity(), ready: ready().ready, query: "exact" as const });
+  const identity = () => ({
+    ...fanout.identity(),
+    ready: ready().ready,
+    query: "exact" as const,
+    serves: monitoringServices,
+  });
   const evaluator = engineEvaluator(engine, source, { name, features });
+  const isReady = () => ready().ready;
   const handlers = new Map([
     ...storeHandlers(fanout, identity, { ...defaultStoreHandlers, requestsMax }),
-    ...queryHandlers(
-      evaluator,
-      () => ready().ready,
-      { ...defaultQueryHandlers, replicaLabels, requestsMax },
-      ports.clock,
-    ),
+    ...queryHandlers(evaluator, isReady, { ...defaultQueryHandlers, replicaLabels, requestsMax }, ports.clock),
+    ...monitoringHandlers(fanout.monitoring, isReady, selectorReader),
   ]);
 
   const { httpAddress, grpcAddress } = options;
