@@ -1,6 +1,7 @@
 /** The two addresses of a role that serves StoreAPI: gRPC for those who ask, HTTP for probes and people. */
 import { fail, ok, type Result } from "@pleiad/model";
-import type { Listener, Network, ServerTls } from "@pleiad/ports";
+import type { Listener, Network, Ports, ServerTls } from "@pleiad/ports";
+import { withServerMetrics } from "./server-metrics.ts";
 
 export interface StoreListenerOptions {
   /** Of the role, for failures. */
@@ -19,13 +20,19 @@ export interface StoreListeners {
   close(graceMs: number): Promise<void>;
 }
 
-/** Both listen, or neither does: then the failure is a sentence that names the address, from the network's own error. */
+/**
+ * Both listen, or neither does: then the failure is a sentence that names the address, from the network's own error. Calls
+ * of StoreAPI are counted and timed.
+ */
 export async function listenForStore(
-  network: Pick<Network, "serveHttp" | "serveRpc">,
+  ports: Pick<Ports, "clock" | "observations"> & { readonly network: Pick<Network, "serveHttp" | "serveRpc"> },
   { name, grpcAddress, httpAddress, handlers, handleHttp, tls }: StoreListenerOptions,
 ): Promise<Result<StoreListeners, string>> {
+  const { network } = ports;
   const secured = tls === undefined ? {} : { tls };
-  const rpc = await bind(name, "StoreAPI", () => network.serveRpc(grpcAddress, handlers, secured));
+  const rpc = await bind(name, "StoreAPI", () =>
+    network.serveRpc(grpcAddress, withServerMetrics(handlers, ports), secured),
+  );
   if (!rpc.ok) return rpc;
   const http = await bind(name, "HTTP", () => network.serveHttp(httpAddress, handleHttp));
   if (!http.ok) {

@@ -197,7 +197,7 @@ export async function startQuerier(
   ]);
 
   const { httpAddress, grpcAddress } = options;
-  const listening = await listenForStore(ports.network, {
+  const listening = await listenForStore(ports, {
     name,
     grpcAddress,
     httpAddress,

@@ -104,7 +104,7 @@ export async function startReceiver(
   }
   const stopping = new AbortController();
   const ready = () => readiness(tenants, stopping.signal);
-  const store = await listenForStore(ports.network, {
+  const store = await listenForStore(ports, {
     name,
     grpcAddress: options.grpcAddress,
     httpAddress: options.httpAddress,

@@ -131,7 +131,7 @@ export async function startSidecar(
     externalLabels: labels,
     answerBytesMax: options.listBytesMax,
   });
-  const store = await listenForStore(ports.network, {
+  const store = await listenForStore(ports, {
     name,
     grpcAddress: options.grpcAddress,
     httpAddress: options.httpAddress,

@@ -63,7 +63,7 @@ export async function startStoreGateway(
     requestsMax: options.storeRequestsMax ?? defaultStoreHandlers.requestsMax,
   });
   const { httpAddress, grpcAddress } = options;
-  const listening = await listenForStore(ports.network, { name, grpcAddress, httpAddress, handlers, handleHttp });
+  const listening = await listenForStore(ports, { name, grpcAddress, httpAddress, handlers, handleHttp });
   if (!listening.ok) {
     await store.stop();
     return fail({ kind: "address", message: listening.failure });
