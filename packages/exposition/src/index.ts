@@ -21,6 +21,7 @@ export {
   droppedObservationsMetric,
   observationsOf,
   type MetricRegistry,
+  type MetricsPart,
   type MetricRegistryOptions,
 } from "./metric-registry.ts";
 export { decodeSeries, type MetricType } from "./series-text.ts";

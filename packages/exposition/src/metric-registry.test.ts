@@ -105,6 +105,20 @@ describe("a metric registry", () => {
     expect(page).toContain(`${droppedObservationsMetric}{metric="a_total"} 2`);
   });
 
+  it("renders the part of one of several, with labels of its own in the place of the one that tells them apart", () => {
+    const registry = createMetricRegistry();
+    const counter = registry.counter("a_total", "h", ["tenant", "l"]);
+    counter.add(1, "x", "1");
+    counter.add(2, "y", "2");
+    registry.gauge("b", "h").set(3);
+    registry.counter("c_total", "h", ["tenant"]).add(4, "y");
+    expect(registry.render({ where: ["tenant", "x"], labels: [["job", "j"]] })).toBe(
+      '# HELP a_total h\n# TYPE a_total counter\na_total{job="j",l="1"} 1\n',
+    );
+    // A metric without the label has no value of it.
+    expect(registry.render({ where: ["tenant", ""], labels: [] })).toBe("# HELP b h\n# TYPE b gauge\nb 3\n");
+  });
+
   it("becomes observations with a log", () => {
     const lines: string[] = [];
     const registry = createMetricRegistry();

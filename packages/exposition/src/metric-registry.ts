@@ -5,7 +5,15 @@ import { writeExposition, type ExpositionFamily, type ExpositionSample } from ".
 
 export interface MetricRegistry extends Omit<Observations, "log"> {
   /** The page in text format 0.0.4: metrics by name, series by label values, so that equal states give equal pages. */
-  render(): string;
+  render(part?: MetricsPart): string;
+}
+
+/** A part of the page, for one of several that share a process. */
+export interface MetricsPart {
+  /** Only series whose label has the value; that of a label which a series lacks is empty. A metric without any is left out. */
+  readonly where: readonly [label: string, value: string];
+  /** In the place of that label: such as those of a target. */
+  readonly labels: readonly (readonly [name: string, value: string])[];
 }
 
 export interface MetricRegistryOptions {
@@ -143,23 +151,33 @@ export function createMetricRegistry(options: MetricRegistryOptions = defaultMet
     counter,
     gauge,
     histogram,
-    render: () => {
+    render: (part) => {
       const families: ExpositionFamily[] = [...metrics]
         .sort(([a], [b]) => compareText(a, b))
-        .map(([name, { type, help, ...metric }]) => ({
-          name,
-          help,
-          type,
-          samples: samplesOf({ type, help, ...metric }),
-        }));
+        .flatMap(([name, metric]) => {
+          const { type, help } = metric;
+          const series = part === undefined ? [...metric.series.values()] : seriesWhere(metric, part.where);
+          if (series.length === 0 && part !== undefined) return [];
+          return [{ name, help, type, samples: samplesOf(metric, series.sort(compareSeries), part) }];
+        });
       return writeExposition(families);
     },
   };
 }
 
-function* samplesOf(metric: Metric): Generator<ExpositionSample> {
-  for (const series of [...metric.series.values()].sort(compareSeries)) {
-    const labels = metric.labelNames.map((name, i) => [name, series.labelValues[i] ?? ""] as const);
+function seriesWhere({ labelNames, series }: Metric, [label, value]: MetricsPart["where"]): MetricSeries[] {
+  const at = labelNames.indexOf(label);
+  return [...series.values()].filter(({ labelValues }) => (labelValues[at] ?? "") === value);
+}
+
+function* samplesOf(
+  metric: Metric,
+  sorted: readonly MetricSeries[],
+  part: MetricsPart | undefined,
+): Generator<ExpositionSample> {
+  for (const series of sorted) {
+    const own = metric.labelNames.map((name, i) => [name, series.labelValues[i] ?? ""] as const);
+    const labels = part === undefined ? own : [...part.labels, ...own.filter(([name]) => name !== part.where[0])];
     if (metric.type !== "histogram") {
       yield { labels, value: series.value };
       continue;

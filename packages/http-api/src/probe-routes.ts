@@ -6,13 +6,15 @@ export interface ProbeRoutesOptions {
   readonly ready: () => { readonly ready: boolean; readonly reason?: string };
   /** Own metrics in the text exposition format 0.0.4. */
   readonly renderMetrics: () => string;
+  /** Parts of the metrics, by a path of their own, in the same format. */
+  readonly metricsParts?: ReadonlyMap<string, () => string>;
   /** The state of the role, for people and dashboards, as JSON below a path of its own. */
   readonly status?: { readonly path: string; readonly read: () => unknown };
 }
 
 const plainText = "text/plain; charset=utf-8";
 
-export function probeRoutes({ ready, renderMetrics, status }: ProbeRoutesOptions): readonly Route[] {
+export function probeRoutes({ ready, renderMetrics, metricsParts, status }: ProbeRoutesOptions): readonly Route[] {
   const routes: Route[] = [
     {
       path: "/-/healthy",
@@ -34,15 +36,15 @@ export function probeRoutes({ ready, renderMetrics, status }: ProbeRoutesOptions
         },
       },
     },
-    {
-      path: "/metrics",
+    ...[["/metrics", renderMetrics] as const, ...(metricsParts ?? [])].map(([path, render]): Route => ({
+      path,
       methods: ["GET"],
       handler: "metrics",
       answer: {
         kind: "text",
-        answer: () => ({ status: 200, contentType: expositionContentType, text: renderMetrics() }),
+        answer: () => ({ status: 200, contentType: expositionContentType, text: render() }),
       },
-    },
+    })),
   ];
   if (status !== undefined) {
     routes.push({

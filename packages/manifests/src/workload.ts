@@ -1,5 +1,5 @@
 /** Replicas of one role that back each other up, taken together: what Kubernetes runs as one Deployment or StatefulSet. */
-import type { Plan, PlannedRole, PlannedShard, RoleKind } from "@pleiad/fleet";
+import { workloadName, type Plan, type PlannedRole, type PlannedShard, type RoleKind } from "@pleiad/fleet";
 
 export interface Workload {
   readonly name: string; // `regional-querier-a1`, `store-gateway-a1-0` where it is a shard
@@ -21,12 +21,6 @@ export function workloadsOf(plan: Plan): readonly Workload[] {
     const tiers = [...new Set(nodes.map((node) => tierOf.get(node) ?? ""))].sort();
     return { name, kind: first.kind, region: first.region, shard: first.shard, roles, nodes, tiers };
   });
-}
-
-/** Name of the workload that a role is a replica of. */
-export function workloadName({ kind, region, shard }: PlannedRole): string {
-  const base = region === undefined ? kind : `${kind}-${region}`;
-  return shard === undefined ? base : `${base}-${shard.index}`;
 }
 
 /** One arrow between workloads, or to an app cluster: the plan's edges, replicas taken together. */

@@ -1,5 +1,5 @@
 /** What every process of a twin does: take its order, report, and end with its supervisor. */
-import { createMetricRegistry, observationsOf } from "@pleiad/exposition";
+import { createMetricRegistry, observationsOf, type MetricsPart } from "@pleiad/exposition";
 import { createLog, createNodePorts } from "@pleiad/node-ports";
 import type { Ports, Service } from "@pleiad/ports";
 import type { Notice, Order, RoleReport } from "./messages.ts";
@@ -9,7 +9,7 @@ export type StartOrder = Extract<Order, { kind: "start" }>;
 /** The ports of one role, and the metrics that it counts through them. */
 export interface RoleWorld {
   readonly ports: Ports;
-  readonly renderMetrics: () => string;
+  readonly renderMetrics: (part?: MetricsPart) => string;
 }
 
 export interface ProcessWorld {
@@ -54,7 +54,7 @@ export function runChildProcess(start: (world: ProcessWorld) => Promise<ProcessW
       const registry = createMetricRegistry();
       observeProcess(registry);
       const observations = observationsOf(registry, createLog({ level: order.logLevel, fields: { role: name } }));
-      return { ports: createNodePorts({ observations }), renderMetrics: () => registry.render() };
+      return { ports: createNodePorts({ observations }), renderMetrics: (part) => registry.render(part) };
     };
     try {
       work = await start({

@@ -1,19 +1,22 @@
 /** A process of the twin that holds app clusters: for each its made-up `/metrics` and its agent. */
 import { join } from "node:path";
 import { createSharedCache, type SharedCache } from "@pleiad/blocks";
+import { withConstantLabel } from "@pleiad/exposition";
 import type { PlannedCluster } from "@pleiad/fleet";
 import { labelsFromRecord, type Result } from "@pleiad/model";
-import type { Bucket, Ports, Service } from "@pleiad/ports";
+import type { Ports, Service } from "@pleiad/ports";
 import { createEngine, defaultEngineOptions, type Engine } from "@pleiad/promql-exec";
 import { startAgent, type AgentFolder } from "@pleiad/role-agent";
+import { agentPart, clusterLabel, knownMetrics } from "./agent-page.ts";
 import { backFill } from "./back-fill.ts";
-import { runChildProcess, type StartOrder } from "./child-process.ts";
+import { runChildProcess, type RoleWorld, type StartOrder } from "./child-process.ts";
 import { gapFile, historyFiles, planPast } from "./cluster-past.ts";
 import type { MadeUpCluster } from "./made-up-cluster.ts";
 import { madeUpClusterOf, madeUpJob, madeUpTarget, scrapeGridOf } from "./made-up-target.ts";
 import { createMadeUpPage } from "./made-up-page.ts";
-import { openTwinBucket } from "./object-storage.ts";
+import { openTwinBucket, type TwinBucket } from "./object-storage.ts";
 import { serveStatus } from "./status-server.ts";
+import { processMetricsPath } from "./wiring.ts";
 
 const internedMax = 1_000_000;
 /** Of the local blocks of all clusters of the process. */
@@ -25,7 +28,7 @@ const evaluationsMax = 32;
 interface SharedParts {
   readonly intern: (text: string) => string;
   readonly blockCache: SharedCache;
-  readonly bucket: Bucket | undefined;
+  readonly bucket: TwinBucket | undefined;
   /** Evaluates what regional queriers ask of the clusters, without threads: many such processes share the machine. */
   readonly engine: Engine;
 }
@@ -46,7 +49,9 @@ runChildProcess(async (world) => {
   };
   const services: Service[] = [];
   const role = world.forRole(own.name);
-  services.push(await serveStatus(own.name, `127.0.0.1:${own.httpPort}`, role));
+  const processMetrics = () => role.renderMetrics({ where: ["cluster", ""], labels: [] });
+  const parts = new Map([[processMetricsPath, processMetrics]]);
+  services.push(await serveStatus(own.name, `127.0.0.1:${own.httpPort}`, role, parts));
   const { clock, observations } = role.ports;
   const engine = createEngine({ ...defaultEngineOptions, concurrencyMax: evaluationsMax }, { clock, observations });
   const shared: SharedParts = {
@@ -60,7 +65,7 @@ runChildProcess(async (world) => {
   for (const name of own.clusters) {
     const cluster = byName.get(name);
     if (cluster === undefined) throw new Error(`the plan has no cluster ${name}`);
-    services.push(...(await startCluster(cluster, shared, world.order, role.ports)));
+    services.push(...(await startCluster(cluster, shared, world.order, role)));
     world.progress(++done, own.clusters.length, "clusters");
   }
   return { services };
@@ -70,20 +75,22 @@ async function startCluster(
   cluster: PlannedCluster,
   { intern, blockCache, bucket, engine }: SharedParts,
   order: StartOrder,
-  ports: Ports,
+  { ports, renderMetrics }: RoleWorld,
 ): Promise<readonly Service[]> {
   const services: Service[] = [];
   const targets = cluster.targets.map(({ job, url }) => ({ job, url, honorLabels: false }));
   const { instance } = madeUpTarget(cluster);
+  const observations = withConstantLabel(ports.observations, "cluster", clusterLabel(cluster));
   const madeUp = cluster.twinSeries > 0 ? madeUpClusterOf(cluster) : undefined;
   if (madeUp !== undefined) {
     const page = createMadeUpPage(madeUp);
+    const part = agentPart(cluster);
     const listener = await ports.network.serveHttp(instance, async ({ path }) =>
       path === "/metrics"
         ? {
             status: 200,
             headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
-            body: page.render(ports.clock.wallMs()),
+            body: page.render(ports.clock.wallMs()) + knownMetrics(renderMetrics(part)),
           }
         : { status: 404, headers: { "content-type": "text/plain" }, body: "Not Found\n" },
     );
@@ -107,7 +114,7 @@ async function startCluster(
       intern,
       blockCache,
       evaluation: { engine, features: defaultEngineOptions.features },
-      ...(bucket === undefined ? {} : { objectStorage: bucket }),
+      ...(bucket === undefined ? {} : { objectStorage: bucket.observedBy(observations) }),
       ...(madeUp === undefined
         ? {}
         : { beforeScraping: async (folder: AgentFolder) => await fillPast(folder, cluster, madeUp, order, ports) }),

@@ -73,7 +73,7 @@ function roleStart(role: PlannedRole, plan: Plan, world: ProcessWorld): RoleStar
     directory: join(dataDirectory, "roles", role.id),
     httpAddress: `127.0.0.1:${role.httpPort ?? 0}`,
     grpcAddress: `127.0.0.1:${role.grpcPort ?? 0}`,
-    bucket: openTwinBucket(plan, credential, own.ports),
+    bucket: openTwinBucket(plan, credential, own.ports)?.observedBy(own.ports.observations),
     credential,
   };
 }
@@ -110,7 +110,7 @@ async function monitoringAgent({ role, plan, own, directory, grpcAddress, bucket
       directory,
       externalLabels: monitoringLabels(plan, role),
       grpcAddress,
-      targets: ownTargets(plan).map((url) => ({ job, url, honorLabels: false })),
+      targets: ownTargets(plan, job),
       scrapeIntervalMs,
       retentionMs: plan.twin.retentionMs,
       intern: (text) => text,

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import type { Plan } from "@pleiad/fleet";
 import { createS3Bucket, defaultS3Transfer, withMetrics } from "@pleiad/objstore";
-import type { Bucket, Ports } from "@pleiad/ports";
+import type { Bucket, Observations, Ports } from "@pleiad/ports";
 import { objectStoreOf } from "./running-roles.ts";
 
 export interface S3Credential {
@@ -35,8 +35,14 @@ export function readOrMakeCredential(file: string): S3Credential {
 /** Agents share a process: this bounds how many uploads it runs at once. */
 const connectionsMax = 8;
 
+/** The bucket for those who share a process, its connections and their bound. */
+export interface TwinBucket {
+  /** What is done through it is counted and timed there. */
+  observedBy(observations: Observations): Bucket;
+}
+
 /** The twin's bucket; undefined where the fleet has none of its own. Nothing is loaded or opened before it is used. */
-export function openTwinBucket(plan: Plan, credential: S3Credential | undefined, ports: Ports): Bucket | undefined {
+export function openTwinBucket(plan: Plan, credential: S3Credential | undefined, ports: Ports): TwinBucket | undefined {
   const store = objectStoreOf(plan);
   if (store?.s3Port === undefined || plan.objectStorage === undefined || credential === undefined) return undefined;
   const bucket = createS3Bucket(
@@ -50,5 +56,5 @@ export function openTwinBucket(plan: Plan, credential: S3Credential | undefined,
     },
     ports,
   );
-  return withMetrics(bucket, ports.observations, ports.clock);
+  return { observedBy: (observations) => withMetrics(bucket, observations, ports.clock) };
 }

@@ -54,6 +54,19 @@ describe("the endpoints of the seven-node fleet", () => {
   });
 
   it("the twin scrapes its console, its running roles and its cluster processes", () => {
-    expect(ownTargets(plan)).toHaveLength(1 + 2 + 2 + 8 + 10 + 1 + 1 + 1 + 4);
+    const targets = ownTargets(plan, "monitoring");
+    expect(targets).toHaveLength(1 + 2 + 2 + 8 + 2 + 10 + 1 + 1 + 1 + 4);
+    expect(new Set(targets.map(({ url }) => url)).size).toBe(targets.length);
+    expect(targets.every(({ job }) => job === "monitoring")).toBe(true);
+  });
+
+  it("and tells them apart as Kubernetes does", () => {
+    const labels = ownTargets(plan, "monitoring").map((target) => target.labels);
+    expect(labels).toContainEqual({
+      service: "regional-querier-a2",
+      pod: "regional-querier-a2-1",
+      node: plan.roles.find(({ id }) => id === "regional-querier-a2-1")?.node,
+    });
+    expect(labels).toContainEqual({ service: "clusters-bcd", pod: "clusters-bcd" });
   });
 });

@@ -1,6 +1,7 @@
 /** From the plan's edges to the endpoints of one querier: whom it asks, and whom it must hear of. Pure. */
-import type { Plan, PlannedCluster, PlannedRole } from "@pleiad/fleet";
+import { workloadName, type Plan, type PlannedCluster, type PlannedRole } from "@pleiad/fleet";
 import { labelsFromRecord, type Labels } from "@pleiad/model";
+import type { ScrapeTarget } from "@pleiad/scrape";
 import { runsInTwin } from "./running-roles.ts";
 
 export interface WiredEndpoint {
@@ -61,20 +62,40 @@ export function monitoringLabels(plan: Plan, role: PlannedRole): Labels {
   return labelsFromRecord(agent?.externalLabels ?? {});
 }
 
-/** Every `/metrics` of the hierarchy as the twin runs it: its roles, its cluster processes, its console. */
-export function ownTargets(plan: Plan): readonly string[] {
-  const ports = [
-    plan.twin.consolePort,
-    ...plan.roles.filter((role) => runsInTwin(role, plan)).flatMap((role) => role.httpPort ?? []),
-    ...plan.twin.clusterProcesses.flatMap((one) => one.httpPort ?? []),
+/** What of its metrics a process with app clusters has itself; each cluster takes in its own. */
+export const processMetricsPath = "/metrics/process";
+
+/**
+ * Every page of metrics of the hierarchy as the twin runs it: its roles, its cluster processes, its console. `service`,
+ * `pod` and `node` are what Kubernetes gives to the same roles in production, so that dashboards serve both.
+ */
+export function ownTargets(plan: Plan, job: string): readonly ScrapeTarget[] {
+  const target = (port: number, path: string, labels: Readonly<Record<string, string>>): ScrapeTarget => ({
+    job,
+    url: `http://${loopback(port)}${path}`,
+    labels,
+  });
+  return [
+    target(plan.twin.consolePort, "/metrics", { service: "console", pod: "console" }),
+    ...plan.roles
+      .filter((role) => runsInTwin(role, plan))
+      .flatMap((role) =>
+        role.httpPort === undefined
+          ? []
+          : [target(role.httpPort, "/metrics", { service: workloadName(role), pod: role.id, node: role.node })],
+      ),
+    ...plan.twin.clusterProcesses.flatMap(({ name, httpPort }) =>
+      httpPort === undefined ? [] : [target(httpPort, processMetricsPath, { service: name, pod: name })],
+    ),
   ];
-  return ports.map((port) => `http://127.0.0.1:${port}/metrics`);
 }
 
 function expectationsOf(role: PlannedRole, plan: Plan): WiredEndpoint["expects"] {
   // What the bucket has of a cluster is not known: an empty one lacks nothing. One that is away is named by itself.
   if (role.kind === "store-gateway") return [];
   if (role.kind === "monitoring-agent") return [{ name: role.id, labels: monitoringLabels(plan, role) }];
+  // A querier of what has no region answers for whom it asks.
+  if (role.region === undefined) return endpointsOf(plan, role.id).flatMap(({ expects }) => expects);
   return plan.clusters.filter((cluster) => cluster.region === role.region).map(expectation);
 }
 
