@@ -13,7 +13,8 @@ import { keyFault, type Bucket, type Clock, type FileSystem, type Observations, 
 import { createFileBucket } from "./file-bucket.ts";
 import { withMetrics } from "./observed-bucket.ts";
 import { withPrefix } from "./prefixed-bucket.ts";
-import { createS3Bucket, defaultS3Transfer, type S3BucketOptions } from "./s3-bucket.ts";
+import { createS3Bucket } from "./s3-bucket.ts";
+import { defaultS3Transfer, type S3BucketOptions } from "./s3-options.ts";
 import type { S3Tls } from "./s3-tls.ts";
 
 export type BucketConfig = { readonly prefix: string } & (

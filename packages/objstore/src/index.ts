@@ -10,4 +10,5 @@ export {
 export { createFileBucket } from "./file-bucket.ts";
 export { withMetrics } from "./observed-bucket.ts";
 export { withPrefix } from "./prefixed-bucket.ts";
-export { createS3Bucket, defaultS3Transfer, type S3BucketOptions, type S3Transfer } from "./s3-bucket.ts";
+export { createS3Bucket } from "./s3-bucket.ts";
+export { defaultS3Transfer, type S3BucketOptions, type S3Transfer } from "./s3-options.ts";
