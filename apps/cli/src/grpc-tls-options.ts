@@ -1,4 +1,4 @@
-/** Flags of gRPC, TLS and compression, as the roles that run in the foreground take them: those of Thanos. */
+/** Flags of connections, TLS and compression, as the roles that run in the foreground take them: those of Thanos. */
 import {
   rpcCompressions,
   type ClientTls,
@@ -16,6 +16,13 @@ export interface ServerTlsFlags {
   readonly grpcServerTlsKey?: string;
   readonly grpcServerTlsClientCa?: string;
   readonly grpcServerTlsMinVersion: TlsVersion;
+}
+
+export interface RemoteWriteTlsFlags {
+  readonly "remoteWrite.serverTlsCert"?: string;
+  readonly "remoteWrite.serverTlsKey"?: string;
+  readonly "remoteWrite.serverTlsClientCa"?: string;
+  readonly "remoteWrite.serverTlsMinVersion": TlsVersion;
 }
 
 export interface ClientTlsFlags {
@@ -40,6 +47,14 @@ export function addServerTlsOptions(command: Command): Command {
     .addOption(versionOption("--grpc-server-tls-min-version"));
 }
 
+export function addRemoteWriteTlsOptions(command: Command): Command {
+  return command
+    .option("--remote-write.server-tls-cert <file>", "certificate of remote write, PEM; without it, plain text")
+    .option("--remote-write.server-tls-key <file>", "its key; both are read anew when they change")
+    .option("--remote-write.server-tls-client-ca <file>", "only senders with a certificate that it signed")
+    .addOption(versionOption("--remote-write.server-tls-min-version"));
+}
+
 export function addClientTlsOptions(command: Command): Command {
   return command
     .option("--grpc-client-tls-secure", "speak TLS to endpoints, unless their file says otherwise", false)
@@ -61,15 +76,38 @@ export function addClientTlsOptions(command: Command): Command {
 
 /** Throws CommandFailure where one of the two files is named without the other. */
 export function serverTlsOf(flags: ServerTlsFlags): ServerTls | undefined {
-  const { grpcServerTlsCert: certFile, grpcServerTlsKey: keyFile, grpcServerTlsClientCa: clientCaFile } = flags;
+  return tlsOfFiles("--grpc-server-tls", {
+    certFile: flags.grpcServerTlsCert,
+    keyFile: flags.grpcServerTlsKey,
+    clientCaFile: flags.grpcServerTlsClientCa,
+    minVersion: flags.grpcServerTlsMinVersion,
+  });
+}
+
+export function remoteWriteTlsOf(flags: RemoteWriteTlsFlags): ServerTls | undefined {
+  return tlsOfFiles("--remote-write.server-tls", {
+    certFile: flags["remoteWrite.serverTlsCert"],
+    keyFile: flags["remoteWrite.serverTlsKey"],
+    clientCaFile: flags["remoteWrite.serverTlsClientCa"],
+    minVersion: flags["remoteWrite.serverTlsMinVersion"],
+  });
+}
+
+interface ServerFiles {
+  readonly certFile: string | undefined;
+  readonly keyFile: string | undefined;
+  readonly clientCaFile: string | undefined;
+  readonly minVersion: TlsVersion;
+}
+
+function tlsOfFiles(flag: string, { certFile, keyFile, clientCaFile, minVersion }: ServerFiles): ServerTls | undefined {
   if (certFile === undefined && keyFile === undefined) {
     if (clientCaFile === undefined) return undefined;
-    throw new CommandFailure(exitCodes.badInput, "--grpc-server-tls-client-ca needs --grpc-server-tls-cert and -key");
+    throw new CommandFailure(exitCodes.badInput, `${flag}-client-ca needs ${flag}-cert and -key`);
   }
   if (certFile === undefined || keyFile === undefined) {
-    throw new CommandFailure(exitCodes.badInput, "--grpc-server-tls-cert and --grpc-server-tls-key go together");
+    throw new CommandFailure(exitCodes.badInput, `${flag}-cert and ${flag}-key go together`);
   }
-  const minVersion = flags.grpcServerTlsMinVersion;
   return { certFile, keyFile, ...(clientCaFile === undefined ? {} : { clientCaFile }), minVersion };
 }
 

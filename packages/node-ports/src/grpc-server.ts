@@ -20,14 +20,14 @@ import {
   type RpcServerOptions,
   type ServerTls,
 } from "@pleiad/ports";
-import { bindError, formatAddress, reasonOf } from "./address.ts";
+import { bindError, formatAddress } from "./address.ts";
 import { acceptedEncodings, grpcEncodingOf, type GrpcEncoding } from "./grpc-encoding.ts";
 import { createFrameReader, frameHeaderBytes, packCompressed, packMessages } from "./grpc-frames.ts";
 import type { GrpcLimits, GrpcPorts } from "./grpc-limits.ts";
 import { encodeGrpcMessage, grpcStatusCodes } from "./grpc-status.ts";
 import { parseGrpcTimeout } from "./grpc-timeout.ts";
 import { listen } from "./listen.ts";
-import { followCertificates, handshakeReason, serverTlsOptions } from "./tls-files.ts";
+import { serverTlsOptions, watchHandshakes } from "./tls-files.ts";
 
 const headerPairsMax = 128;
 const streamResetsBurst = 1000;
@@ -92,33 +92,17 @@ export async function serveGrpc(
 function openServer(
   address: string,
   tls: ServerTls | undefined,
-  { clock, observations }: GrpcPorts,
+  ports: GrpcPorts,
   options: ServerOptions,
 ): Http2Server | Http2SecureServer {
   if (tls === undefined) return createServer(options);
   let server: Http2SecureServer;
   try {
-    server = createSecureServer({ ...options, ...serverTlsOptions(tls) });
+    server = createSecureServer({ ...options, ...serverTlsOptions(tls, "h2") });
   } catch (error) {
     throw bindError(address, error);
   }
-  const certificates = followCertificates(tls, (reason) =>
-    observations.log("error", "the certificate files are no use; those before hold", { address, reason }),
-  );
-  // Before Node's own listener, which begins the handshake.
-  server.prependListener("connection", () => {
-    const changed = certificates.changed();
-    if (changed !== undefined) server.setSecureContext(changed);
-  });
-  let quietUntilMs = -Infinity;
-  server.on("tlsClientError", (error, socket) => {
-    socket.destroy();
-    // Whoever can connect can make these: one a second is enough to know it.
-    if (clock.monotonicMs() < quietUntilMs) return;
-    quietUntilMs = clock.monotonicMs() + 1000;
-    const peer = socket.remoteAddress ?? "unknown";
-    observations.log("warn", "a TLS handshake failed", { peer, reason: handshakeReason(error) ?? reasonOf(error) });
-  });
+  watchHandshakes(server, tls, address, ports);
   return server;
 }
 

@@ -2,6 +2,7 @@
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { Server as TlsServer } from "node:tls";
 import { promisify } from "node:util";
 import { constants as zlibConstants, createGzip, gzip } from "node:zlib";
 import {
@@ -9,13 +10,17 @@ import {
   type Clock,
   type HttpRequest,
   type HttpResponse,
+  type HttpServerOptions,
   type HttpStreamRequest,
   type Listener,
   type Observations,
+  type ServerTls,
 } from "@pleiad/ports";
-import { formatAddress } from "./address.ts";
+import type { FastifyInstance } from "fastify";
+import { bindError, formatAddress } from "./address.ts";
 import type { HttpLimits } from "./http-limits.ts";
 import { listen } from "./listen.ts";
+import { serverTlsOptions, watchHandshakes } from "./tls-files.ts";
 
 export interface HttpServerPorts {
   readonly clock: Clock;
@@ -37,8 +42,9 @@ export async function serveHttp(
   handle: (request: HttpRequest) => Promise<HttpResponse>,
   ports: HttpServerPorts,
   limits: HttpLimits,
+  options?: HttpServerOptions,
 ): Promise<Listener> {
-  return serveRequests(address, { bodies: "whole", handle }, ports, limits);
+  return serveRequests(address, { bodies: "whole", handle }, ports, limits, options);
 }
 
 /** Serves every path and method, bodies as they come, answers as they are. */
@@ -51,6 +57,14 @@ export async function serveHttpStreams(
   return serveRequests(address, { bodies: "streamed", handle }, ports, limits);
 }
 
+function tlsOptionsAt(address: string, tls: ServerTls) {
+  try {
+    return serverTlsOptions(tls, "http/1.1");
+  } catch (error) {
+    throw bindError(address, error);
+  }
+}
+
 type RequestHandler =
   | { readonly bodies: "whole"; readonly handle: (request: HttpRequest) => Promise<HttpResponse> }
   | { readonly bodies: "streamed"; readonly handle: (request: HttpStreamRequest) => Promise<HttpResponse> };
@@ -58,24 +72,27 @@ type RequestHandler =
 async function serveRequests(
   address: string,
   handler: RequestHandler,
-  { clock, observations }: HttpServerPorts,
+  ports: HttpServerPorts,
   limits: HttpLimits,
+  { tls }: HttpServerOptions = {},
 ): Promise<Listener> {
+  const { clock, observations } = ports;
   const inStreams = handler.bodies === "streamed";
   // Loaded here, so that a command without a listener does not pay for it.
   const { fastify } = await import("fastify");
   let closing = false;
-  const app = fastify({
+  const serverOptions = {
+    headersTimeout: limits.headersTimeoutMs,
+    connectionsCheckingInterval: timeoutCheckMs,
+    maxHeaderSize: headerBytesMax,
+  };
+  const app: FastifyInstance = fastify({
     bodyLimit: limits.requestBodyBytesMax,
     // What is long may take long, as long as it moves.
     requestTimeout: inStreams ? 0 : limits.requestTimeoutMs,
     connectionTimeout: inStreams ? limits.streamIdleTimeoutMs : 0,
     keepAliveTimeout: limits.keepAliveTimeoutMs,
-    http: {
-      headersTimeout: limits.headersTimeoutMs,
-      connectionsCheckingInterval: timeoutCheckMs,
-      maxHeaderSize: headerBytesMax,
-    },
+    ...(tls === undefined ? { http: serverOptions } : { https: { ...serverOptions, ...tlsOptionsAt(address, tls) } }),
     forceCloseConnections: "idle",
     return503OnClosing: false,
     exposeHeadRoutes: false,
@@ -93,6 +110,7 @@ async function serveRequests(
       else socket.destroy();
     },
   });
+  if (tls !== undefined && app.server instanceof TlsServer) watchHandshakes(app.server, tls, address, ports);
   app.server.maxConnections = limits.connectionsMax;
   app.removeAllContentTypeParsers();
   if (inStreams) app.addContentTypeParser("*", (_request, _body, done) => done(null));

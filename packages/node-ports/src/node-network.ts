@@ -1,4 +1,4 @@
-/** The network of this machine: gRPC in plain text or over TLS, HTTP in plain text. */
+/** The network of this machine: gRPC and HTTP, in plain text or over TLS. */
 import type { Network } from "@pleiad/ports";
 import { createGrpcClient } from "./grpc-client.ts";
 import { defaultGrpcLimits, type GrpcLimits, type GrpcPorts } from "./grpc-limits.ts";
@@ -18,7 +18,7 @@ export function nodeNetwork(ports: GrpcPorts, limits: NetworkLimits = {}): Netwo
   return {
     rpcClient: (address, options) => createGrpcClient(address, ports, grpcLimits, options),
     serveRpc: (address, handlers, options) => serveGrpc(address, handlers, ports, grpcLimits, options),
-    serveHttp: (address, handle) => serveHttp(address, handle, ports, httpLimits),
+    serveHttp: (address, handle, options) => serveHttp(address, handle, ports, httpLimits, options),
     serveHttpStreams: (address, handle) => serveHttpStreams(address, handle, ports, httpLimits),
     fetchHttp: createHttpFetch(httpLimits),
   };

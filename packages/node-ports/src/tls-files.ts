@@ -2,8 +2,16 @@
 import { readFileSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
-import { checkServerIdentity, createSecureContext, type ConnectionOptions, type SecureContextOptions } from "node:tls";
-import type { ClientTls, ServerTls, TlsVersion } from "@pleiad/ports";
+import {
+  checkServerIdentity,
+  createSecureContext,
+  type ConnectionOptions,
+  type SecureContextOptions,
+  type Server as TlsServer,
+  type TLSSocket,
+} from "node:tls";
+import type { ClientTls, Clock, Observations, ServerTls, TlsVersion } from "@pleiad/ports";
+import { reasonOf } from "./address.ts";
 
 const nodeVersions = { "1.2": "TLSv1.2", "1.3": "TLSv1.3" } as const satisfies Record<TlsVersion, string>;
 
@@ -37,16 +45,42 @@ async function readPem(path: string): Promise<Buffer> {
   }
 }
 
-/** What a server listens with. Throws an Error that names a file. */
-export function serverTlsOptions(tls: ServerTls) {
+/** What a server of `protocol` listens with. Throws an Error that names a file. */
+export function serverTlsOptions(tls: ServerTls, protocol: "h2" | "http/1.1") {
   const requestsCertificate = tls.clientCaFile !== undefined;
   return {
     ...readServerFiles(tls),
     requestCert: requestsCertificate,
     rejectUnauthorized: requestsCertificate,
-    ALPNProtocols: ["h2"],
+    ALPNProtocols: [protocol],
     handshakeTimeout: 10_000,
   };
+}
+
+/** Has a server take up certificates that change, and tell of handshakes that fail: one a second is enough to know it. */
+export function watchHandshakes(
+  server: Pick<TlsServer, "on" | "prependListener" | "setSecureContext">,
+  tls: ServerTls,
+  address: string,
+  { clock, observations }: { readonly clock: Clock; readonly observations: Pick<Observations, "log"> },
+): void {
+  const certificates = followCertificates(tls, (reason) =>
+    observations.log("error", "the certificate files are no use; those before hold", { address, reason }),
+  );
+  // Before Node's own listener, which begins the handshake.
+  server.prependListener("connection", () => {
+    const changed = certificates.changed();
+    if (changed !== undefined) server.setSecureContext(changed);
+  });
+  let quietUntilMs = -Infinity;
+  server.on("tlsClientError", (error: Error, socket: TLSSocket) => {
+    socket.destroy();
+    // Whoever can connect can make these.
+    if (clock.monotonicMs() < quietUntilMs) return;
+    quietUntilMs = clock.monotonicMs() + 1000;
+    const peer = socket.remoteAddress ?? "unknown";
+    observations.log("warn", "a TLS handshake failed", { peer, reason: handshakeReason(error) ?? reasonOf(error) });
+  });
 }
 
 export interface CertificateFollower {

@@ -29,6 +29,7 @@ export {
   type HttpFetchOptions,
   type HttpRequest,
   type HttpResponse,
+  type HttpServerOptions,
   type HttpStreamRequest,
   type Listener,
   type Network,

@@ -98,6 +98,10 @@ export interface RpcServerOptions {
   readonly tls?: ServerTls;
 }
 
+export interface HttpServerOptions {
+  readonly tls?: ServerTls;
+}
+
 export interface Listener {
   readonly address: string; // host:port as bound
   /** Takes no new work, lets what runs end for up to `graceMs`, then cuts it. */
@@ -164,7 +168,11 @@ export interface Network {
   rpcClient(address: string, options?: RpcClientOptions): RpcClient;
   /** Rejects with an Error that names the address if it cannot be bound. Port 0 picks one. */
   serveRpc(address: string, handlers: ReadonlyMap<string, RpcHandler>, options?: RpcServerOptions): Promise<Listener>;
-  serveHttp(address: string, handle: (request: HttpRequest) => Promise<HttpResponse>): Promise<Listener>;
+  serveHttp(
+    address: string,
+    handle: (request: HttpRequest) => Promise<HttpResponse>,
+    options?: HttpServerOptions,
+  ): Promise<Listener>;
   /**
    * As `serveHttp`, but nothing is held whole, compressed or otherwise changed on its way: an answer has the headers that
    * the handler gives it, its `content-length` among them, with which a body in parts must agree. HttpError "canceled",

@@ -9,6 +9,7 @@ import {
   type HttpResponse,
   type Listener,
   type Ports,
+  type ServerTls,
   type Service,
 } from "@pleiad/ports";
 import { defaultWriteReceiver, refusalAnswer, type WriteReceiverOptions } from "@pleiad/remote";
@@ -21,6 +22,9 @@ export interface ReceiverOptions {
   /** Holds a folder a tenant; absolute, for this receiver alone. */
   readonly directory: string;
   readonly remoteWriteAddress: string;
+  /** Of remote write and of StoreAPI; by default plain text. */
+  readonly remoteWriteTls?: ServerTls | undefined;
+  readonly grpcTls?: ServerTls | undefined;
   readonly grpcAddress: string; // of StoreAPI
   readonly httpAddress: string; // of probes and own metrics
   /** On the series of all tenants: what tells this receiver from its replica. */
@@ -108,6 +112,7 @@ export async function startReceiver(
     name,
     grpcAddress: options.grpcAddress,
     httpAddress: options.httpAddress,
+    tls: options.grpcTls,
     handlers: storeHandlers(unionOf(tenants), () => identityOf(tenants), defaultStoreHandlers),
     handleHttp: createProbeApi(
       { ready, renderMetrics: options.renderMetrics, access: options.access ?? loopbackAccess },
@@ -121,7 +126,8 @@ export async function startReceiver(
   const handle = handleWrites(tenants, options, ports);
   let writes: Listener;
   try {
-    writes = await ports.network.serveHttp(options.remoteWriteAddress, handle);
+    const { remoteWriteTls: tls } = options;
+    writes = await ports.network.serveHttp(options.remoteWriteAddress, handle, tls === undefined ? {} : { tls });
   } catch (error) {
     await store.value.close(0);
     await tenants.close();

@@ -13,7 +13,7 @@ import {
   type Labels,
   type Result,
 } from "@pleiad/model";
-import { FileError, type Bucket, type Ports, type Service } from "@pleiad/ports";
+import { FileError, type Bucket, type Ports, type ServerTls, type Service } from "@pleiad/ports";
 import {
   createPrometheusApi,
   createPrometheusClient,
@@ -43,6 +43,8 @@ export interface SidecarOptions {
   /** Prometheus's data folder; its blocks are taken from there. */
   readonly directory: string;
   readonly grpcAddress: string; // of StoreAPI
+  /** Of its StoreAPI; by default plain text. */
+  readonly grpcTls?: ServerTls | undefined;
   readonly httpAddress: string; // of probes and own metrics
   /** How long a start waits for Prometheus. */
   readonly readyTimeoutMs: number;
@@ -135,6 +137,7 @@ export async function startSidecar(
     name,
     grpcAddress: options.grpcAddress,
     httpAddress: options.httpAddress,
+    tls: options.grpcTls,
     handlers: new Map([
       ...storeHandlers(source, () => identityOf(watch?.state, ready().ready, minTimeMs), defaultStoreHandlers),
       ...monitoringHandlers(monitoring, () => ready().ready, selectorReader),

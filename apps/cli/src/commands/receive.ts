@@ -6,6 +6,14 @@ import { defaultReceiver, startReceiver } from "@pleiad/role-receiver";
 import { InvalidArgumentError, type Command } from "commander";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
 import {
+  addRemoteWriteTlsOptions,
+  addServerTlsOptions,
+  remoteWriteTlsOf,
+  serverTlsOf,
+  type RemoteWriteTlsFlags,
+  type ServerTlsFlags,
+} from "../grpc-tls-options.ts";
+import {
   accessAt,
   bucketOf,
   durationOption,
@@ -17,7 +25,7 @@ import {
 } from "../running-role.ts";
 
 /** By the names that commander makes of the flags. */
-interface ReceiveFlags extends ObjectStorageFlags {
+interface ReceiveFlags extends ObjectStorageFlags, ServerTlsFlags, RemoteWriteTlsFlags {
   readonly "remoteWrite.address": string;
   readonly "tsdb.path": string;
   readonly "tsdb.retention": number;
@@ -35,7 +43,7 @@ interface ReceiveFlags extends ObjectStorageFlags {
 }
 
 export function addReceiveCommand(program: Command): void {
-  program
+  const command = program
     .command("receive")
     .description("take remote write, keep a database a tenant, serve them over StoreAPI and upload their blocks")
     .option("--remote-write.address <address>", "takes POST /api/v1/receive", "127.0.0.1:19291")
@@ -55,8 +63,10 @@ export function addReceiveCommand(program: Command): void {
     .option("--objstore.config <yaml>", "the same as a text")
     .option("--grpc-address <address>", "of StoreAPI", "127.0.0.1:10901")
     .option("--http-address <address>", "of /metrics, /-/healthy and /-/ready", "127.0.0.1:10902")
-    .addOption(logLevelOption())
-    .action(async (flags: ReceiveFlags) => await receiveCommand(flags));
+    .addOption(logLevelOption());
+  addRemoteWriteTlsOptions(addServerTlsOptions(command)).action(
+    async (flags: ReceiveFlags) => await receiveCommand(flags),
+  );
 }
 
 async function receiveCommand(flags: ReceiveFlags): Promise<void> {
@@ -69,7 +79,9 @@ async function receiveCommand(flags: ReceiveFlags): Promise<void> {
       name: "receiver",
       directory: resolve(flags["tsdb.path"]),
       remoteWriteAddress: flags["remoteWrite.address"],
+      remoteWriteTls: remoteWriteTlsOf(flags),
       grpcAddress: flags.grpcAddress,
+      grpcTls: serverTlsOf(flags),
       httpAddress: flags.httpAddress,
       labels: labelsFromPairs(flags.label),
       tenantHeader: flags["receive.tenantHeader"],

@@ -4,6 +4,7 @@ import type { LogLevel } from "@pleiad/ports";
 import { defaultSidecar, startSidecar } from "@pleiad/role-sidecar";
 import { InvalidArgumentError, type Command } from "commander";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
+import { addServerTlsOptions, serverTlsOf, type ServerTlsFlags } from "../grpc-tls-options.ts";
 import {
   accessAt,
   bucketOf,
@@ -16,7 +17,7 @@ import {
 } from "../running-role.ts";
 
 /** By the names that commander makes of the flags. */
-interface SidecarFlags extends ObjectStorageFlags {
+interface SidecarFlags extends ObjectStorageFlags, ServerTlsFlags {
   readonly "prometheus.url": string;
   readonly "prometheus.ready_timeout": number;
   readonly "prometheus.get_config_interval": number;
@@ -31,7 +32,7 @@ interface SidecarFlags extends ObjectStorageFlags {
 }
 
 export function addSidecarCommand(program: Command): void {
-  program
+  const command = program
     .command("sidecar")
     .description("serve the data of the Prometheus beside it over StoreAPI, and upload its blocks")
     .option("--prometheus.url <url>", "its HTTP address", readUrl, "http://localhost:9090")
@@ -52,8 +53,8 @@ export function addSidecarCommand(program: Command): void {
       "serve nothing before: RFC 3339, or a duration back from the start such as -2h",
       readTime,
     )
-    .addOption(logLevelOption())
-    .action(async (flags: SidecarFlags) => await sidecarCommand(flags));
+    .addOption(logLevelOption());
+  addServerTlsOptions(command).action(async (flags: SidecarFlags) => await sidecarCommand(flags));
 }
 
 async function sidecarCommand(flags: SidecarFlags): Promise<void> {
@@ -66,6 +67,7 @@ async function sidecarCommand(flags: SidecarFlags): Promise<void> {
       prometheusUrl: flags["prometheus.url"],
       directory: resolve(flags["tsdb.path"]),
       grpcAddress: flags.grpcAddress,
+      grpcTls: serverTlsOf(flags),
       httpAddress: flags.httpAddress,
       readyTimeoutMs: flags["prometheus.ready_timeout"],
       configIntervalMs: flags["prometheus.get_config_interval"],
