@@ -11,6 +11,7 @@ import {
   type FleetFailure,
   type Plan,
   type PlanOptions,
+  type ReadFleetOptions,
 } from "@pleiad/fleet";
 import { CommandFailure, exitCodes } from "./exit-codes.ts";
 
@@ -29,7 +30,7 @@ export function resolveFleetFile(file: string | undefined): { readonly path: str
 }
 
 /** Throws CommandFailure with every problem of the file, one a line. */
-export function loadFleet(file: string | undefined): Fleet {
+export function loadFleet(file: string | undefined, options: ReadFleetOptions = {}): Fleet {
   const { path, shown } = resolveFleetFile(file);
   let text: string;
   try {
@@ -39,7 +40,7 @@ export function loadFleet(file: string | undefined): Fleet {
     const reason = code === "ENOENT" ? "there is no such file" : `cannot be read (${code ?? "unknown"})`;
     throw new CommandFailure(exitCodes.badInput, `${shown}: ${reason}`);
   }
-  const fleet = readFleet(text, shown);
+  const fleet = readFleet(text, shown, options);
   if (!fleet.ok) throw asFailure(fleet.failure);
   return fleet.value;
 }

@@ -1,12 +1,13 @@
 /** A rule: what it looks for in a fleet and its plan, and why that matters. */
 import type { CapacityModel } from "@pleiad/capacity";
 import type { Fleet, FleetEdit, FleetValue, Path, Plan } from "@pleiad/fleet";
-import type { Severity } from "./finding.ts";
+import type { Finding, Severity } from "./finding.ts";
 
 export interface LintSubject {
   readonly fleet: Fleet;
   readonly plan: Plan;
   readonly capacity: CapacityModel;
+  readonly found: readonly Pick<Finding, "code" | "path">[]; // by the rules before this one
 }
 
 /** What a rule found, before it has a line and a column. */

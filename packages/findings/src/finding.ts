@@ -23,6 +23,7 @@ export interface Finding {
   readonly instead: string; // what to write
   readonly page: string; // `docs/findings/<code>.md`
   readonly edits: readonly FleetEdit[]; // what `--fix` writes; empty where only people can decide
+  readonly accepted?: string; // why the file lives with it: it is listed, and fails nothing
 }
 
 /** Whether `severity` is as bad as `least`, or worse. */

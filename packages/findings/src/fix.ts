@@ -29,7 +29,7 @@ export function fixFleet(text: string, fileName: string): Result<FixedFleet, Fix
     if (!findings.ok) {
       return fail(round === 0 ? findings.failure : { kind: "does-not-fit", text: current, failure: findings.failure });
     }
-    const fixable = findings.value.filter(({ edits }) => edits.length > 0);
+    const fixable = findings.value.filter(({ edits, accepted }) => edits.length > 0 && accepted === undefined);
     const next =
       fixable.length === 0
         ? current

@@ -11,6 +11,7 @@ import {
   type Path,
   type Place,
 } from "@pleiad/fleet";
+import { reasonToAccept } from "./acceptance.ts";
 import type { FindingRule, LintSubject, Fault } from "./finding-rule.ts";
 import { isAtLeast, pageOf, severities, type Finding, type Severity } from "./finding.ts";
 import { findingRules } from "./registry.ts";
@@ -19,10 +20,11 @@ export interface LintedFleet extends Pick<LintSubject, "fleet" | "plan"> {
   readonly measured?: Measured; // values in place of the capacity model's own
 }
 
-/** All findings, the worst first, then by position, then by code. */
+/** All findings, accepted ones included, the worst first, then by position, then by code. */
 export function lintFleet({ fleet, plan, measured }: LintedFleet): readonly Finding[] {
-  const subject: LintSubject = { fleet, plan, capacity: capacityOf(fleet, measured) };
-  const findings = findingRules.flatMap((rule) => rule.find(subject).map((fault) => locate(rule, fault, fleet)));
+  const findings: Finding[] = [];
+  const subject: LintSubject = { fleet, plan, capacity: capacityOf(fleet, measured), found: findings };
+  for (const rule of findingRules) findings.push(...rule.find(subject).map((fault) => locate(rule, fault, fleet)));
   return findings.sort(
     (a, b) =>
       severities.indexOf(a.severity) - severities.indexOf(b.severity) ||
@@ -33,10 +35,10 @@ export function lintFleet({ fleet, plan, measured }: LintedFleet): readonly Find
   );
 }
 
-/** How many findings there are of each severity. */
+/** How many findings there are of each severity that nobody has accepted. */
 export function countFindings(findings: readonly Finding[]): Readonly<Record<Severity, number>> {
   const counts = { fatal: 0, high: 0, medium: 0, low: 0 };
-  for (const { severity } of findings) counts[severity]++;
+  for (const { severity, accepted } of findings) if (accepted === undefined) counts[severity]++;
   return counts;
 }
 
@@ -44,8 +46,10 @@ export function findingsFrom(findings: readonly Finding[], least: Severity): rea
   return findings.filter(({ severity }) => isAtLeast(severity, least));
 }
 
-function locate({ code, severity, why }: FindingRule, fault: Fault, { source }: Fleet): Finding {
+function locate({ code, severity, why }: FindingRule, fault: Fault, { source, accepted }: Fleet): Finding {
   const { line, column, length } = placeOf(source, fault.path);
+  const path = pathText(fault.path);
+  const reason = reasonToAccept(accepted, { code, path });
   return {
     code,
     severity: fault.severity ?? severity,
@@ -53,12 +57,13 @@ function locate({ code, severity, why }: FindingRule, fault: Fault, { source }: 
     line,
     column,
     length,
-    path: pathText(fault.path),
+    path,
     found: fault.found,
     why,
     instead: fault.instead,
     page: pageOf(code),
     edits: fault.edits ?? [],
+    ...(reason === undefined ? {} : { accepted: reason }),
   };
 }
 

@@ -1,5 +1,6 @@
 /** Every rule there is. Each has a page in docs/findings, and an example there that the tests run. */
 import type { FindingRule } from "./finding-rule.ts";
+import { acceptanceRules } from "./rules/acceptance.ts";
 import { availabilityRules } from "./rules/availability.ts";
 import { budgetRules, watchingRules } from "./rules/budgets.ts";
 import { endpointRules } from "./rules/endpoints.ts";
@@ -21,4 +22,6 @@ export const findingRules: readonly FindingRule[] = [
   ...loadRules,
   ...budgetRules,
   ...watchingRules,
+  // Last: it looks at what the others found.
+  ...acceptanceRules,
 ];

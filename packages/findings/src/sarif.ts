@@ -21,7 +21,7 @@ export function findingsToSarif(findings: readonly Finding[], version: string): 
     defaultConfiguration: { level: levels[severity] },
     properties: { "security-severity": securitySeverities[severity] },
   }));
-  const results = findings.map(({ code, severity, file, line, column, length, found, instead }) => ({
+  const results = findings.map(({ code, severity, file, line, column, length, found, instead, accepted }) => ({
     ruleId: code,
     level: levels[severity],
     message: { text: `${found}. Write instead: ${instead}` },
@@ -33,16 +33,20 @@ export function findingsToSarif(findings: readonly Finding[], version: string): 
         },
       },
     ],
+    ...(accepted === undefined ? {} : { suppressions: [{ kind: "inSource", justification: accepted }] }),
   }));
   const run = { tool: { driver: { name: "pleiad lint", version, rules } }, results };
   const log = { $schema: "https://json.schemastore.org/sarif-2.1.0.json", version: "2.1.0", runs: [run] };
   return `${JSON.stringify(log, undefined, 2)}\n`;
 }
 
-/** Findings as data, with a count of each severity. */
+/** Findings as data, with a count of those of each severity that nobody has accepted. */
 export function findingsToJson(findings: readonly Finding[]): string {
   const counts = Object.fromEntries(
-    severities.map((severity) => [severity, findings.filter((one) => one.severity === severity).length]),
+    severities.map((severity) => [
+      severity,
+      findings.filter((one) => one.severity === severity && one.accepted === undefined).length,
+    ]),
   );
   return `${JSON.stringify({ counts, findings }, undefined, 2)}\n`;
 }

@@ -37,8 +37,10 @@ describe("the seven nodes", () => {
   for (const [figure, value] of [
     ["fleet.clusters", 220],
     ["fleet.series", 19_400_000],
-    ["global-querier.endpoints", 4 + 1 + 2 + 1],
-    ["global-querier.connections", 4 * 2 + 2 + 2 + 1],
+    ["global-querier.endpoints", 4 + 1],
+    ["leaf-querier.endpoints", 1 + 2 + 1],
+    ["global-querier.connections", 4 * 2 + 2],
+    ["leaf-querier.connections", 2 + 2 + 1],
     ["object-store.upload-requests", 220 * 12 * 4],
     ["queries.waiting", 0],
   ] as const) {
@@ -60,7 +62,7 @@ describe("the seven nodes", () => {
 it("the twin is the same fleet with the series that it makes up, on Pleiad's own roles", () => {
   const twin = capacityOfTwin(fleetOf("seven-nodes")).fleet;
   expect(twin.figure("fleet.series").value).toBe(194_000);
-  expect(twin.figure("querier.base-memory").value).toBe(2 ** 27);
+  expect(twin.figure("querier.base-memory").value).toBe(131e6);
   expect(twin.parts[0]?.parts[0]?.figure("prometheus.retention").value).toBe(6 * 3600);
 });
 

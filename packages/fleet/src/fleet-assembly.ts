@@ -103,6 +103,7 @@ export function assembleFleet(file: FleetFile, membership: Membership, source: F
         }
       : undefined,
     deployment: file.deployment,
+    accepted: file.accept.map(({ finding, at, reason }) => ({ finding, at, reason })),
     twin: {
       basePort: file.twin.basePort,
       backfillMs: file.twin.backfill,

@@ -8,13 +8,23 @@ import { assembleFleet, roleKeys } from "./fleet-assembly.ts";
 import type { Fleet } from "./fleet.ts";
 import { expandNodes, nodesMax } from "./node-ranges.ts";
 import { readMembership, shortList } from "./membership.ts";
+import type { PreviousPlan } from "./previous-plan.ts";
 import { ProblemLog } from "./problem-log.ts";
 import { fleetFailure, type FleetFailure, type Mismatch } from "./problems.ts";
 import { checkShape, valueAt } from "./schema-issues.ts";
 import { readYamlTree } from "./yaml-tree.ts";
 
+export interface ReadFleetOptions {
+  /** An older plan: clusters stay in the regions that they have there, where the file names no regions. */
+  readonly previous?: Pick<PreviousPlan, "clusters"> | undefined;
+}
+
 /** Reads a fleet file. `fileName` only names it in messages. All problems of a stage are found in one run. */
-export function readFleet(text: string, fileName: string): Result<Fleet, FleetFailure> {
+export function readFleet(
+  text: string,
+  fileName: string,
+  { previous }: ReadFleetOptions = {},
+): Result<Fleet, FleetFailure> {
   const tree = readYamlTree(text, fileName);
   if (tree.problems.length > 0) return fail(fleetFailure(tree.problems));
   const log = new ProblemLog(tree.source);
@@ -34,7 +44,8 @@ export function readFleet(text: string, fileName: string): Result<Fleet, FleetFa
   checkTargets(file, log);
   checkBackfill(file, log);
   checkBucketRetention(file, log);
-  const membership = readMembership(file, log);
+  const regionOf = new Map(previous?.clusters.map(({ name, region }) => [name, region]));
+  const membership = readMembership(file, log, regionOf);
   const fleet = assembleFleet(file, membership, source);
   checkLabelCollisions(fleet, log);
   return log.problems.length > 0 ? fail(fleetFailure(log.problems)) : ok(fleet);

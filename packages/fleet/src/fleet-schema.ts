@@ -247,6 +247,25 @@ export const fleetFileSchema = z.strictObject({
     })
     .optional(),
   deployment: deploymentSchema.optional(),
+  accept: z
+    .array(
+      z.strictObject({
+        finding: z
+          .string()
+          .min(1)
+          .max(100)
+          .meta({ examples: ["object-store-on-one-node"] }),
+        at: z
+          .string()
+          .min(1)
+          .max(300)
+          .meta({ examples: ["roles.object-store"] })
+          .optional(),
+        reason: z.string().min(1).max(500),
+      }),
+    )
+    .max(100)
+    .default([]),
   twin: z
     .strictObject({
       basePort: z.int().min(1024).max(32_767).default(19_000),

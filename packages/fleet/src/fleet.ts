@@ -141,6 +141,13 @@ export interface FleetTwin {
   readonly historyIntervalMs: number | undefined; // between its samples; undefined = as each cluster is scraped
 }
 
+/** A finding that people know of and live with. */
+export interface FleetAcceptance {
+  readonly finding: string; // its code
+  readonly at: string | undefined; // the path that it is about, or one around it; undefined = wherever it is found
+  readonly reason: string;
+}
+
 export interface Fleet {
   readonly name: string;
   readonly engine: "thanos" | "embedded"; // whose needs the capacity model tells
@@ -161,5 +168,6 @@ export interface Fleet {
   readonly growth: FleetGrowth | undefined;
   readonly monitoring: FleetMonitoring | undefined; // undefined = nobody scrapes the fleet's own roles
   readonly twin: FleetTwin;
+  readonly accepted: readonly FleetAcceptance[]; // in the order of the file
   readonly source: FleetSource;
 }

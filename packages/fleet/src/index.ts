@@ -1,6 +1,7 @@
 export { deployedComponents, type DeployedComponent, type FleetDeployment } from "./deployment-schema.ts";
 export type {
   Fleet,
+  FleetAcceptance,
   FleetBucketRetention,
   FleetCluster,
   FleetGrowth,
@@ -16,7 +17,7 @@ export type {
   FleetTwin,
   RoleKey,
 } from "./fleet.ts";
-export { readFleet } from "./fleet-file.ts";
+export { readFleet, type ReadFleetOptions } from "./fleet-file.ts";
 export { fleetJsonSchema } from "./fleet-schema.ts";
 export { keyPlace, pathText, valuePlace, type FleetSource, type Path, type Place } from "./fleet-source.ts";
 export { compareNames } from "./name-order.ts";
@@ -50,6 +51,8 @@ export type {
 export { planTable, planToJson, type PlanTable, type PlanTableRow } from "./plan-table.ts";
 export { capacityOf, capacityOfTwin } from "./capacity-load.ts";
 export { planFleet, type PlanOptions } from "./planner.ts";
+export { fleetRoleOf, lossesWithoutRoom, type LossWithoutRoom } from "./lost-nodes.ts";
+export type { PreviousPlan } from "./previous-plan.ts";
 export { defaultAnswers, starterFleet, type StarterAnswers } from "./starter-fleet.ts";
 export {
   fleetProblemCodes,

@@ -12,8 +12,15 @@ export interface Membership {
   readonly regionOf: ReadonlyMap<string, string>; // cluster → region
 }
 
-/** Expands groups and regions; all that does not fit together goes to the log. */
-export function readMembership(file: FleetFile, log: ProblemLog): Membership {
+/**
+ * Expands groups and regions; all that does not fit together goes to the log. `previous`: the regions that clusters had,
+ * for a file that names none.
+ */
+export function readMembership(
+  file: FleetFile,
+  log: ProblemLog,
+  previous: ReadonlyMap<string, string> = new Map(),
+): Membership {
   const groupOf = new Map<string, string>();
   const listedAt = new Map<string, Path>();
   for (const [group, { clusters, count }] of Object.entries(file.groups)) {
@@ -53,7 +60,7 @@ export function readMembership(file: FleetFile, log: ProblemLog): Membership {
   const { regions, policies } = file;
   const regionOf =
     regions === undefined
-      ? automaticRegions(groupOf, policies.clustersPerRegionMax)
+      ? automaticRegions(groupOf, policies.clustersPerRegionMax, previous)
       : readRegions({ regions, groups: file.groups }, groupOf, listedAt, log);
   return { groupOf, regionOf };
 }

@@ -1,15 +1,19 @@
 /**
- * Who runs where: pinned replicas first, then those with the fewest nodes to choose from, then the largest. Each goes to a
- * node that has room, in a zone that has fewest of its set, among the least loaded; of nodes about as loaded the one is taken that the names of set and node
- * favour. So a fleet that changes a little keeps most of its replicas where they are, and the same fleet always gives the
- * same placement.
+ * Who runs where: pinned replicas first, then those that an older plan has somewhere, then those with the fewest nodes to
+ * choose from, then the largest. Each goes to a node that has room, in a zone that has fewest of its set, among the least
+ * loaded; of nodes about as loaded the one is taken that the names of set and node favour. So a fleet that changes a little
+ * keeps most of its replicas where they are even without the older plan, and the same input always gives the same placement.
+ *
+ * Where policies allow nodes to be lost, room is kept on others for what would be gone with them, as far as there is any.
  */
 import { unreachable } from "@pleiad/model";
 import type { Fleet, FleetNode, FleetRegion, FleetRole } from "./fleet.ts";
 import type { Path } from "./fleet-source.ts";
 import { compareNames, didYouMean } from "./name-order.ts";
 import { shortList } from "./membership.ts";
+import { NodeLoad } from "./node-load.ts";
 import type { PlannedShard } from "./plan.ts";
+import type { PreviousPlan } from "./previous-plan.ts";
 import type { ProblemLog } from "./problem-log.ts";
 import type { RoleSize, RoleSizes } from "./role-sizes.ts";
 import type { SuperRegion } from "./super-regions.ts";
@@ -32,21 +36,19 @@ export interface PlacedReplica {
   readonly node: string;
 }
 
-interface NodeLoad {
-  readonly node: FleetNode;
-  readonly cpuMillicores: number; // that roles may use
-  readonly memoryBytes: number;
-  readonly hash: number;
-  cpuMillicoresUsed: number;
-  memoryBytesUsed: number;
+/** What is placed, and how large it is. */
+export interface PlacementOrder {
+  readonly roles: readonly FleetRole[];
+  readonly superRegions: readonly SuperRegion[];
+  readonly sizes: RoleSizes;
+  readonly previous?: PreviousPlan | undefined; // what of it can stay does
+  readonly keepsRoom: boolean; // for what would be gone with lost nodes
 }
 
 /** Places every replica, in the order of the plan: by role, region, replica. What cannot be placed goes to the log. */
 export function placeRoles(
   fleet: Fleet,
-  roles: readonly FleetRole[],
-  superRegions: readonly SuperRegion[],
-  sizes: RoleSizes,
+  { roles, superRegions, sizes, previous, keepsRoom }: PlacementOrder,
   log: ProblemLog,
 ): readonly PlacedReplica[] {
   const loads = new Map(fleet.nodes.map((node) => [node.name, emptyLoad(node, fleet)]));
@@ -67,12 +69,17 @@ export function placeRoles(
   const automatic = sets.filter((set) => !nodesOf.has(set));
   // Who can be on few nodes only chooses before others fill these. Sorting is stable: the rest is the order of the plan.
   automatic.sort((a, b) => choices(a) - choices(b) || share(b) - share(a));
-  for (const set of automatic) nodesOf.set(set, spreadReplicas(set, fleet, loads, log));
+  const kept = keptNodes(automatic, previous, fleet, loads);
+  for (const set of automatic) {
+    const nodes = spreadReplicas(set, kept.get(set) ?? [], fleet, loads, log);
+    nodesOf.set(set, nodes);
+    if (keepsRoom) keepSpare(set, nodes, fleet, loads);
+  }
   return sets.flatMap((set) =>
     (nodesOf.get(set) ?? []).map((node, i) => ({
       role: set.role,
       region: set.scopeName,
-      replica: set.shard.index * set.role.replicas + i,
+      replica: replicaOf(set, i),
       shard: set.shard,
       size: set.size,
       node,
@@ -81,7 +88,7 @@ export function placeRoles(
 }
 
 /** The identity of a replica: `regional-querier-a1-0`, `compactor-0`. */
-export function roleId({ role, region, replica }: PlacedReplica): string {
+export function roleId({ role, region, replica }: Pick<PlacedReplica, "role" | "region" | "replica">): string {
   return region === undefined ? `${role.kind}-${replica}` : `${role.kind}-${region}-${replica}`;
 }
 
@@ -165,7 +172,7 @@ function pinReplicas(
       hint: "one lost node would take replicas with it; policies.spreadReplicas: false allows that knowingly",
     });
   }
-  for (const node of nodes) addLoad(loads, node, set.size);
+  for (const node of nodes) loads.get(node)?.add(set.size);
   return nodes;
 }
 
@@ -179,8 +186,71 @@ function reportUnknownNode(name: string, path: Path, fleet: Fleet, log: ProblemL
   });
 }
 
+/** Of the whole role or region, over all shards. */
+function replicaOf({ shard, role }: ReplicaSet, i: number): number {
+  return shard.index * role.replicas + i;
+}
+
+/** The nodes that replicas have in the older plan and can stay on, by their place in the set. */
+function keptNodes(
+  sets: readonly ReplicaSet[],
+  previous: PreviousPlan | undefined,
+  fleet: Fleet,
+  loads: ReadonlyMap<string, NodeLoad>,
+): ReadonlyMap<ReplicaSet, readonly (string | undefined)[]> {
+  if (previous === undefined) return new Map();
+  const old = new Map(previous.roles.map((role) => [role.id, role]));
+  const oldOf = (set: ReplicaSet, i: number) =>
+    old.get(roleId({ role: set.role, region: set.scopeName, replica: replicaOf(set, i) }));
+  const hasGrown = (set: ReplicaSet) =>
+    Array.from({ length: set.role.replicas }, (_, i) => oldOf(set, i)).some(
+      (one) =>
+        one !== undefined && (one.cpuMillicores < set.size.cpuMillicores || one.memoryBytes < set.size.memoryBytes),
+    );
+  const kept = new Map<ReplicaSet, readonly (string | undefined)[]>();
+  const keep = (set: ReplicaSet) => {
+    const nodes: (string | undefined)[] = [];
+    for (let i = 0; i < set.role.replicas; i++) {
+      const load = loads.get(oldOf(set, i)?.node ?? "");
+      const canStay =
+        load !== undefined &&
+        set.role.tiers.includes(load.node.tier) &&
+        !(fleet.policies.spreadReplicas && nodes.includes(load.node.name)) &&
+        load.holds(set.size);
+      nodes.push(canStay ? load.node.name : undefined);
+      if (canStay) load.add(set.size);
+    }
+    kept.set(set, nodes);
+  };
+  // What has not grown stays wherever it is: who needs more than before is the one to go.
+  const [grown, others] = [sets.filter(hasGrown), sets.filter((set) => !hasGrown(set))];
+  for (const set of [...others, ...grown]) keep(set);
+  return kept;
+}
+
+/** Keeps room on other nodes for one replica, where nodes that may be lost at once can have all of them. */
+function keepSpare(
+  { role, size }: ReplicaSet,
+  nodes: readonly string[],
+  { policies }: Fleet,
+  loads: ReadonlyMap<string, NodeLoad>,
+): void {
+  const own = [...new Set(nodes)].sort(compareNames);
+  if (own.length === 0 || own.length > policies.nodesLostMax) return;
+  const lost = own.join(" ");
+  // Of the nodes that are lost besides, each may be one that has kept room for it.
+  const count = policies.nodesLostMax - own.length + 1;
+  const able = [...loads.values()].filter(
+    (load) => role.tiers.includes(load.node.tier) && !own.includes(load.node.name) && load.couldSpare(lost, size),
+  );
+  able.sort((a, b) => a.fillWith(size) - b.fillWith(size));
+  for (const load of able.slice(0, count)) load.spare(lost, size);
+}
+
+/** Nodes for the replicas that are not kept where they are. */
 function spreadReplicas(
   set: ReplicaSet,
+  kept: readonly (string | undefined)[],
   fleet: Fleet,
   loads: ReadonlyMap<string, NodeLoad>,
   log: ProblemLog,
@@ -193,14 +263,17 @@ function spreadReplicas(
     return [];
   }
   const key = hashText(`${role.key} ${set.scopeName ?? ""} ${set.shard.index}`);
-  const chosen: NodeLoad[] = [];
-  for (let replica = 0; replica < role.replicas; replica++) {
+  const chosen = kept.flatMap((name) => (name === undefined ? [] : (loads.get(name) ?? [])));
+  const added: string[] = [];
+  while (chosen.length < role.replicas) {
     const free = spreadReplicas ? candidates.filter((load) => !chosen.includes(load)) : candidates;
     const load = choose(spreadZones ? inEmptiestZones(free, chosen) : free, free, set.size, key);
     chosen.push(load);
-    addLoad(loads, load.node.name, set.size);
+    added.push(load.node.name);
+    load.add(set.size);
   }
-  return chosen.map(({ node }) => node.name).sort(compareNames);
+  added.sort(compareNames);
+  return Array.from({ length: role.replicas }, (_, i) => kept[i] ?? added.shift() ?? "");
 }
 
 function reportTooFewNodes(set: ReplicaSet, candidates: readonly NodeLoad[], fleet: Fleet, log: ProblemLog): void {
@@ -248,14 +321,18 @@ const fillSlack = 0.05;
  * least full is taken, and its budget tells.
  */
 function choose(preferred: readonly NodeLoad[], others: readonly NodeLoad[], size: RoleSize, key: number): NodeLoad {
-  const roomy = preferred.filter((load) => fillWith(load, size) <= 1);
-  const wider = roomy.length > 0 ? roomy : others.filter((load) => fillWith(load, size) <= 1);
-  const from = wider.length > 0 ? wider : others;
-  const least = from.reduce((fill, load) => Math.min(fill, fillWith(load, size)), Infinity);
-  const slack = wider.length > 0 ? fillSlack : 0;
+  const room = (nodes: readonly NodeLoad[]) => {
+    const beside = nodes.filter((load) => load.holdsBesideSpare(size));
+    return beside.length > 0 ? beside : nodes.filter((load) => load.holds(size));
+  };
+  const near = room(preferred);
+  const roomy = near.length > 0 ? near : room(others);
+  const from = roomy.length > 0 ? roomy : others;
+  const least = from.reduce((fill, load) => Math.min(fill, load.fillWith(size)), Infinity);
+  const slack = roomy.length > 0 ? fillSlack : 0;
   let best: NodeLoad | undefined;
   for (const load of from) {
-    if (fillWith(load, size) > least + slack) continue;
+    if (load.fillWith(size) > least + slack) continue;
     // Equal hashes keep the first: nodes come by name.
     if (best === undefined || mixHash(key, load.hash) > mixHash(key, best.hash)) best = load;
   }
@@ -263,27 +340,12 @@ function choose(preferred: readonly NodeLoad[], others: readonly NodeLoad[], siz
   return best;
 }
 
-/** How full a node would be with one more replica: the larger share of CPU and memory. Above 1 it does not fit. */
-function fillWith(load: NodeLoad, size: RoleSize): number {
-  return Math.max(
-    (load.cpuMillicoresUsed + size.cpuMillicores) / load.cpuMillicores,
-    (load.memoryBytesUsed + size.memoryBytes) / load.memoryBytes,
-  );
-}
-
 function setText({ role, region }: ReplicaSet): string {
   return region === undefined ? role.kind : `${role.kind} ${region.name}`;
 }
 
 function emptyLoad(node: FleetNode, fleet: Fleet): NodeLoad {
-  return { node, ...usable(fleet, node), hash: hashText(node.name), cpuMillicoresUsed: 0, memoryBytesUsed: 0 };
-}
-
-function addLoad(loads: ReadonlyMap<string, NodeLoad>, name: string, size: RoleSize): void {
-  const load = loads.get(name);
-  if (load === undefined) throw new Error(`no node ${name}`);
-  load.cpuMillicoresUsed += size.cpuMillicores;
-  load.memoryBytesUsed += size.memoryBytes;
+  return new NodeLoad(node, usable(fleet, node), hashText(node.name), fleet.policies.nodesLostMax);
 }
 
 /** FNV-1a over UTF-16 units. */

@@ -5,7 +5,7 @@ import { capacityOf } from "./capacity-load.ts";
 import { expandLabels } from "./external-labels.ts";
 import type { Fleet, FleetCluster, FleetObjectStorage, FleetRole } from "./fleet.ts";
 import { shortList } from "./membership.ts";
-import { placeRoles, roleId, usable, type PlacedReplica } from "./placement.ts";
+import { placeRoles, roleId, usable, type PlacedReplica, type PlacementOrder } from "./placement.ts";
 import type {
   Plan,
   PlannedCluster,
@@ -19,6 +19,7 @@ import type {
   PlanTotals,
 } from "./plan.ts";
 import { coresText, gibibytesText } from "./plan-table.ts";
+import type { PreviousPlan } from "./previous-plan.ts";
 import { ProblemLog } from "./problem-log.ts";
 import { fleetFailure, type FleetFailure } from "./problems.ts";
 import { roleSizes } from "./role-sizes.ts";
@@ -29,16 +30,42 @@ import { wireRoles } from "./wiring.ts";
 
 export interface PlanOptions {
   /** Values in place of the capacity model's own, for the roles that it sizes. */
-  readonly measured?: Measured;
+  readonly measured?: Measured | undefined;
+  /** An older plan: what can stay where it is there does. */
+  readonly previous?: PreviousPlan | undefined;
+  /** Whether all is placed anew where what stays leaves no room for the rest; true unless told otherwise. */
+  readonly mayPlaceAnew?: boolean;
 }
 
 /** Plans a fleet; fails with every bound that it breaks, each at its place in the fleet file. */
-export function planFleet(fleet: Fleet, { measured }: PlanOptions = {}): Result<Plan, FleetFailure> {
-  const log = new ProblemLog(fleet.source);
-  checkRegions(fleet, log);
+export function planFleet(
+  fleet: Fleet,
+  { measured, previous, mayPlaceAnew = true }: PlanOptions = {},
+): Result<Plan, FleetFailure> {
   const superRegions = superRegionsOf(fleet);
   const sizes = roleSizes(fleet, capacityOf(fleet, measured));
-  const placed = placeRoles(fleet, plannedRoles(fleet, superRegions), superRegions, sizes, log);
+  const roles = plannedRoles(fleet, superRegions);
+  const orders: PlacementOrder[] = [];
+  // Room for lost nodes comes after a plan at all, and both come after moving what is there.
+  const ways = fleet.policies.nodesLostMax === 0 ? [false] : [true, false];
+  if (previous !== undefined)
+    orders.push(...ways.map((keepsRoom) => ({ roles, superRegions, sizes, previous, keepsRoom })));
+  if (previous === undefined || mayPlaceAnew)
+    orders.push(...ways.map((keepsRoom) => ({ roles, superRegions, sizes, keepsRoom })));
+  return firstPlan(fleet, orders);
+}
+
+/** The plan of the first order that has one, else the failure of the last. */
+function firstPlan(fleet: Fleet, [order, ...others]: readonly PlacementOrder[]): Result<Plan, FleetFailure> {
+  if (order === undefined) throw new Error("no order to plan by");
+  const plan = planRoles(fleet, order);
+  return plan.ok || others.length === 0 ? plan : firstPlan(fleet, others);
+}
+
+function planRoles(fleet: Fleet, order: PlacementOrder): Result<Plan, FleetFailure> {
+  const log = new ProblemLog(fleet.source);
+  checkRegions(fleet, log);
+  const placed = placeRoles(fleet, order, log);
   const ports = planPorts(fleet.twin.basePort, {
     roles: placed.length,
     regions: fleet.regions.length,
@@ -48,7 +75,7 @@ export function planFleet(fleet: Fleet, { measured }: PlanOptions = {}): Result<
     log.atValue(["twin", "basePort"], { code: "PORT_RANGE", ...ports.failure });
     return fail(fleetFailure(log.problems));
   }
-  const plan = assemblePlan(fleet, placed, superRegions, ports.value);
+  const plan = assemblePlan(fleet, placed, order.superRegions, ports.value);
   checkBudgets(plan, fleet, log);
   checkClusterNames(plan, log);
   checkNodeNames(plan, log);

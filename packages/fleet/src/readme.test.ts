@@ -15,7 +15,7 @@ function example(text: string): string {
 
 it("the example of the README works, and is this one", () => {
   const text = readFileSync(new URL("../../../fleets/laptop.yaml", import.meta.url), "utf8");
-  expect(example(text)).toBe("3 nodes, CPU 5.35/12 (45 %)");
+  expect(example(text)).toBe("3 nodes, CPU 10.25/24 (43 %)");
   const shown = /```ts\n(.*?)```/s.exec(readFileSync(readmeUrl, "utf8"))?.[1] ?? "";
   const source = readFileSync(new URL(import.meta.url), "utf8");
   expect(source).toContain(shown.trimEnd().replace(/^/gm, "  "));

@@ -2,6 +2,7 @@
 import { fail, ok, type Result } from "@pleiad/model";
 import { capacityOf } from "./capacity-load.ts";
 import { readFleet } from "./fleet-file.ts";
+import { lossesWithoutRoom } from "./lost-nodes.ts";
 import { planFleet } from "./planner.ts";
 import type { FleetFailure } from "./problems.ts";
 
@@ -40,15 +41,19 @@ const nodesMost = 1000;
 export function starterFleet(answers: StarterAnswers): Result<string, FleetFailure> {
   const counts = answers.nodes === undefined ? growingCounts() : [answers.nodes];
   let failure: FleetFailure | undefined;
+  let tight: Result<string, FleetFailure> | undefined; // the first that plans
   for (const nodes of counts) {
     const text = textOf(answers, nodes);
     if (!text.ok) return text;
     const fleet = readFleet(text.value, starterFileName);
     if (!fleet.ok) return fleet;
     const plan = planFleet(fleet.value);
-    if (plan.ok) return text;
-    ({ failure } = plan);
+    if (plan.ok) tight ??= text;
+    else ({ failure } = plan);
+    // Room for what a lost node had is worth a node more.
+    if (plan.ok && lossesWithoutRoom(fleet.value, plan.value).length === 0) return text;
   }
+  if (tight !== undefined) return tight;
   if (failure === undefined) throw new Error("no number of nodes to try");
   return fail(failure);
 }

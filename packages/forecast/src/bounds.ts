@@ -1,5 +1,5 @@
 /** What gives way first when a fleet grows as it is: each bound of the capacity model, and at how many clusters it breaks. */
-import type { CapacityModel } from "@pleiad/capacity";
+import type { CapacityModel, Measured } from "@pleiad/capacity";
 import { capacityOf, type Fleet, type RoleKey } from "@pleiad/fleet";
 import { withClusters, type Additions } from "./grown-fleet.ts";
 
@@ -87,14 +87,18 @@ function boundsOf(fleet: Fleet): readonly Bound[] {
 }
 
 /** All bounds that break within eight times the fleet, the first first. New clusters go where there is most room. */
-export function brokenBounds(fleet: Fleet, clustersPerMonth: number | undefined): readonly BrokenBound[] {
+export function brokenBounds(
+  fleet: Fleet,
+  clustersPerMonth: number | undefined,
+  measured?: Measured,
+): readonly BrokenBound[] {
   const now = fleet.clusters.length;
   const sizes = new Map<number, GrownFleet>();
   const grownTo = (count: number): GrownFleet => {
     const known = sizes.get(count);
     if (known !== undefined) return known;
     const some = count === now ? fleet : withClusters(fleet, fillEvenly(fleet, count - now));
-    const grown = { fleet: some, capacity: capacityOf(some) };
+    const grown = { fleet: some, capacity: capacityOf(some, measured) };
     sizes.set(count, grown);
     return grown;
   };

@@ -3,7 +3,7 @@
  * and what usual tables of costs leave out. Every line is rounded to the cent, and sums are of rounded lines, so that
  * they can be added up by hand.
  */
-import type { CapacityModel } from "@pleiad/capacity";
+import type { CapacityModel, Measured } from "@pleiad/capacity";
 import { capacityOf, type Fleet, type FleetObjectStorage } from "@pleiad/fleet";
 import { roundToCent } from "./money.ts";
 
@@ -48,8 +48,9 @@ export interface Cost {
   readonly scenarios: readonly CostScenario[];
 }
 
-export function costOf(fleet: Fleet): Cost {
-  const capacity = capacityOf(fleet);
+/** `measured`: values in place of the capacity model's own. */
+export function costOf(fleet: Fleet, measured?: Measured): Cost {
+  const capacity = capacityOf(fleet, measured);
   const infrastructure = [...nodeLines(fleet), ...storageLines(fleet, capacity), ...networkLines(fleet)];
   const lines = [...infrastructure, ...staffLines(fleet)];
   const infrastructureMicros = sumOf(infrastructure);
@@ -67,7 +68,7 @@ export function costOf(fleet: Fleet): Cost {
     perMillionSeriesMicros: seriesCount === 0 ? 0 : roundToCent((totalMicros / seriesCount) * 1e6),
     comparisons: comparisonsOf(fleet, infrastructureMicros),
     leftOut: leftOutOf(fleet, capacity, lines),
-    scenarios: scenariosOf(fleet),
+    scenarios: scenariosOf(fleet, measured),
   };
 }
 
@@ -154,7 +155,7 @@ function replicaShare({ clusters, objectStorage }: Fleet): number {
 }
 
 /** The same fleet under other decisions on its storage, at list prices throughout: flat prices would hide them. */
-function scenariosOf(fleet: Fleet): readonly CostScenario[] {
+function scenariosOf(fleet: Fleet, measured: Measured | undefined): readonly CostScenario[] {
   const { objectStorage } = fleet;
   if (objectStorage === undefined) return [];
   const hour = 3_600_000;
@@ -175,7 +176,7 @@ function scenariosOf(fleet: Fleet): readonly CostScenario[] {
     ["replicas merged", "objectStorage.deduplicate: true", { isDeduplicated: true }],
   ];
   const [asItIs, ...others] = changes.map(([name, change, some]) =>
-    scenario(name, change, { ...fleet, objectStorage: { ...objectStorage, ...some } }),
+    scenario(name, change, { ...fleet, objectStorage: { ...objectStorage, ...some } }, measured),
   );
   if (asItIs === undefined) return [];
   // A decision that the file has taken already makes no difference.
@@ -184,8 +185,8 @@ function scenariosOf(fleet: Fleet): readonly CostScenario[] {
   return [asItIs, ...others.filter(isOther)];
 }
 
-function scenario(name: string, change: string, fleet: Fleet): CostScenario {
-  const capacity = capacityOf(fleet);
+function scenario(name: string, change: string, fleet: Fleet, measured: Measured | undefined): CostScenario {
+  const capacity = capacityOf(fleet, measured);
   const { objectStorage, prices } = fleet;
   const value = (figure: string) => capacity.fleet.figure(figure).value;
   const stored = objectStorage === undefined ? 0 : gigabytesStored(objectStorage, capacity);

@@ -5,9 +5,6 @@ import {
   type FleetCluster,
   type FleetNode,
   type FleetRegion,
-  type FleetRole,
-  type Plan,
-  type RoleKind,
   type Tier,
 } from "@pleiad/fleet";
 
@@ -54,28 +51,6 @@ export function withNodes(fleet: Fleet, tiers: readonly Tier[]): Fleet {
     return template === undefined ? [] : [{ ...template, tier, name: names[i] ?? "" }];
   });
   return { ...fleet, nodes: [...fleet.nodes, ...added].sort((a, b) => compareNames(a.name, b.name)) };
-}
-
-/**
- * The fleet with every role that its plan placed pinned to where it is, so that what is new moves nothing. Regions are
- * pinned where one list of nodes says it of all their roles.
- */
-export function withRolesInPlace(fleet: Fleet, plan: Plan): Fleet {
-  const nodesOf = (kind: RoleKind, region: string | undefined) =>
-    plan.roles.filter((role) => role.kind === kind && role.region === region).map(({ node }) => node);
-  const roles = fleet.roles.map((role): FleetRole => {
-    const nodes = nodesOf(role.kind, undefined);
-    // Of a role in shards one list cannot say where each is.
-    const isListed = role.scope === "fleet" && role.on === undefined && nodes.length === role.replicas;
-    return isListed ? { ...role, on: nodes } : role;
-  });
-  const regional = [...new Set(fleet.roles.filter(({ scope }) => scope === "region").map(({ kind }) => kind))];
-  const regions = fleet.regions.map((region): FleetRegion => {
-    const lists = new Set(regional.map((kind) => nodesOf(kind, region.name).join(" ")));
-    const [only = ""] = lists;
-    return region.on !== undefined || lists.size !== 1 || only === "" ? region : { ...region, on: only.split(" ") };
-  });
-  return { ...fleet, roles, regions };
 }
 
 /** Names for `count` new regions: `region-5`, `region-6`. */

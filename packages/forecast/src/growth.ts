@@ -2,6 +2,7 @@
  * What a fleet needs to have so many clusters: ways to get there, each planned in earnest, with the nodes that it takes,
  * what it moves, what it costs, and the rules that it breaks.
  */
+import type { Measured } from "@pleiad/capacity";
 import {
   capacityOf,
   formatFleetProblem,
@@ -14,7 +15,7 @@ import {
 } from "@pleiad/fleet";
 import { brokenBounds, fillEvenly, monthsUntil, type BrokenBound } from "./bounds.ts";
 import { costOf } from "./cost.ts";
-import { freshRegions, withClusters, withNodes, withRolesInPlace, type Additions } from "./grown-fleet.ts";
+import { freshRegions, withClusters, withNodes, type Additions } from "./grown-fleet.ts";
 import { diffPlans } from "./plan-diff.ts";
 
 export type GrowthWay =
@@ -65,23 +66,24 @@ export interface NodeRung {
 export interface GrowthOptions {
   readonly sizes: readonly number[]; // of the whole fleet, each above what it has
   readonly clustersPerMonth: number | undefined;
+  readonly measured?: Measured | undefined; // values in place of the capacity model's own
 }
 
 /** Nodes beyond which no further ones are tried. */
 const nodesAddedMax = 500;
 
-export function growthOf(fleet: Fleet, plan: Plan, { sizes, clustersPerMonth }: GrowthOptions): Growth {
+export function growthOf(fleet: Fleet, plan: Plan, { sizes, clustersPerMonth, measured }: GrowthOptions): Growth {
   const rate = clustersPerMonth ?? fleet.growth?.clustersPerMonth;
   const now = fleet.clusters.length;
   return {
     currency: fleet.prices.currency,
     clusters: now,
     clustersPerMonth: rate,
-    bounds: brokenBounds(fleet, rate),
+    bounds: brokenBounds(fleet, rate, measured),
     steps: [...new Set(sizes)]
       .sort((a, b) => a - b)
       .map((clusters) => {
-        const options = waysTo(fleet, clusters - now).map((way) => optionOf(fleet, plan, way));
+        const options = waysTo(fleet, clusters - now).map((way) => optionOf({ fleet, plan, measured }, way));
         return { clusters, months: monthsUntil(clusters - now, rate), options, best: bestOf(options) };
       }),
     ladder: ladderOf(fleet),
@@ -149,10 +151,17 @@ function withAnotherTier(fleet: Fleet, additions: Additions): Fleet {
   };
 }
 
-function optionOf(before: Fleet, plan: Plan, { way, fleet, additions }: Way): GrowthOption {
-  const inPlace = withEnoughNodes(withRolesInPlace(fleet, plan));
+/** What a fleet is before it grows. */
+interface GrowthStart {
+  readonly fleet: Fleet;
+  readonly plan: Plan;
+  readonly measured: Measured | undefined;
+}
+
+function optionOf({ fleet: before, plan, measured }: GrowthStart, { way, fleet, additions }: Way): GrowthOption {
+  const inPlace = withEnoughNodes(fleet, plan, measured);
   // What is where it is may be in the way: then all is placed anew.
-  const placed = inPlace.plan === undefined ? withEnoughNodes(fleet) : inPlace;
+  const placed = inPlace.plan === undefined ? withEnoughNodes(fleet, undefined, measured) : inPlace;
   const diff = placed.plan === undefined ? undefined : diffPlans(plan, placed.plan);
   const known = new Set(before.regions.map(({ name }) => name));
   const newRegions = fleet.regions.filter(({ name }) => !known.has(name)).length;
@@ -170,7 +179,7 @@ function optionOf(before: Fleet, plan: Plan, { way, fleet, additions }: Way): Gr
     moves: (diff?.steps ?? []).flatMap(({ action, subject, what }) =>
       action === "move" ? [`${subject} ${what}`] : [],
     ),
-    infrastructureMicros: costOf(withRoomInBucket(placed.fleet)).infrastructureMicros,
+    infrastructureMicros: costOf(withRoomInBucket(placed.fleet, measured), measured).infrastructureMicros,
     broken: [...rulesBroken(fleet), ...(placed.failure === undefined ? [] : [firstProblem(placed.failure)])],
     note: noteOf(before, fleet, placed.plan),
     tiers:
@@ -179,10 +188,10 @@ function optionOf(before: Fleet, plan: Plan, { way, fleet, additions }: Way): Gr
 }
 
 /** What does not fit into the bucket costs nothing there: the price is that of a bucket that holds it. */
-function withRoomInBucket(fleet: Fleet): Fleet {
+function withRoomInBucket(fleet: Fleet, measured: Measured | undefined): Fleet {
   const { objectStorage } = fleet;
   if (objectStorage === undefined) return fleet;
-  const bytes = capacityOf(fleet).fleet.figure("bucket.bytes").value;
+  const bytes = capacityOf(fleet, measured).fleet.figure("bucket.bytes").value;
   return { ...fleet, objectStorage: { ...objectStorage, capacityBytes: Math.max(objectStorage.capacityBytes, bytes) } };
 }
 
@@ -210,31 +219,30 @@ interface PlacedFleet {
 
 /**
  * Adds nodes of the tiers that are short of room, twice as many each time, until the plan holds; then as few of those as
- * still do.
+ * still do. What `previous` has somewhere stays there if it can.
  */
-function withEnoughNodes(fleet: Fleet): PlacedFleet {
+function withEnoughNodes(fleet: Fleet, previous: Plan | undefined, measured: Measured | undefined): PlacedFleet {
+  const placedWith = (tiers: readonly Tier[]): PlacedFleet => {
+    const grown = withNodes(fleet, tiers);
+    const plan = planFleet(grown, { previous, measured, mayPlaceAnew: false });
+    return plan.ok ? { fleet: grown, plan: plan.value } : { fleet: grown, failure: plan.failure };
+  };
   let added: readonly Tier[] = [];
-  let placed = placedWith(fleet, added);
+  let placed = placedWith(added);
   for (let count = 1; placed.failure !== undefined; count *= 2) {
     const short = tiersShort(placed.fleet, placed.failure);
     if (short.length === 0 || added.length >= nodesAddedMax) return { fleet, failure: placed.failure };
     added = [...added, ...Array.from({ length: count }, () => short).flat()];
-    placed = placedWith(fleet, added);
+    placed = placedWith(added);
   }
   let [short, enough] = [-1, added.length];
   while (enough - short > 1) {
     const middle = Math.floor((short + enough) / 2);
-    const tried = placedWith(fleet, added.slice(0, middle));
+    const tried = placedWith(added.slice(0, middle));
     if (tried.plan === undefined) short = middle;
     else [enough, placed] = [middle, tried];
   }
   return placed;
-}
-
-function placedWith(fleet: Fleet, tiers: readonly Tier[]): PlacedFleet {
-  const grown = withNodes(fleet, tiers);
-  const plan = planFleet(grown);
-  return plan.ok ? { fleet: grown, plan: plan.value } : { fleet: grown, failure: plan.failure };
 }
 
 const roomCodes: readonly string[] = ["NODE_CPU", "NODE_MEM", "NODE_DISK", "UNSCHEDULABLE", "NO_NODE"];

@@ -17,7 +17,12 @@ const width = 720;
 const height = 360;
 const area = { left: 64, right: 24, top: 54, bottom: 84 };
 
-export function lineChart(lines: readonly Line[], { title, xName, yName, limit }: LineChartOptions): string {
+/** Lines through the same points are drawn as one, under all their names: the last would hide the others. */
+export function lineChart(all: readonly Line[], { title, xName, yName, limit }: LineChartOptions): string {
+  const lines = [...Map.groupBy(all, (line) => JSON.stringify(line.points)).values()].map((same): Line => ({
+    name: same.map(({ name }) => name).join(" = "),
+    points: same[0]?.points ?? [],
+  }));
   const points = lines.flatMap((line) => line.points);
   const xs = points.map(([x]) => x);
   const [xFrom, xTo] = [Math.min(...xs, Infinity), Math.max(...xs, -Infinity)];
@@ -60,6 +65,10 @@ export function lineChart(lines: readonly Line[], { title, xName, yName, limit }
             stroke: "#b91c1c",
             "stroke-dasharray": "4 3",
           }),
+          textElement(width - area.right - 4, yAt(limit) - 4, `limit: ${shortNumber(limit)}`, {
+            "text-anchor": "end",
+            fill: "#b91c1c",
+          }),
         ];
   return drawing(width, height, title, [
     textElement(8, 20, title, { "font-size": 14, "font-weight": "bold" }),
@@ -69,13 +78,13 @@ export function lineChart(lines: readonly Line[], { title, xName, yName, limit }
     textElement(area.left, area.top - 8, yName),
     ...limitLine,
     ...drawn,
-    ...lines.flatMap(({ name }, i) => legendEntry(name, i)),
+    ...lines.flatMap(({ name }, i) => legendEntry(name, i, lines.some((line) => line.name.length > 34) ? 2 : 3)),
   ]);
 }
 
-function legendEntry(name: string, i: number): readonly string[] {
-  const x = 16 + (i % 3) * 235;
-  const y = height - 36 + Math.floor(i / 3) * 18;
+function legendEntry(name: string, i: number, columns: number): readonly string[] {
+  const x = 16 + (i % columns) * Math.floor((width - 16) / columns);
+  const y = height - 36 + Math.floor(i / columns) * 18;
   return [
     element("rect", { x, y, width: 10, height: 10, fill: colours[i % colours.length] ?? colours[0] }),
     textElement(x + 16, y + 9, name),

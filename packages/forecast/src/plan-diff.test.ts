@@ -9,7 +9,7 @@ const laptop = planned(shippedFleet("laptop"));
 const changed = (from: string, to: string) => {
   const text = shippedText("laptop");
   if (!text.includes(from)) throw new Error(`the file has no ${from}`);
-  return planned(fleetOf(text.replace(from, to)));
+  return planned(fleetOf(text.replace(from, to)), laptop);
 };
 const lines = ({ steps }: PlanDiff) => steps.map(({ action, subject, what }) => `${action} ${subject}: ${what}`);
 
@@ -54,7 +54,7 @@ describe("from one plan to another", () => {
   });
 
   it("what must not run twice ends before it starts elsewhere", () => {
-    const pin = (node: string) => changed("compactor: { ", `compactor: { on: [${node}], `);
+    const pin = (node: string) => changed("disk: 20Gi, tiers: [1, 2] }", `disk: 20Gi, on: [${node}] }`);
     const [step] = diffPlans(pin("node-1"), pin("node-2")).steps.filter(({ subject }) => subject === "compactor-0");
     expect(step).toMatchObject({
       action: "move",

@@ -1,5 +1,5 @@
 /** Everything that is known of a fleet in one document: its plan, findings, load, growth and cost, with charts beside it. */
-import { formatAmount, type CapacityModel } from "@pleiad/capacity";
+import { formatAmount, type CapacityModel, type Measured } from "@pleiad/capacity";
 import { countFindings, severities, type Finding } from "@pleiad/findings";
 import { capacityOf, planTable, type Fleet, type Plan } from "@pleiad/fleet";
 import { barChart } from "./bar-chart.ts";
@@ -17,6 +17,7 @@ export interface ReportInput {
   readonly findings: readonly Finding[];
   readonly cost: Cost;
   readonly growth: Growth;
+  readonly measured?: Measured | undefined; // that the others were made with
 }
 
 export interface ReportFile {
@@ -36,7 +37,7 @@ export function reportOf(input: ReportInput): readonly ReportFile[] {
   ];
 }
 
-function documentOf({ fleet, plan, findings, cost, growth }: ReportInput): string {
+function documentOf({ fleet, plan, findings, cost, growth, measured }: ReportInput): string {
   const { totals } = planTable(plan);
   return [
     `# ${fleet.name}`,
@@ -70,7 +71,7 @@ function documentOf({ fleet, plan, findings, cost, growth }: ReportInput): strin
     "",
     "## Load",
     "",
-    ...loadTable(capacityOf(fleet), plan),
+    ...loadTable(capacityOf(fleet, measured), plan),
     "",
     "## Growth",
     "",
@@ -101,7 +102,15 @@ function findingsTable(findings: readonly Finding[]): readonly string[] {
   if (findings.length === 0) return ["None."];
   const counts = countFindings(findings);
   const summary = severities.filter((one) => counts[one] > 0).map((one) => `${counts[one]} ${one}`);
-  const rows = findings.map(({ severity, code, line, found, instead }) => [severity, code, `${line}`, found, instead]);
+  const accepted = findings.length - severities.reduce((sum, one) => sum + counts[one], 0);
+  if (accepted > 0) summary.push(`${accepted} accepted`);
+  const rows = findings.map(({ severity, code, line, found, instead, accepted }) => [
+    severity,
+    code,
+    `${line}`,
+    found,
+    accepted === undefined ? instead : `accepted: ${accepted}`,
+  ]);
   return [`${summary.join(", ")}.`, "", ...tableOf(["Severity", "Code", "Line", "Found", "Write instead"], rows)];
 }
 
@@ -218,14 +227,14 @@ function kindGroup(kind: Plan["roles"][number]["kind"]): (typeof chartGroups)[nu
 }
 
 /** Bounds over the number of clusters, each as the share of it that is used. */
-function growthChart({ fleet, growth }: ReportInput): string {
+function growthChart({ fleet, growth, measured }: ReportInput): string {
   const now = fleet.clusters.length;
   const most = Math.max(now * 2, ...growth.steps.map(({ clusters }) => clusters));
   const steps = 8;
   const counts = Array.from({ length: steps + 1 }, (_, i) => Math.round(now + ((most - now) * i) / steps));
   const grown = counts.map((count) => {
     const some = count === now ? fleet : withClusters(fleet, fillEvenly(fleet, count - now));
-    return { count, some, capacity: capacityOf(some) };
+    return { count, some, capacity: capacityOf(some, measured) };
   });
   const lineOf = (name: string, share: (one: (typeof grown)[number]) => number): Line => ({
     name,

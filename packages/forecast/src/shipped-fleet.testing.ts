@@ -16,8 +16,9 @@ export function shippedFleet(name: string): Fleet {
   return fleetOf(shippedText(name));
 }
 
-export function planned(fleet: Fleet): Plan {
-  const plan = planFleet(fleet);
+/** With what of an older plan can stay, where one is given. */
+export function planned(fleet: Fleet, previous?: Plan): Plan {
+  const plan = planFleet(fleet, { previous });
   if (!plan.ok) throw new Error(JSON.stringify(plan.failure.problems));
   return plan.value;
 }

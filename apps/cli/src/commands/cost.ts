@@ -1,20 +1,27 @@
 /** `pleiad cost [file]`: what a fleet costs a month, what each cluster alone would, and what such tables leave out. */
 import { costOf, formatMoney, type Cost, type CostLine } from "@pleiad/forecast";
 import { loadFleet } from "../fleet-input.ts";
+import { loadMeasured } from "../measured-file.ts";
 import { formatTable } from "../table.ts";
 import type { Command } from "commander";
+
+interface CostCommandOptions {
+  readonly json: boolean;
+  readonly measured?: string;
+}
 
 export function addCostCommand(program: Command): void {
   program
     .command("cost")
     .description("show what a fleet costs a month, and what such tables leave out")
     .argument("[fleet]", "fleet file; default: fleets/seven-nodes.yaml")
+    .option("--measured <file>", "measured values in place of the capacity model's, YAML or JSON")
     .option("--json", "print it as data", false)
-    .action((file: string | undefined, options: { json: boolean }) => costCommand(file, options));
+    .action((file: string | undefined, options: CostCommandOptions) => costCommand(file, options));
 }
 
-function costCommand(file: string | undefined, { json }: { readonly json: boolean }): void {
-  const cost = costOf(loadFleet(file));
+function costCommand(file: string | undefined, { json, measured }: CostCommandOptions): void {
+  const cost = costOf(loadFleet(file), loadMeasured(measured));
   process.stdout.write(json ? `${JSON.stringify(cost, undefined, 2)}\n` : formatCost(cost));
 }
 

@@ -2,6 +2,7 @@
 import { formatMoney, growthOf, type Growth, type GrowthOption, type GrowthStep } from "@pleiad/forecast";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
 import { loadFleet, planOf } from "../fleet-input.ts";
+import { loadMeasured } from "../measured-file.ts";
 import { formatTable } from "../table.ts";
 import { linesOf } from "../text-lines.ts";
 import type { Command } from "commander";
@@ -11,6 +12,7 @@ interface GrowCommandOptions {
   readonly clusters: readonly number[];
   readonly rate: number | undefined; // clusters a month; undefined = that of the file
   readonly json: boolean;
+  readonly measured?: string;
 }
 
 export function addGrowCommand(program: Command): void {
@@ -24,21 +26,21 @@ export function addGrowCommand(program: Command): void {
       "new clusters, such as 5/month; default: growth.clusters of the file",
       readClustersPerMonth,
     )
+    .option("--measured <file>", "measured values in place of the capacity model's, YAML or JSON")
     .option("--json", "print it as data", false)
-    .action((file: string | undefined, { clusters, rate, json }: GrowCommandOptions) =>
-      growCommand(file, { clusters, rate, json }),
-    );
+    .action((file: string | undefined, options: GrowCommandOptions) => growCommand(file, options));
 }
 
-function growCommand(file: string | undefined, { clusters, rate, json }: GrowCommandOptions): void {
+function growCommand(file: string | undefined, { clusters, rate, json, ...options }: GrowCommandOptions): void {
   const fleet = loadFleet(file);
-  const plan = planOf(fleet);
+  const measured = loadMeasured(options.measured);
+  const plan = planOf(fleet, { measured });
   const small = clusters.find((size) => size <= fleet.clusters.length);
   if (small !== undefined) {
     const reason = `${small} is not above the ${fleet.clusters.length} clusters that the fleet has`;
     throw new CommandFailure(exitCodes.badInput, `--clusters: ${reason}`);
   }
-  const growth = growthOf(fleet, plan, { sizes: clusters, clustersPerMonth: rate });
+  const growth = growthOf(fleet, plan, { sizes: clusters, clustersPerMonth: rate, measured });
   process.stdout.write(json ? `${JSON.stringify(growth, undefined, 2)}\n` : formatGrowth(growth));
 }
 

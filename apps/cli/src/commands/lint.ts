@@ -61,7 +61,10 @@ function lintCommand(file: string | undefined, options: LintCommandOptions): voi
   );
   process.stdout.write(formatFindings(findings, options));
   const { failOn } = options;
-  if (failOn !== "none" && findings.some(({ severity }) => isAtLeast(severity, failOn))) {
+  if (
+    failOn !== "none" &&
+    findings.some(({ severity, accepted }) => accepted === undefined && isAtLeast(severity, failOn))
+  ) {
     process.exitCode = exitCodes.findings;
   }
 }
@@ -102,7 +105,7 @@ function formatFindings(findings: readonly Finding[], { format, version }: LintC
     case "sarif":
       return findingsToSarif(findings, version);
     case "text":
-      return `${findings.map(findingText).join("")}${summaryOf(findings)}\n`;
+      return `${inOrder(findings).map(findingText).join("")}${summaryOf(findings)}\n`;
     default:
       return unreachable(format);
   }
@@ -110,10 +113,17 @@ function formatFindings(findings: readonly Finding[], { format, version }: LintC
 
 const width = 80;
 
-/** A line that editors and CI can jump to, and below it what is there and what to write. */
-function findingText({ severity, code, file, line, column, found, instead, page }: Finding): string {
+/** What was accepted comes last. */
+function inOrder(findings: readonly Finding[]): readonly Finding[] {
+  const isOpen = ({ accepted }: Finding) => accepted === undefined;
+  return [...findings.filter(isOpen), ...findings.filter((one) => !isOpen(one))];
+}
+
+/** A line that editors and CI can jump to, and below it what is there and what to write, or why it stays. */
+function findingText({ severity, code, file, line, column, found, instead, page, accepted }: Finding): string {
   const head = `${severity.padEnd(6)}  ${file}:${line}:${column}  ${code}`;
-  const body = [...linesOf(found, width - 8), ...hanging("instead: ", instead), page].map((text) => `        ${text}`);
+  const rest = accepted === undefined ? hanging("instead: ", instead) : hanging("accepted: ", accepted);
+  const body = [...linesOf(found, width - 8), ...rest, page].map((text) => `        ${text}`);
   return `${[head, ...body].join("\n")}\n\n`;
 }
 
@@ -128,6 +138,9 @@ function summaryOf(findings: readonly Finding[]): string {
   const parts = severities
     .filter((severity) => counts[severity] > 0)
     .map((severity) => `${counts[severity]} ${severity}`);
-  if (parts.length === 0) return "no findings";
-  return `${findings.length} ${findings.length === 1 ? "finding" : "findings"}: ${parts.join(", ")}`;
+  const open = severities.reduce((sum, severity) => sum + counts[severity], 0);
+  const accepted = findings.length - open;
+  const tail = accepted === 0 ? "" : `, ${accepted} accepted`;
+  if (parts.length === 0) return `no findings${tail}`;
+  return `${open} ${open === 1 ? "finding" : "findings"}: ${parts.join(", ")}${tail}`;
 }

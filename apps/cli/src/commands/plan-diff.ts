@@ -1,24 +1,10 @@
 /** `pleiad plan --against old.json`: what moves, restarts and re-reads on the way from an older plan, in order. */
-import { readFileSync } from "node:fs";
 import type { Plan } from "@pleiad/fleet";
-import { diffPlans, readPlanJson, type DiffStep, type PlanDiff } from "@pleiad/forecast";
-import { CommandFailure, exitCodes } from "../exit-codes.ts";
+import { diffPlans, type ComparedPlan, type DiffStep, type PlanDiff } from "@pleiad/forecast";
 import { linesOf } from "../text-lines.ts";
 
-export function planDiffCommand(plan: Plan, against: string, json: boolean): void {
-  let text: string;
-  try {
-    text = readFileSync(against, "utf8");
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new CommandFailure(exitCodes.badInput, `${against}: cannot be read (${code ?? "unknown"})`);
-  }
-  const before = readPlanJson(text);
-  if (!before.ok) {
-    const reason = `${against}: no plan: ${before.failure.reason}; pleiad plan --json writes one`;
-    throw new CommandFailure(exitCodes.badInput, reason);
-  }
-  const diff = diffPlans(before.value, plan);
+export function planDiffCommand(plan: Plan, before: ComparedPlan, json: boolean): void {
+  const diff = diffPlans(before, plan);
   process.stdout.write(json ? `${JSON.stringify(diff, undefined, 2)}\n` : formatDiff(diff));
 }
 

@@ -3,6 +3,7 @@ import { planTable, planToJson, type Plan } from "@pleiad/fleet";
 import { planDiffCommand } from "./plan-diff.ts";
 import { loadFleet, planOf } from "../fleet-input.ts";
 import { loadMeasured } from "../measured-file.ts";
+import { loadOlderPlan } from "../previous-plan.ts";
 import { formatTable, type Column } from "../table.ts";
 import type { Command } from "commander";
 import { explainCommand } from "./explain.ts";
@@ -10,7 +11,8 @@ import { explainCommand } from "./explain.ts";
 interface PlanCommandOptions {
   readonly json: boolean;
   readonly measured?: string;
-  readonly against?: string; // an older plan as JSON
+  readonly previous?: string; // an older plan as JSON: what can stay as it is there does
+  readonly against?: string; // the same, and what changes from it is shown
 }
 
 export function addPlanCommand(program: Command): void {
@@ -21,16 +23,19 @@ export function addPlanCommand(program: Command): void {
     .option("--json", "print the whole plan as data", false)
     .option("--measured <file>", "measured values in place of the capacity model's, YAML or JSON")
     .option("--explain <figure>", "explain a figure of the capacity model instead, such as store-gateway.memory")
-    .option("--against <plan.json>", "show what changes from that older plan, in order")
+    .option("--previous <plan.json>", "keep roles and clusters where that older plan has them, as far as they fit")
+    .option("--against <plan.json>", "the same, and show what changes from it, in order")
     .action((file: string | undefined, { explain, ...options }: PlanCommandOptions & { explain?: string }) =>
       explain === undefined ? planCommand(file, options) : explainCommand(explain, file, options),
     );
 }
 
 function planCommand(file: string | undefined, options: PlanCommandOptions): void {
-  const plan = planOf(loadFleet(file), { measured: loadMeasured(options.measured) });
-  if (options.against !== undefined) {
-    planDiffCommand(plan, options.against, options.json);
+  const older = options.against ?? options.previous;
+  const previous = older === undefined ? undefined : loadOlderPlan(older);
+  const plan = planOf(loadFleet(file, { previous }), { previous, measured: loadMeasured(options.measured) });
+  if (options.against !== undefined && previous !== undefined) {
+    planDiffCommand(plan, previous, options.json);
     return;
   }
   process.stdout.write(options.json ? planToJson(plan) : planText(plan));

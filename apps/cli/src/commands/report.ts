@@ -5,6 +5,7 @@ import { lintFleet } from "@pleiad/findings";
 import { costOf, growthOf, reportOf } from "@pleiad/forecast";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
 import { loadFleet, planOf } from "../fleet-input.ts";
+import { loadMeasured } from "../measured-file.ts";
 import type { Command } from "commander";
 import { readClustersPerMonth, readCounts } from "../command-options.ts";
 
@@ -12,6 +13,7 @@ interface ReportCommandOptions {
   readonly output: string;
   readonly clusters: readonly number[] | undefined; // sizes that growth is planned for
   readonly rate: number | undefined;
+  readonly measured?: string;
 }
 
 export function addReportCommand(program: Command): void {
@@ -30,16 +32,20 @@ export function addReportCommand(program: Command): void {
       "new clusters, such as 5/month; default: growth.clusters of the file",
       readClustersPerMonth,
     )
+    .option("--measured <file>", "measured values in place of the capacity model's, YAML or JSON")
     .action((file: string | undefined, options: ReportCommandOptions) => reportCommand(file, options));
 }
 
-function reportCommand(file: string | undefined, { output, clusters, rate }: ReportCommandOptions): void {
+function reportCommand(file: string | undefined, options: ReportCommandOptions): void {
+  const { output, clusters, rate } = options;
   const fleet = loadFleet(file);
-  const plan = planOf(fleet);
+  const measured = loadMeasured(options.measured);
+  const plan = planOf(fleet, { measured });
   const now = fleet.clusters.length;
   const sizes = (clusters ?? [now * 1.5, now * 2, now * 3].map(Math.ceil)).filter((size) => size > now);
-  const growth = growthOf(fleet, plan, { sizes, clustersPerMonth: rate });
-  const files = reportOf({ fleet, plan, findings: lintFleet({ fleet, plan }), cost: costOf(fleet), growth });
+  const growth = growthOf(fleet, plan, { sizes, clustersPerMonth: rate, measured });
+  const findings = lintFleet({ fleet, plan, measured });
+  const files = reportOf({ fleet, plan, findings, cost: costOf(fleet, measured), growth, measured });
   try {
     mkdirSync(output, { recursive: true });
     for (const { name, text } of files) writeFileSync(join(output, name), text);

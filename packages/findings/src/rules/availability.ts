@@ -1,5 +1,15 @@
 /** What one lost node takes with it. */
-import type { FleetEdit, FleetRole, Path, PlannedSurvival, RoleKind } from "@pleiad/fleet";
+import {
+  fleetRoleOf,
+  lossesWithoutRoom,
+  type FleetEdit,
+  type FleetRole,
+  type LossWithoutRoom,
+  type Path,
+  type PlannedRole,
+  type PlannedSurvival,
+  type RoleKind,
+} from "@pleiad/fleet";
 import { remove, set, type Fault, type FindingRule, type LintSubject } from "../finding-rule.ts";
 import type { Severity } from "../finding.ts";
 
@@ -77,6 +87,26 @@ export const availabilityRules: readonly FindingRule[] = [
       }),
   },
   {
+    code: "lost-nodes-leave-no-room",
+    severity: "high",
+    title: "Roles of lost nodes find no room on the rest.",
+    why: "policies.nodesLostMax says how many nodes may be lost at once. Without these, roles are left that no other node could take, and so they are away until a node is back.",
+    find: ({ fleet, plan }) => {
+      const losses = lossesWithoutRoom(fleet, plan);
+      const [first, ...others] = losses;
+      if (first === undefined) return [];
+      const roles = losses.flatMap((loss) => loss.roles);
+      return [
+        {
+          path: ["policies", "nodesLostMax"],
+          severity: roles.some(({ kind }) => severityOfLoss[kind] === "high") ? "high" : "medium",
+          found: `without ${first.nodes.join(" and ")} there is no place for ${first.roles.map(sizeText).join(", ")}${othersText(others)}`,
+          instead: "another node of their tiers, more tiers for the role, or a replica more on a node that stays",
+        },
+      ];
+    },
+  },
+  {
     code: "control-plane-on-one-node",
     severity: "high",
     title: "Kubernetes has a single control plane.",
@@ -103,6 +133,16 @@ export const availabilityRules: readonly FindingRule[] = [
   },
 ];
 
+function sizeText({ id, cpuMillicores, memoryBytes }: PlannedRole): string {
+  return `${id} (${cpuMillicores / 1000} cores, ${Math.round((memoryBytes / 2 ** 30) * 10) / 10} GiB)`;
+}
+
+function othersText(others: readonly LossWithoutRoom[]): string {
+  if (others.length === 0) return "";
+  const nodes = others.slice(0, 3).map((loss) => loss.nodes.join(" and "));
+  return `; nor is there for others without ${nodes.join(", or ")}${others.length > 3 ? `, and ${others.length - 3} more` : ""}`;
+}
+
 interface PlaceAtRisk {
   readonly place: Path;
   readonly key: FleetRole["key"] | undefined;
@@ -114,14 +154,14 @@ function placesAtRisk(subject: LintSubject, isAtRisk: (set: PlannedSurvival) => 
   const { fleet, plan } = subject;
   const sets = plan.survival.filter((set) => severityOfLoss[set.kind] !== undefined && isAtRisk(set));
   const byPlace = Map.groupBy(sets, (set) => {
-    const role = roleOf(fleet.roles, set);
+    const role = fleetRoleOf(fleet, set);
     const pinnedRegion = fleet.regions.find(({ name, on }) => name === set.region && on !== undefined);
     if (pinnedRegion !== undefined && set.roles.length > 1) return JSON.stringify(["regions", pinnedRegion.name, "on"]);
     return JSON.stringify(["roles", role?.key ?? set.kind, "on"]);
   });
   return [...byPlace].map(([place, sets]) => ({
     place: JSON.parse(place) as string[],
-    key: sets[0] === undefined ? undefined : roleOf(fleet.roles, sets[0])?.key,
+    key: sets[0] === undefined ? undefined : fleetRoleOf(fleet, sets[0])?.key,
     sets,
   }));
 }
@@ -137,10 +177,6 @@ function spreading({ fleet }: LintSubject, place: Path, key: FleetRole["key"] | 
   const candidates = fleet.nodes.filter(({ tier }) => role.tiers.includes(tier)).length;
   if (candidates < replicas) edits.push(set(["roles", role.key, "tiers"], [1, 2, 3]));
   return edits;
-}
-
-function roleOf(roles: readonly FleetRole[], { kind, region }: PlannedSurvival): FleetRole | undefined {
-  return roles.find((role) => role.kind === kind && (role.scope === "fleet") === (region === undefined));
 }
 
 function worst(sets: readonly PlannedSurvival[]): Severity {
