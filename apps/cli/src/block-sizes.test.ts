@@ -84,9 +84,9 @@ describe("the sizes of a bucket", () => {
     ["all files by point: 10 series, 48 times five minutes", sizes.fiveMinuteBytesPerPoint, 960 / 480],
     ["spans by resolution, in seconds", sizes.spanSeconds, { raw: 14_400, fiveMinutes: 14_400, oneHour: 0 }],
     [
-      "a merged block is the uploads that it was made of",
+      "uploads by the time that they cover",
       sizes.streams,
-      [{ cluster: "one", uploads: 2, uploadedBytesMean: 200, spanMs: 4 * hour }],
+      [{ cluster: "one", wholeBlockBytesMean: 200, uploadedBytesPerDay: 12 * 200 }],
     ],
   ] as const) {
     it(rule, () => expect(found).toEqual(expected));
@@ -94,6 +94,14 @@ describe("the sizes of a bucket", () => {
 
   it("nothing uploaded is left: its size is not known", () => {
     const { streams, chunkBytesPerSample } = bucketSizes([{ meta: merged, isMarked: false }], new Set(["one"]));
-    expect([streams[0]?.uploadedBytesMean, chunkBytesPerSample]).toEqual([undefined, undefined]);
+    expect(streams).toEqual([{ cluster: "one", wholeBlockBytesMean: undefined, uploadedBytesPerDay: undefined }]);
+    expect(chunkBytesPerSample).toBeUndefined();
+  });
+
+  it("a block that history began within is no block of two hours, and counts by its time", () => {
+    const part = meta({ hours: [3, 4], level: 1, sources: ["p"], samples: 50, chunks: 80, index: 60 });
+    const blocks = [first, part].map((one) => ({ meta: one, isMarked: false }));
+    const [stream] = bucketSizes(blocks, new Set(["one"])).streams;
+    expect(stream).toEqual({ cluster: "one", wholeBlockBytesMean: 200, uploadedBytesPerDay: (340 / 3) * 24 });
   });
 });

@@ -4,9 +4,8 @@ import type { BlockMeta } from "@pleiad/blocks";
 /** A stream is a set of external labels; the names are those of the clusters. */
 export interface StreamSizes {
   readonly cluster: string;
-  readonly uploads: number; // blocks that were uploaded for it, merged ones counted by what they were made of
-  readonly uploadedBytesMean: number | undefined; // of one; undefined where all of them are merged and gone
-  readonly spanMs: number;
+  readonly wholeBlockBytesMean: number | undefined; // of uploaded blocks of two hours; undefined where there are none
+  readonly uploadedBytesPerDay: number | undefined; // over the time of uploaded blocks; undefined where all are merged and gone
 }
 
 export interface BucketSizes {
@@ -21,6 +20,7 @@ export interface BucketSizes {
 
 const fiveMinutesMs = 300_000;
 const hourMs = 3_600_000;
+const dayMs = 24 * hourMs;
 
 interface MarkedBlock {
   readonly meta: BlockMeta;
@@ -62,13 +62,18 @@ export function bucketSizes(blocks: readonly MarkedBlock[], clusterNames: Readon
   };
 }
 
+/** A block that began or ended with the history of its cluster is shorter, and says little about the others. */
+const wholeBlockMsMin = 0.95 * 2 * hourMs;
+
 function streamSizes(cluster: string, raw: readonly BlockMeta[]): StreamSizes {
   const uploaded = raw.filter(({ compaction }) => compaction.level === 1);
+  const whole = uploaded.filter(({ minTimeMs, maxTimeMs }) => maxTimeMs - minTimeMs >= wholeBlockMsMin);
+  const bytesOf = (metas: readonly BlockMeta[]) => total(metas.map((meta) => fileBytes(meta, "")));
+  const coveredDays = total(uploaded.map(({ minTimeMs, maxTimeMs }) => maxTimeMs - minTimeMs)) / dayMs;
   return {
     cluster,
-    uploads: new Set(raw.flatMap(({ compaction }) => compaction.sources)).size,
-    uploadedBytesMean: ratio(total(uploaded.map((meta) => fileBytes(meta, ""))), uploaded.length),
-    spanMs: spanMs(raw),
+    wholeBlockBytesMean: ratio(bytesOf(whole), whole.length),
+    uploadedBytesPerDay: ratio(bytesOf(uploaded), coveredDays),
   };
 }
 

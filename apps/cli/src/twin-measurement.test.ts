@@ -33,7 +33,13 @@ function pagesAt(seconds: number, { scrapes, infos, syncs }: Record<"scrapes" | 
           [
             id,
             page(
-              `thanos_blocks_meta_syncs_total ${syncs}\nthanos_objstore_bucket_operations_total{operation="iter"} ${syncs}\n`,
+              [
+                `thanos_blocks_meta_syncs_total ${syncs}\n`,
+                `thanos_compact_blocks_marked_total{marker="deletion-mark.json",reason="compacted"} 40\n`,
+                `thanos_objstore_bucket_operations_total{operation="iter"} ${syncs}\n`,
+                `thanos_objstore_bucket_operations_total{operation="get"} 300\n`,
+                `thanos_objstore_bucket_operations_total{operation="upload"} 20\n`,
+              ].join(""),
             ),
           ],
         ];
@@ -46,7 +52,9 @@ function pagesAt(seconds: number, { scrapes, infos, syncs }: Record<"scrapes" | 
       `prometheus_tsdb_head_series{cluster="${cluster}"} 1000\n`,
       `prometheus_tsdb_head_samples_appended_total{cluster="${cluster}"} ${scrapes * 1000}\n`,
     ]);
-    return [name, page(lines.sort().join(""))] as const;
+    const shipped = clusters.map((cluster) => `thanos_shipper_uploads_total{cluster="${cluster}"} 2\n`);
+    const asked = `thanos_objstore_bucket_operations_total{operation="upload"} ${clusters.length * 2 * 5}\n`;
+    return [name, page([...lines.sort(), ...shipped, asked].join(""))] as const;
   });
   return { takenMs: seconds * 1000, pages: new Map([...roles, ...processes]) };
 }
@@ -54,9 +62,8 @@ function pagesAt(seconds: number, { scrapes, infos, syncs }: Record<"scrapes" | 
 const bucket: BucketSizes = {
   streams: plan.clusters.map(({ name }) => ({
     cluster: name,
-    uploads: 6,
-    uploadedBytesMean: 1_000_000,
-    spanMs: 43_200_000,
+    wholeBlockBytesMean: 1_000_000,
+    uploadedBytesPerDay: 12_000_000,
   })),
   blocks: 40,
   chunkBytesPerSample: 2.8,
@@ -82,11 +89,25 @@ describe("a twin that was looked at twice in a minute", () => {
   for (const [rule, name, scope, predicted, measured] of [
     ["samples a second are those of the minute", "fleet.samples-rate", "fleet", 10_000 / 15, (12 * 4000) / 60],
     ["and of a region those of its clusters", "region.samples-rate", "east", 400, 400],
-    ["connections are those of one replica", "regional-querier.connections", "east", 7, 7],
-    ["so are calls of Info", "regional-querier.info-requests", "west", 7 / 5, 84 / 60],
+    ["connections are those of one replica", "regional-querier.connections", "east", 6 + 2, 7],
+    ["so are calls of Info", "regional-querier.info-requests", "west", 8 / 5, 84 / 60],
     ["uploads are made a day's", "object-store.upload", "fleet", undefined, 12 * 12e6],
     ["blocks are those of the bucket", "bucket.blocks", "fleet", undefined, 40],
-    ["each look of a gateway is a request", "store-gateway.list-requests", "fleet", 2 * 6 * 1440, 2 * 6 * 1440],
+    ["each look of a gateway is a request", "store-gateway.list-requests", "fleet", 4 * 6 * 1440, 4 * 6 * 1440],
+    [
+      "requests of uploads are those of each block, at twelve a day",
+      "object-store.upload-requests",
+      "fleet",
+      12 * 12 * 4,
+      12 * 12 * 5,
+    ],
+    [
+      "those of compactions, looks not counted, are by the blocks that were merged",
+      "compactor.work-requests",
+      "fleet",
+      undefined,
+      (320 / 40) * 12 * 12 * (1 + 1 / 4 + 1 / 24),
+    ],
     ["the default stands against the measured value", "blocks.chunk-bytes", "fleet", 1.4, 2.8],
   ] as const) {
     it(rule, () => {
@@ -117,5 +138,7 @@ describe("a twin that was looked at twice in a minute", () => {
       ["blocks.chunk-bytes", 2.8],
       ["blocks.index-bytes", 100],
     ]);
+    // What blocks weigh is predicted from what a sample of this twin weighs.
+    expect(comparison.given.get("blocks.chunk-bytes")).toBe(2.8);
   });
 });

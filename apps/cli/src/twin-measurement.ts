@@ -48,13 +48,16 @@ export interface TwinComparison {
 }
 
 const daySeconds = 86_400;
+const blocksPerDay = 12; // of one stream
+const requestsTotal = "thanos_objstore_bucket_operations_total";
 
 export function compareTwin(fleet: Fleet, plan: Plan, reading: TwinReading): TwinComparison {
   const twin = new ReadTwin(plan, reading);
   const given = loadOf(twin);
   const model = capacityOfTwin(fleet, given);
   const figures = [
-    ...inputsCompared(model, constantsOf(reading.bucket)),
+    // These were given to the model: what stands against them is what it takes them for otherwise.
+    ...inputsCompared(capacityOfTwin(fleet), constantsOf(reading.bucket)),
     ...measuredFigures(twin, model).map((one) => comparedFigure(model, one)),
     ...processesCompared(twin, model),
   ];
@@ -93,7 +96,7 @@ class ReadTwin {
   }
 }
 
-/** What was asked of the twin, which no formula can know. */
+/** What was asked of the twin and what its samples weigh, which no formula can know. */
 function loadOf(twin: ReadTwin): ReadonlyMap<string, number> {
   const { bucket } = twin.reading;
   const queriers = idsOf(twin.roles("global-querier"));
@@ -126,6 +129,8 @@ function loadOf(twin: ReadTwin): ReadonlyMap<string, number> {
           ["bucket.retention-five-minutes", bucket.spanSeconds.fiveMinutes],
           ["bucket.retention-one-hour", bucket.spanSeconds.oneHour],
         ] as const)),
+    // What made-up values weigh is the twin's own, as its load is.
+    ...constantsOf(bucket),
   ]);
 }
 
@@ -213,17 +218,12 @@ function blocksMeasured(twin: ReadTwin, model: CapacityModel): readonly Measured
     return cluster === undefined ? "" : `${cluster.group} in ${cluster.region}`;
   });
   const blockBytes = [...kinds].flatMap(([scope, streams]) => {
-    const sizes = streams.flatMap(({ uploadedBytesMean }) => uploadedBytesMean ?? []);
+    const sizes = streams.flatMap(({ wholeBlockBytesMean }) => wholeBlockBytesMean ?? []);
     return scope === "" || sizes.length === 0
       ? []
       : [{ figure: "prometheus.block-bytes", scope, value: sum(sizes) / sizes.length }];
   });
-  const uploads = bucket.streams.map(({ uploads: count, uploadedBytesMean, spanMs }) =>
-    uploadedBytesMean === undefined || spanMs === 0
-      ? undefined
-      : (count * uploadedBytesMean * daySeconds * 1000) / spanMs,
-  );
-  const known = uploads.filter((upload) => upload !== undefined);
+  const known = bucket.streams.flatMap(({ uploadedBytesPerDay }) => uploadedBytesPerDay ?? []);
   const gateways = idsOf(twin.roles("store-gateway"));
   const scope = model.fleet.name;
   return [
@@ -243,29 +243,64 @@ function blocksMeasured(twin: ReadTwin, model: CapacityModel): readonly Measured
   ];
 }
 
-/** Requests that go on at all times; those of an upload or a compaction come in bursts that a window has or has not. */
+/**
+ * Requests that go on at all times are those of the window. Those of uploads and compactions come in bursts that a window
+ * has or has not: these are counted since the processes began, and made a day's by the blocks that they were made for.
+ */
 function requestsMeasured(twin: ReadTwin, model: CapacityModel): readonly MeasuredFigure[] {
   const scope = model.fleet.name;
   const gateways = idsOf(twin.roles("store-gateway"));
   const compactors = idsOf(twin.roles("compactor"));
+  const stores = idsOf(twin.roles("object-store"));
   const operations = (ids: readonly string[], operation: string) =>
-    twin.rate(ids, "thanos_objstore_bucket_operations_total", { operation }) * daySeconds;
+    twin.rate(ids, requestsTotal, { operation }) * daySeconds;
   return [
     ...(gateways.length === 0
       ? []
       : [
           { figure: "store-gateway.list-requests", scope, value: operations(gateways, "iter") },
           { figure: "store-gateway.head-requests", scope, value: operations(gateways, "attributes") },
-          { figure: "store-gateway.mark-requests", scope, value: operations(gateways, "get") },
         ]),
     ...(compactors.length === 0
       ? []
       : [{ figure: "compactor.list-requests", scope, value: operations(compactors, "iter") }]),
+    ...uploadRequests(twin, model),
+    ...compactionRequests(twin, compactors, model),
+    ...(stores.length === 0
+      ? []
+      : [{ figure: "object-store.requests-rate", scope, value: twin.rate(stores, "pleiad_s3_requests_total") }]),
   ];
+}
+
+/** Of agents: nobody else of their processes asks the bucket for anything. */
+function uploadRequests(twin: ReadTwin, { fleet }: CapacityModel): readonly MeasuredFigure[] {
+  const processes = twin.plan.twin.clusterProcesses.map(({ name }) => name);
+  const uploads = twin.now(processes, "thanos_shipper_uploads_total");
+  if (uploads === 0) return [];
+  const perBlock = twin.now(processes, requestsTotal) / uploads;
+  const value = perBlock * blocksPerDay * fleet.figure("fleet.streams").value;
+  return [{ figure: "object-store.upload-requests", scope: fleet.name, value }];
+}
+
+/** A block of two hours is merged once into 8 h, its quarter of that into 2 d, and its part of that into 14 d. */
+const mergesPerBlock = 1 + 1 / 4 + 1 / 24;
+
+/** Without looks at the bucket. What is downsampled besides is a small part of what is merged. */
+function compactionRequests(
+  twin: ReadTwin,
+  compactors: readonly string[],
+  { fleet }: CapacityModel,
+): readonly MeasuredFigure[] {
+  const merged = twin.now(compactors, "thanos_compact_blocks_marked_total", { reason: "compacted" });
+  if (merged === 0) return [];
+  const work = twin.now(compactors, requestsTotal) - twin.now(compactors, requestsTotal, { operation: "iter" });
+  const blocks = blocksPerDay * fleet.figure("fleet.streams").value * mergesPerBlock;
+  return [{ figure: "compactor.work-requests", scope: fleet.name, value: (work / merged) * blocks }];
 }
 
 /** What a role takes before it has anything to do. Roles of one process take it once, the largest of theirs. */
 const baseMemoryOf: Readonly<Partial<Record<RoleKind, string>>> = {
+  "query-frontend": "query-frontend.base-memory",
   "global-querier": "querier.base-memory",
   "regional-querier": "querier.base-memory",
   "store-gateway": "store-gateway.base-memory",
@@ -305,15 +340,18 @@ function sharedMemory(sizes: readonly MemorySize[]): number {
 
 function roleMemory({ kind, region }: PlannedRole, model: CapacityModel): MemorySize {
   const scope = model.regions.find(({ name }) => name === region) ?? model.fleet;
-  const figure =
-    kind === "store-gateway"
-      ? `${region === undefined ? "global" : "regional"}-store-gateway.memory`
-      : `${kind}.memory`;
+  const figure = `${roleKeyOf(kind, region)}.memory`;
   const base = baseMemoryOf[kind];
   return {
     base: base === undefined ? 0 : scope.figure(base).value,
     whole: scope.figure(figure).value,
   };
+}
+
+/** Of kinds that regions have their own of, what has no region goes by another name. */
+function roleKeyOf(kind: RoleKind, region: string | undefined): string {
+  if (kind === "store-gateway") return `${region === undefined ? "global" : "regional"}-store-gateway`;
+  return kind === "regional-querier" && region === undefined ? "leaf-querier" : kind;
 }
 
 function clusterMemory(name: string, plan: Plan, model: CapacityModel): MemorySize {

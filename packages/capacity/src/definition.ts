@@ -81,3 +81,6 @@ export function figures(level: Level, rows: readonly Row[]): readonly FigureDefi
     source,
   }));
 }
+
+/** What several defaults of Pleiad's own roles rest on. */
+export const alone = "Pleiad's roles: measured, each alone in a process, nobody asking";

@@ -194,7 +194,7 @@ describe("where a value comes from", () => {
 
   it("engines differ by their defaults", () => {
     const name = "querier.base-memory";
-    expect(capacity.fleet.figure(name).value).toBe(2 ** 27);
+    expect(capacity.fleet.figure(name).value).toBe(131e6);
     expect(model(kinds).fleet.figure(name).value).toBe(2 ** 29);
   });
 

@@ -1,5 +1,5 @@
 /** What reaches object storage: bytes, bursts and requests, and what a store of one's own needs for it. */
-import { figures, inputs, type Definition } from "./definition.ts";
+import { alone, figures, inputs, type Definition } from "./definition.ts";
 
 const fetcher =
   "Thanos pkg/block/fetcher.go: each sync lists the bucket, and asks for every block by HEAD unless discovery is recursive";
@@ -29,11 +29,17 @@ export const objectStoreDefinitions: readonly Definition[] = [
     [
       "object-store.base-memory",
       "bytes",
-      { thanos: 2 ** 31, embedded: 2 ** 27 },
+      { thanos: 2 ** 31, embedded: 129e6 },
       "before the first request",
-      `${minio}. Pleiad's roles: chosen after pleiad measure on a twin of three nodes`,
+      `${minio}. ${alone}: 123 MiB`,
     ],
-    ["object-store.request-bytes", "bytes", 2 ** 21, "of memory a request at once", minio],
+    [
+      "object-store.request-bytes",
+      "bytes",
+      { thanos: 2 ** 21, embedded: 2 ** 18 },
+      "of memory a request at once",
+      `${minio}. Pleiad's own: pieces of a request as they come, measured while all agents upload`,
+    ],
     ["object-store.request-seconds", "s", 0.5, "that one upload request lasts", "parts of 64 MiB at 1 Gbit/s"],
   ]),
   ...figures("fleet", [

@@ -1,5 +1,5 @@
 /** What one replica of every other role needs: receivers, rulers, alerts, dashboards, the agent. */
-import { figures, inputs, type Definition } from "./definition.ts";
+import { alone, figures, inputs, type Definition } from "./definition.ts";
 
 const mimir = "Mimir planning page";
 const receive = "Mimir ingester: a core, 2.5 GB and 5 GB of disk for 300,000 series in memory";
@@ -12,9 +12,16 @@ export const roleDefinitions: readonly Definition[] = [
     [
       "monitoring-agent.base-memory",
       "bytes",
-      { thanos: 2 ** 28, embedded: 2 ** 27 },
+      { thanos: 2 ** 28, embedded: 129e6 },
       "before the first series",
-      "as one Prometheus. Pleiad's roles: chosen after pleiad measure on a twin of three nodes",
+      `as one Prometheus. ${alone}: 123 MiB`,
+    ],
+    [
+      "monitoring-agent.head-bytes",
+      "bytes/series",
+      { thanos: 6144, embedded: 2417 },
+      "of memory a series in the head",
+      "as one Prometheus",
     ],
     ["monitoring-agent.targets", "count", 20, "roles that it scrapes", "the plan"],
     [
@@ -92,7 +99,7 @@ export const roleDefinitions: readonly Definition[] = [
     [
       "monitoring-agent.memory",
       "bytes",
-      "monitoring-agent.base-memory + monitoring-agent.targets * monitoring-agent.series * 6144",
+      "monitoring-agent.base-memory + monitoring-agent.targets * monitoring-agent.series * monitoring-agent.head-bytes",
       "of one replica",
       "as one Prometheus",
     ],
