@@ -1,5 +1,4 @@
 /** RPC calls over HTTP/2, as a client: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md. */
-import { constants, type ClientHttp2Stream, type IncomingHttpHeaders } from "node:http2";
 import { RpcError, type CallOptions, type RpcClient, type RpcClientOptions, type RpcCompression } from "@pleiad/ports";
 import { createGrpcConnection, type GrpcSession } from "./grpc-connection.ts";
 import { acceptedEncodings, grpcEncodingOf } from "./grpc-encoding.ts";
@@ -7,6 +6,8 @@ import { createFrameReader, packCompressed, packMessages, type FrameReader } fro
 import type { GrpcLimits, GrpcPorts } from "./grpc-limits.ts";
 import { abortError, decodeGrpcMessage, rpcCodeOf, rpcCodeOfHttpStatus, rpcCodeOfReset } from "./grpc-status.ts";
 import { formatGrpcTimeout } from "./grpc-timeout.ts";
+import type { HeaderFields, Headers } from "./hpack.ts";
+import { http2Codes } from "./http2-frames.ts";
 
 export function createGrpcClient(
   address: string,
@@ -22,7 +23,7 @@ export function createGrpcClient(
       const message = await frame(request, compression);
       for (let attempt = 1; ; attempt++) {
         const session = await interruption.orElse(connection.session());
-        const exchange = startExchange(session, address, method, message, options, limits, interruption);
+        const exchange = startExchange(session, address, method, message, options, interruption);
         try {
           yield* exchange.answers();
           return;
@@ -117,7 +118,6 @@ function startExchange(
   method: string,
   request: FramedRequest,
   options: CallOptions,
-  limits: GrpcLimits,
   interruption: Interruption,
 ): Exchange {
   let chunks: Uint8Array[] = [];
@@ -137,21 +137,50 @@ function startExchange(
     }
     wake();
   };
-  const readStatus = (headers: IncomingHttpHeaders) => {
-    const status = headers["grpc-status"];
+  const readStatus = (headers: Headers) => {
+    const status = headers.get("grpc-status");
     if (status === undefined) return;
     sawStatus = true;
     if (status === "0") return;
-    const message = headers["grpc-message"];
-    failure = new RpcError(rpcCodeOf(Number(status)), decodeGrpcMessage(typeof message === "string" ? message : ""));
+    failure = new RpcError(rpcCodeOf(Number(status)), decodeGrpcMessage(headers.get("grpc-message") ?? ""));
   };
   const lost = () => new RpcError("UNAVAILABLE", `connection to ${address} lost: ${session.lossReason() ?? "closed"}`);
 
-  let stream: ClientHttp2Stream;
-  try {
-    const scheme = session.http2.encrypted === true ? "https" : "http";
-    stream = session.http2.request(requestHeaders(scheme, address, method, options.timeoutMs, request.encoding));
-  } catch {
+  const readHead = (headers: Headers) => {
+    responded = true;
+    readStatus(headers);
+    if (sawStatus) return;
+    const wrong = responseError(headers);
+    if (wrong !== undefined) {
+      finish(wrong);
+      stream?.reset(http2Codes.cancel);
+      return;
+    }
+    reader = createFrameReader(grpcEncodingOf(headers.get("grpc-encoding")) ?? "identity", options.messageBytesMax);
+  };
+
+  const scheme = session.http2.encrypted ? "https" : "http";
+  const stream = session.http2.request(requestFields(scheme, address, method, options.timeoutMs, request.encoding), {
+    headers: (headers) => (responded ? readStatus(headers) : readHead(headers)),
+    data: (chunk) => {
+      chunks.push(chunk);
+      queuedBytes += chunk.length;
+      wake();
+    },
+    ended: () => {
+      if (sawStatus) finish(failure);
+    },
+    drained: () => {}, // the request is whole
+    closed: (code) => {
+      if (finished) return;
+      if (sawStatus) return finish(failure);
+      refused = !responded && code === http2Codes.refusedStream;
+      if (session.http2.isClosed) return finish(lost());
+      if (code === http2Codes.noError) return finish(new RpcError("INTERNAL", "stream ended without a status"));
+      finish(new RpcError(rpcCodeOfReset(code), `stream reset by the peer (HTTP/2 error ${code})`));
+    },
+  });
+  if (stream === undefined) {
     // The session ended between being handed out and now.
     return {
       // oxlint-disable-next-line require-yield
@@ -163,52 +192,8 @@ function startExchange(
     };
   }
   session.callStarted();
-
-  stream.on("response", (headers) => {
-    session.received();
-    responded = true;
-    readStatus(headers);
-    if (sawStatus) return;
-    const wrong = responseError(headers);
-    if (wrong !== undefined) {
-      finish(wrong);
-      stream.close(constants.NGHTTP2_CANCEL);
-      return;
-    }
-    reader = createFrameReader(grpcEncodingOf(headers["grpc-encoding"]) ?? "identity", options.messageBytesMax);
-  });
-  stream.on("data", (chunk: Uint8Array) => {
-    session.received();
-    chunks.push(chunk);
-    queuedBytes += chunk.length;
-    if (queuedBytes >= limits.queuedBytesMax) stream.pause();
-    wake();
-  });
-  stream.on("trailers", (headers) => {
-    session.received();
-    readStatus(headers);
-  });
-  stream.on("end", () => {
-    if (sawStatus) finish(failure);
-  });
-  stream.on("error", () => {
-    // The close that follows says what it means for the call.
-  });
-  stream.on("close", () => {
-    if (finished) return;
-    if (sawStatus) return finish(failure);
-    refused = !responded && stream.rstCode === constants.NGHTTP2_REFUSED_STREAM;
-    // A lost session closes its streams with codes of Node's choosing.
-    if (session.http2.destroyed || session.lossReason() !== undefined) return finish(lost());
-    if (stream.rstCode === constants.NGHTTP2_NO_ERROR) {
-      return finish(new RpcError("INTERNAL", "stream ended without a status"));
-    }
-    finish(
-      new RpcError(rpcCodeOfReset(stream.rstCode ?? 0), `stream reset by the peer (HTTP/2 error ${stream.rstCode})`),
-    );
-  });
   interruption.onInterrupt(() => {
-    stream.close(constants.NGHTTP2_CANCEL);
+    stream.reset(http2Codes.cancel);
     wake();
   });
   for (const bytes of request.writes) stream.write(bytes);
@@ -221,8 +206,8 @@ function startExchange(
       if (chunks.length > 0) {
         const taken = chunks;
         chunks = [];
+        stream?.consumed(queuedBytes);
         queuedBytes = 0;
-        if (stream.isPaused()) stream.resume();
         if (reader === undefined) throw new RpcError("INTERNAL", "data before the response headers");
         for (const chunk of taken) reader.push(chunk);
         for (;;) {
@@ -249,9 +234,8 @@ function startExchange(
     refused: () => refused,
     end: () => {
       session.callEnded();
-      if (!finished) stream.close(constants.NGHTTP2_CANCEL);
+      stream.reset(http2Codes.cancel); // without effect on one that is at its end
       chunks = [];
-      stream.resume(); // lets what is left flow into nothing, so that the stream can close
     },
   };
 }
@@ -267,42 +251,35 @@ async function frame(request: Uint8Array, compression: RpcCompression | undefine
   return { writes: [...packed], encoding: compression };
 }
 
-function requestHeaders(
+function requestFields(
   scheme: string,
   address: string,
   method: string,
   timeoutMs: number,
   encoding: RpcCompression | undefined,
-) {
+): HeaderFields {
+  const fields = [":method", "POST", ":scheme", scheme, ":path", method, ":authority", address];
+  fields.push("content-type", "application/grpc", "te", "trailers", "user-agent", "pleiad");
+  fields.push("grpc-accept-encoding", acceptedEncodings);
+  if (encoding !== undefined) fields.push("grpc-encoding", encoding);
   const timeout = formatGrpcTimeout(timeoutMs);
-  return {
-    ":method": "POST",
-    ":scheme": scheme,
-    ":authority": address,
-    ":path": method,
-    "content-type": "application/grpc",
-    te: "trailers",
-    "user-agent": "pleiad",
-    "grpc-accept-encoding": acceptedEncodings,
-    ...(encoding === undefined ? {} : { "grpc-encoding": encoding }),
-    ...(timeout === undefined ? {} : { "grpc-timeout": timeout }),
-  };
+  if (timeout !== undefined) fields.push("grpc-timeout", timeout);
+  return fields;
 }
 
 /** What is wrong with the headers of an answer that has no status. */
-function responseError(
-  headers: IncomingHttpHeaders & { readonly ":status"?: number | undefined },
-): RpcError | undefined {
-  const status = headers[":status"];
-  if (status !== 200) {
+function responseError(headers: Headers): RpcError | undefined {
+  const status = headers.get(":status");
+  if (status !== "200") {
     return new RpcError(rpcCodeOfHttpStatus(Number(status)), `HTTP status ${status}, expected 200`);
   }
-  const contentType = headers["content-type"] ?? "";
+  const contentType = headers.get("content-type") ?? "";
   if (!contentType.startsWith("application/grpc")) {
     return new RpcError("UNKNOWN", `content type ${JSON.stringify(contentType)}, expected application/grpc`);
   }
-  if (grpcEncodingOf(headers["grpc-encoding"]) === undefined) {
-    return new RpcError("INTERNAL", `answer in encoding ${String(headers["grpc-encoding"])}, which was not offered`);
+  const encoding = headers.get("grpc-encoding");
+  if (grpcEncodingOf(encoding) === undefined) {
+    return new RpcError("INTERNAL", `answer in encoding ${String(encoding)}, which was not offered`);
   }
   return undefined;
 }

@@ -1,20 +1,19 @@
 /** The connection of an RPC client: made when needed, kept alive while in use, made again after a loss. */
-import { connect, constants, type ClientHttp2Session } from "node:http2";
 import { connect as connectSocket, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { RpcError, type ClientTls } from "@pleiad/ports";
 import { parseAddress, reasonOf } from "./address.ts";
 import type { GrpcLimits, GrpcPorts } from "./grpc-limits.ts";
+import { Http2Connection } from "./http2-connection.ts";
+import { http2Codes } from "./http2-frames.ts";
 import { clientTlsOptions, handshakeReason } from "./tls-files.ts";
 
 /** One live HTTP/2 session and what its calls must tell it. */
 export interface GrpcSession {
-  readonly http2: ClientHttp2Session;
+  readonly http2: Http2Connection;
   /** A call begins: the session keeps the process alive and itself checked until `callEnded`. */
   callStarted(): void;
   callEnded(): void;
-  /** Something came from the peer, so that it need not be pinged. */
-  received(): void;
   /** Why the session ended; undefined while it lives. */
   lossReason(): string | undefined;
 }
@@ -57,7 +56,7 @@ export function createGrpcConnection(
   let failedAttempts = 0;
   let keepaliveMs = limits.keepaliveMs;
   const dialing = new Set<Socket>(); // in the TLS handshake
-  const open = new Map<ClientHttp2Session, Socket>();
+  const open = new Set<Http2Connection>();
 
   const isClosed = () => state.kind === "closed";
 
@@ -114,53 +113,60 @@ export function createGrpcConnection(
 
   const attempt = (socket: Socket) =>
     new Promise<GrpcSession>((resolve, reject) => {
-      const http2 = connect(`${tls === undefined ? "http" : "https"}://${address}`, {
-        createConnection: () => socket,
-        maxSessionMemory: limits.sessionMemoryMb,
-        settings: { initialWindowSize: limits.streamWindowBytes, enablePush: false },
-      });
-      open.set(http2, socket);
       let lost: string | undefined;
       let established = false;
+      let stopTimer = () => {};
+      const idle = () => {
+        if (state.kind === "live" && state.session === session) state = { kind: "idle" };
+      };
       const lose = (reason: string) => {
         lost ??= reason; // before the streams close, for their calls to name it
         http2.destroy();
       };
-      const stopTimer = clock.after(limits.connectTimeoutMs, () => {
+      socket.on("error", (error) => {
+        lost ??= handshakeReason(error) ?? reasonOf(error);
+      });
+      const http2 = new Http2Connection(
+        socket,
+        "client",
+        limits,
+        {
+          opened: () => {
+            throw new Error("a server began a stream");
+          },
+          // A peer is known to speak HTTP/2 only by its settings; the connection itself says little.
+          established: () => {
+            established = true;
+            stopTimer();
+            socket.unref();
+            resolve(session);
+          },
+          leaving: (code) => {
+            // The peer finds the pings too many; Go servers with their default policy do.
+            if (code === http2Codes.enhanceYourCalm) keepaliveMs *= 2;
+            lost ??= `peer is going away (code ${code})`;
+            idle();
+          },
+          received: () => session.received(),
+          closed: (reason) => {
+            open.delete(http2);
+            stopTimer();
+            lost ??= reason ?? (established || tls === undefined ? "closed by the peer" : refusedHandshake);
+            idle();
+            session.ended();
+            reject(new Error(lost)); // without effect once resolved
+          },
+        },
+        () => clock.monotonicMs(),
+      );
+      open.add(http2);
+      stopTimer = clock.after(limits.connectTimeoutMs, () => {
         lose(`no answer within ${limits.connectTimeoutMs} ms`);
       });
       const session = liveSession(http2, ports, limits, {
         keepaliveMs: () => keepaliveMs,
         lossReason: () => lost,
         lose,
-      });
-      http2.on("error", (error) => {
-        lost ??= handshakeReason(error) ?? reasonOf(error);
-      });
-      http2.on("goaway", (code) => {
-        // The peer finds the pings too many; Go servers with their default policy do.
-        if (code === constants.NGHTTP2_ENHANCE_YOUR_CALM) keepaliveMs *= 2;
-        lost ??= `peer is going away (code ${code})`;
-        if (state.kind === "live" && state.session === session) state = { kind: "idle" };
-      });
-      const ended = () => {
-        if (!open.delete(http2)) return;
-        stopTimer();
-        lost ??= established || tls === undefined ? "closed by the peer" : refusedHandshake;
-        if (state.kind === "live" && state.session === session) state = { kind: "idle" };
-        reject(new Error(lost)); // without effect once resolved
-        if (!http2.destroyed) http2.destroy();
-      };
-      http2.once("close", ended);
-      // A session whose socket went in the middle of the TLS handshake does not always say that it closed.
-      socket.once("close", () => setImmediate(ended));
-      // A peer is known to speak HTTP/2 only by its settings; the connection itself says little.
-      http2.once("remoteSettings", () => {
-        established = true;
-        stopTimer();
-        http2.setLocalWindowSize(limits.sessionWindowBytes);
-        http2.unref();
-        resolve(session);
       });
     });
 
@@ -205,12 +211,11 @@ export function createGrpcConnection(
       for (const socket of dialing) socket.destroy();
       await Promise.all(
         [...open].map(
-          ([http2, socket]) =>
+          (http2) =>
             new Promise<void>((resolve) => {
-              http2.once("close", () => resolve());
+              const { socket } = http2;
               socket.once("close", () => resolve());
               http2.destroy();
-              socket.destroy();
               if (socket.closed) resolve();
             }),
         ),
@@ -221,7 +226,7 @@ export function createGrpcConnection(
 
 /** Pings the peer while calls wait on a silent connection, and ends the connection when a ping is not answered. */
 function liveSession(
-  http2: ClientHttp2Session,
+  http2: Http2Connection,
   { clock }: GrpcPorts,
   limits: GrpcLimits,
   of: {
@@ -229,21 +234,22 @@ function liveSession(
     readonly lossReason: () => string | undefined;
     readonly lose: (reason: string) => void;
   },
-): GrpcSession {
+): GrpcSession & { received(): void; ended(): void } {
   let activeCalls = 0;
   let receivedMs = clock.monotonicMs();
   let pinging = false;
   let stopTimer: (() => void) | undefined;
+  let stopPing = () => {};
 
   const ping = () => {
     pinging = true;
     const stop = clock.after(limits.keepaliveTimeoutMs, () => {
       of.lose(`no answer to a ping within ${limits.keepaliveTimeoutMs} ms`);
     });
-    http2.ping((error) => {
+    stopPing = stop;
+    http2.ping(() => {
       stop();
       pinging = false;
-      if (error !== null) return;
       receivedMs = clock.monotonicMs();
       watch();
     });
@@ -252,19 +258,18 @@ function liveSession(
   const watch = () => {
     stopTimer?.();
     stopTimer = undefined;
-    if (activeCalls === 0 || pinging || http2.destroyed) return;
+    if (activeCalls === 0 || pinging || http2.isClosed) return;
     const leftMs = receivedMs + of.keepaliveMs() - clock.monotonicMs();
     // After a long idle time the first call asks at once: its deadline may be shorter than the interval.
     if (leftMs <= 0) ping();
     else stopTimer = clock.after(leftMs, watch);
   };
 
-  http2.once("close", () => stopTimer?.());
   return {
     http2,
     callStarted: () => {
       if (activeCalls++ === 0) {
-        if (!http2.destroyed) http2.ref();
+        http2.socket.ref();
         watch();
       }
     },
@@ -272,11 +277,15 @@ function liveSession(
       if (--activeCalls === 0) {
         stopTimer?.();
         stopTimer = undefined;
-        if (!http2.destroyed) http2.unref();
+        http2.socket.unref();
       }
     },
     received: () => {
       receivedMs = clock.monotonicMs();
+    },
+    ended: () => {
+      stopTimer?.();
+      stopPing();
     },
     lossReason: of.lossReason,
   };

@@ -6,9 +6,7 @@ export interface GrpcLimits {
   readonly sessionWindowBytes: number; // the same over all calls of a connection
   readonly concurrentStreamsMax: number; // calls at once that a server takes on one connection
   readonly connectionsMax: number; // of one server
-  readonly sessionMemoryMb: number; // Node's own account of one connection
   readonly requestBytesMax: number; // a longer request fails with RESOURCE_EXHAUSTED
-  readonly queuedBytesMax: number; // an answer's bytes waiting for a slow reader before its stream is paused
   readonly defaultTimeoutMs: number; // of a call that came without a deadline
   readonly connectTimeoutMs: number;
   readonly keepaliveMs: number; // a connection in use that is silent this long is pinged
@@ -24,9 +22,7 @@ export const defaultGrpcLimits: GrpcLimits = {
   sessionWindowBytes: 4 * 1024 * 1024,
   concurrentStreamsMax: 256,
   connectionsMax: 1024,
-  sessionMemoryMb: 64,
   requestBytesMax: 16 * 1024 * 1024,
-  queuedBytesMax: 256 * 1024,
   defaultTimeoutMs: 120_000,
   connectTimeoutMs: 5_000,
   keepaliveMs: 10_000,

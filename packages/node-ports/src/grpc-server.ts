@@ -1,16 +1,6 @@
 /** RPC calls over HTTP/2, as a server: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md. */
-import {
-  constants,
-  createSecureServer,
-  createServer,
-  type Http2SecureServer,
-  type Http2Server,
-  type IncomingHttpHeaders,
-  type ServerHttp2Session,
-  type ServerHttp2Stream,
-  type ServerOptions,
-} from "node:http2";
-import type { Socket } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
 import {
   RpcError,
   type Listener,
@@ -26,12 +16,12 @@ import { createFrameReader, frameHeaderBytes, packCompressed, packMessages } fro
 import type { GrpcLimits, GrpcPorts } from "./grpc-limits.ts";
 import { encodeGrpcMessage, grpcStatusCodes } from "./grpc-status.ts";
 import { parseGrpcTimeout } from "./grpc-timeout.ts";
+import type { HeaderFields, Headers } from "./hpack.ts";
+import { Http2Connection } from "./http2-connection.ts";
+import { http2Codes } from "./http2-frames.ts";
+import type { Http2Stream, StreamEvents } from "./http2-stream.ts";
 import { listen } from "./listen.ts";
 import { serverTlsOptions, watchHandshakes } from "./tls-files.ts";
-
-const headerPairsMax = 128;
-const streamResetsBurst = 1000;
-const streamResetsPerSecond = 100;
 
 export async function serveGrpc(
   address: string,
@@ -40,46 +30,41 @@ export async function serveGrpc(
   limits: GrpcLimits,
   { tls }: RpcServerOptions = {},
 ): Promise<Listener> {
-  const server = openServer(address, tls, ports, {
-    maxSessionMemory: limits.sessionMemoryMb,
-    maxHeaderListPairs: headerPairsMax,
-    streamResetBurst: streamResetsBurst,
-    streamResetRate: streamResetsPerSecond,
-    settings: { initialWindowSize: limits.streamWindowBytes, maxConcurrentStreams: limits.concurrentStreamsMax },
-  });
+  const server = openServer(address, tls, ports);
   server.maxConnections = limits.connectionsMax;
-  const sessions = new Set<ServerHttp2Session>();
+  const connections = new Set<Http2Connection>();
   const sockets = new Set<Socket>();
   server.on("connection", (socket: Socket) => {
     socket.setNoDelay(true).setKeepAlive(true, 30_000);
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
   });
-  server.on("session", (session) => {
-    sessions.add(session);
-    session.setLocalWindowSize(limits.sessionWindowBytes);
-    session.on("close", () => sessions.delete(session));
-    session.on("error", () => {
-      // A broken connection ends its own calls, which see their streams close.
-    });
-  });
-  server.on("stream", (stream, headers) => {
-    stream.on("error", () => {
-      // A broken stream ends its own call, which sees it close.
-    });
-    answerStream(stream, headers, handlers, ports, limits).catch((error: unknown) => {
-      ports.observations.log("error", "an RPC call failed outside its handler", { error: String(error) });
-      stream.close(constants.NGHTTP2_INTERNAL_ERROR);
-    });
+  server.on(tls === undefined ? "connection" : "secureConnection", (socket: Socket) => {
+    const peer = peerOf(socket);
+    const connection = new Http2Connection(
+      socket,
+      "server",
+      limits,
+      {
+        opened: (stream, headers) => takeCall(stream, headers, { peer, handlers, ports, limits }),
+        established: () => {},
+        leaving: () => {},
+        received: () => {},
+        // A broken connection ends its own calls, which see their streams close.
+        closed: () => connections.delete(connection),
+      },
+      () => ports.clock.monotonicMs(),
+    );
+    connections.add(connection);
   });
   const bound = await listen(server, address);
   return {
     address: formatAddress(bound),
     close: async (graceMs) => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      for (const session of sessions) session.close();
+      for (const connection of connections) connection.leave();
       const stopTimer = ports.clock.after(graceMs, () => {
-        for (const session of sessions) session.destroy();
+        for (const connection of connections) connection.destroy();
         // Of a handshake that failed or never came, there is a socket and no session.
         for (const socket of sockets) socket.destroy();
       });
@@ -89,16 +74,11 @@ export async function serveGrpc(
   };
 }
 
-function openServer(
-  address: string,
-  tls: ServerTls | undefined,
-  ports: GrpcPorts,
-  options: ServerOptions,
-): Http2Server | Http2SecureServer {
-  if (tls === undefined) return createServer(options);
-  let server: Http2SecureServer;
+function openServer(address: string, tls: ServerTls | undefined, ports: GrpcPorts): Server {
+  if (tls === undefined) return createServer();
+  let server: ReturnType<typeof createTlsServer>;
   try {
-    server = createSecureServer({ ...options, ...serverTlsOptions(tls, "h2") });
+    server = createTlsServer(serverTlsOptions(tls, "h2"));
   } catch (error) {
     throw bindError(address, error);
   }
@@ -106,24 +86,51 @@ function openServer(
   return server;
 }
 
-async function answerStream(
-  stream: ServerHttp2Stream,
-  headers: IncomingHttpHeaders,
-  handlers: ReadonlyMap<string, RpcHandler>,
-  ports: GrpcPorts,
-  limits: GrpcLimits,
-): Promise<void> {
-  if (!/^application\/grpc(\+proto)?\s*(;|$)/.test(headers["content-type"] ?? "")) {
-    return refuseHttp(stream, constants.HTTP_STATUS_UNSUPPORTED_MEDIA_TYPE);
-  }
-  if (headers[":method"] !== "POST") return refuseHttp(stream, constants.HTTP_STATUS_METHOD_NOT_ALLOWED);
+/** What a call is answered with. */
+interface CallWorld {
+  readonly peer: string;
+  readonly handlers: ReadonlyMap<string, RpcHandler>;
+  readonly ports: GrpcPorts;
+  readonly limits: GrpcLimits;
+}
 
-  const call = startCall(stream, headers, ports, limits);
+function takeCall(stream: Http2Stream, headers: Headers, world: CallWorld): StreamEvents {
+  if (!/^application\/grpc(\+proto)?\s*(;|$)/.test(headers.get("content-type") ?? "")) {
+    return refuseHttp(stream, 415);
+  }
+  if (headers.get(":method") !== "POST") return refuseHttp(stream, 405);
+  const call = startCall(stream, headers, world);
+  const request = readRequest(stream, headers, world.limits.requestBytesMax);
+  answerCall(call, request.message, headers, world).catch((error: unknown) => {
+    world.ports.observations.log("error", "an RPC call failed outside its handler", { error: String(error) });
+    stream.reset(http2Codes.internalError);
+  });
+  return {
+    headers: () => {}, // trailers, which say nothing to us
+    data: (bytes) => request.push(bytes),
+    ended: () => request.end(),
+    drained: () => call.drained(),
+    closed: () => {
+      request.end();
+      call.closed();
+    },
+  };
+}
+
+async function answerCall(
+  call: ServerCall,
+  requested: Promise<Uint8Array>,
+  headers: Headers,
+  { handlers, ports }: CallWorld,
+): Promise<void> {
+  const method = headers.get(":path") ?? "";
   try {
-    const method = headers[":path"] ?? "";
     const handler = handlers.get(method);
-    if (handler === undefined) throw new RpcError("UNIMPLEMENTED", `unknown method ${method}`);
-    const request = await readRequest(stream, headers, limits.requestBytesMax);
+    if (handler === undefined) {
+      requested.catch(() => {});
+      throw new RpcError("UNIMPLEMENTED", `unknown method ${method}`);
+    }
+    const request = await requested;
     if (call.ended()) return;
     if (handler.kind === "unary") {
       const answer = await handler.handle(request, call.context);
@@ -139,7 +146,7 @@ async function answerStream(
     if (call.ended()) return;
     if (!(error instanceof RpcError)) {
       ports.observations.log("error", "an RPC handler failed", {
-        method: headers[":path"] ?? "",
+        method,
         error: error instanceof Error ? (error.stack ?? error.message) : String(error),
       });
     }
@@ -165,14 +172,13 @@ interface ServerCall {
   send(messages: readonly Uint8Array[]): Promise<void>;
   /** Ends the call, with OK unless a status is given. Only the first call counts. */
   end(status?: Status): void;
+  /** To be called when the peer takes more. */
+  drained(): void;
+  /** To be called when nothing can be sent any more. */
+  closed(): void;
 }
 
-function startCall(
-  stream: ServerHttp2Stream,
-  headers: IncomingHttpHeaders,
-  { clock }: GrpcPorts,
-  limits: GrpcLimits,
-): ServerCall {
+function startCall(stream: Http2Stream, headers: Headers, { peer, ports: { clock }, limits }: CallWorld): ServerCall {
   const controller = new AbortController();
   let ended = false;
   let blocked = false; // a write waits for the peer to read
@@ -184,35 +190,27 @@ function startCall(
     stopTimer();
     wake();
     // The peer does not read: a status would wait behind data that it never takes.
-    if (blocked) stream.close(constants.NGHTTP2_CANCEL);
+    if (blocked) stream.reset(http2Codes.cancel);
     else sendStatus(stream, status);
   };
-  const timeout = headers["grpc-timeout"];
-  const timeoutMs = typeof timeout === "string" ? parseGrpcTimeout(timeout) : limits.defaultTimeoutMs;
+  const timeout = headers.get("grpc-timeout");
+  const timeoutMs = timeout === undefined ? limits.defaultTimeoutMs : parseGrpcTimeout(timeout);
   const stopTimer = clock.after(timeoutMs ?? 0, () => {
     if (ended) return;
     const message = `no end within ${timeoutMs} ms`;
     end({ code: "DEADLINE_EXCEEDED", message });
     controller.abort(new DOMException(message, "TimeoutError"));
   });
-  stream.on("drain", () => wake());
-  stream.on("close", () => {
-    if (ended) return;
-    ended = true;
-    stopTimer();
-    wake();
-    controller.abort(new RpcError("CANCELLED", "canceled by the caller"));
-  });
   if (timeoutMs === undefined) {
     end({ code: "INTERNAL", message: `malformed grpc-timeout ${JSON.stringify(timeout)}` });
   }
 
   // As Go's servers answer: in the encoding of the request, which the caller chose.
-  const encoding = grpcEncodingOf(headers["grpc-encoding"]) ?? "identity";
+  const encoding = grpcEncodingOf(headers.get("grpc-encoding")) ?? "identity";
   /** A promise only where the peer has to read first. */
   const write = (bytes: Uint8Array): Promise<void> | undefined => {
     if (ended) return undefined;
-    if (!stream.headersSent) stream.respond(answerHeaders(encoding), { waitForTrailers: true });
+    if (!stream.hasSentHeaders) stream.respond(answerFields(encoding));
     if (stream.write(bytes)) return undefined;
     blocked = true;
     return new Promise<void>((resolve) => {
@@ -223,7 +221,13 @@ function startCall(
   };
 
   return {
-    context: { signal: controller.signal, peer: peerOf(stream), metadata: metadataOf(headers) },
+    context: {
+      signal: controller.signal,
+      peer,
+      get metadata() {
+        return metadataOf(headers);
+      },
+    },
     ended: () => ended,
     send: async (messages) => {
       const writes = encoding === "identity" ? packMessages(messages) : await packCompressed(encoding, messages);
@@ -233,92 +237,93 @@ function startCall(
       }
     },
     end,
+    drained: () => wake(),
+    closed: () => {
+      if (ended) return;
+      ended = true;
+      stopTimer();
+      wake();
+      controller.abort(new RpcError("CANCELLED", "canceled by the caller"));
+    },
   };
 }
 
-function answerHeaders(encoding: GrpcEncoding) {
-  return {
-    ":status": 200,
-    "content-type": "application/grpc",
-    "grpc-accept-encoding": acceptedEncodings,
-    ...(encoding === "identity" ? {} : { "grpc-encoding": encoding }),
-  };
+function answerFields(encoding: GrpcEncoding): HeaderFields {
+  const fields = [":status", "200", "content-type", "application/grpc", "grpc-accept-encoding", acceptedEncodings];
+  return encoding === "identity" ? fields : [...fields, "grpc-encoding", encoding];
 }
 
-function sendStatus(stream: ServerHttp2Stream, status: Status | undefined): void {
-  if (stream.destroyed || stream.closed) return;
-  const trailers = {
-    "grpc-status": String(status === undefined ? 0 : grpcStatusCodes[status.code]),
-    ...(status === undefined ? {} : { "grpc-message": encodeGrpcMessage(status.message) }),
-  };
-  if (!stream.headersSent) {
-    stream.respond({ ...answerHeaders("identity"), ...trailers }, { endStream: true });
-  } else {
-    stream.once("wantTrailers", () => {
-      if (!stream.destroyed) stream.sendTrailers(trailers);
-    });
-    stream.end();
-  }
-  dropRequest(stream);
+function sendStatus(stream: Http2Stream, status: Status | undefined): void {
+  if (stream.isClosed) return;
+  const trailers = ["grpc-status", String(status === undefined ? 0 : grpcStatusCodes[status.code])];
+  if (status !== undefined) trailers.push("grpc-message", encodeGrpcMessage(status.message));
+  stream.endsBoth = true; // whatever is left of the request
+  if (stream.hasSentHeaders) stream.end(trailers);
+  else stream.respond([...answerFields("identity"), ...trailers], true);
 }
 
-/** Lets what is left of the request go nowhere, and tells the peer to send no more of it. */
-function dropRequest(stream: ServerHttp2Stream): void {
-  stream.resume();
-  if (!stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);
+function refuseHttp(stream: Http2Stream, httpStatus: number): StreamEvents {
+  stream.endsBoth = true;
+  stream.respond([":status", String(httpStatus)], true);
+  const none = () => {};
+  return { headers: none, data: none, ended: none, drained: none, closed: none };
 }
 
-function refuseHttp(stream: ServerHttp2Stream, httpStatus: number): void {
-  stream.respond({ ":status": httpStatus }, { endStream: true });
-  dropRequest(stream);
+/** The one message of a request, as it comes in. */
+interface RequestReader {
+  readonly message: Promise<Uint8Array>;
+  push(bytes: Uint8Array): void;
+  /** At the end of the request, or of all. */
+  end(): void;
 }
 
-/** The one message of the request. */
-async function readRequest(
-  stream: ServerHttp2Stream,
-  headers: IncomingHttpHeaders,
-  requestBytesMax: number,
-): Promise<Uint8Array> {
-  const encoding = grpcEncodingOf(headers["grpc-encoding"]);
-  if (encoding === undefined) {
-    throw new RpcError("UNIMPLEMENTED", `unknown encoding ${String(headers["grpc-encoding"])}`);
-  }
-  const reader = createFrameReader(encoding, requestBytesMax);
+function readRequest(stream: Http2Stream, headers: Headers, requestBytesMax: number): RequestReader {
+  const encoding = grpcEncodingOf(headers.get("grpc-encoding"));
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const reader = createFrameReader(encoding ?? "identity", requestBytesMax);
   let requestBytes = 0;
-  await new Promise<void>((resolve, reject) => {
-    const onData = (chunk: Uint8Array) => {
+  let isOver = false;
+  const fail = (error: unknown) => {
+    isOver = true;
+    reject(error);
+  };
+  if (encoding === undefined) {
+    fail(new RpcError("UNIMPLEMENTED", `unknown encoding ${String(headers.get("grpc-encoding"))}`));
+  }
+  const whole = async () => {
+    await promise;
+    if (reader.unfinished()) throw new RpcError("INTERNAL", "request ended inside a message");
+    const [request, ...more] = await reader.take();
+    if (request === undefined) throw new RpcError("INTERNAL", "request without a message");
+    if (more.length > 0) throw new RpcError("INTERNAL", "request with more than one message");
+    return request;
+  };
+  return {
+    message: whole(),
+    push: (bytes) => {
+      stream.consumed(bytes.length);
+      if (isOver) return;
       try {
-        requestBytes += chunk.length;
+        requestBytes += bytes.length;
         if (requestBytes > requestBytesMax + frameHeaderBytes) {
           throw new RpcError("RESOURCE_EXHAUSTED", `request of more than ${requestBytesMax} bytes`);
         }
-        reader.push(chunk);
+        reader.push(bytes);
       } catch (error) {
-        stream.off("data", onData);
-        reject(error);
+        fail(error);
       }
-    };
-    stream.on("data", onData);
-    stream.on("end", resolve);
-    stream.on("close", resolve);
-  });
-  if (reader.unfinished()) throw new RpcError("INTERNAL", "request ended inside a message");
-  const [request, ...more] = await reader.take();
-  if (request === undefined) throw new RpcError("INTERNAL", "request without a message");
-  if (more.length > 0) throw new RpcError("INTERNAL", "request with more than one message");
-  return request;
+    },
+    end: () => {
+      isOver = true;
+      resolve();
+    },
+  };
 }
 
-function peerOf(stream: ServerHttp2Stream): string {
-  const { remoteAddress: address, remotePort: port } = stream.session?.socket ?? {};
+function peerOf({ remoteAddress: address, remotePort: port }: Socket): string {
   return address === undefined || port === undefined ? "unknown" : formatAddress({ address, port });
 }
 
-function metadataOf(headers: IncomingHttpHeaders): ReadonlyMap<string, string> {
-  const metadata = new Map<string, string>();
-  for (const [name, value] of Object.entries(headers)) {
-    if (name.startsWith(":") || value === undefined) continue;
-    metadata.set(name, Array.isArray(value) ? value.join(",") : value);
-  }
-  return metadata;
+function metadataOf(headers: Headers): ReadonlyMap<string, string> {
+  return new Map([...headers].filter(([name]) => !name.startsWith(":")));
 }
