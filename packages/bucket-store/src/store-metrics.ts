@@ -52,7 +52,7 @@ export function storeMetrics(observations: Pick<Observations, "counter" | "gauge
     ),
     mergeSeconds: histogram("bucket_store_series_merge_duration_seconds", "From then to its end.", secondBuckets),
     gateSeconds: histogram(
-      "bucket_store_series_gate_duration_seconds",
+      "bucket_store_series_gate_queries_duration_seconds",
       "How long a question waited for others to end.",
       secondBuckets,
     ),

@@ -1,5 +1,6 @@
 /** Grafana: replicas that share a database, so that sessions, dashboards and alert states are those of all of them. */
-import { dashboardJson, dashboards, datasource } from "@pleiad/dashboards";
+import { dashboardJson, dashboardNames, dashboardsOf, datasource, type Recorder } from "@pleiad/dashboards";
+import type { RoleKind } from "@pleiad/fleet";
 import type { Deployment } from "./deployment.ts";
 import type { KubernetesObject } from "./kubernetes-object.ts";
 import { labelsOf } from "./object-labels.ts";
@@ -55,10 +56,10 @@ export function grafanaObjects(deployment: Deployment, workload: Workload): read
       },
     },
     // One each: together they would outgrow what one ConfigMap may hold.
-    ...dashboards.map((dashboard) => ({
+    ...dashboardsOf(recordersOf(deployment)).map((dashboard) => ({
       apiVersion: "v1" as const,
       kind: "ConfigMap" as const,
-      metadata: { ...metadata, name: dashboardConfigMap(dashboard) },
+      metadata: { ...metadata, name: dashboardConfigMap(dashboard.name) },
       data: { [`${dashboard.name}.json`]: dashboardJson(dashboard) },
     })),
     ...workloadObjects(deployment, workload, {
@@ -101,7 +102,7 @@ export function grafanaObjects(deployment: Deployment, workload: Workload): read
         {
           name: "dashboards",
           projected: {
-            sources: dashboards.map((dashboard) => ({ configMap: { name: dashboardConfigMap(dashboard) } })),
+            sources: dashboardNames.map((name) => ({ configMap: { name: dashboardConfigMap(name) } })),
           },
         },
       ],
@@ -111,6 +112,15 @@ export function grafanaObjects(deployment: Deployment, workload: Workload): read
   ];
 }
 
-function dashboardConfigMap({ name }: { readonly name: string }): string {
+/** Who evaluates the recordings that are rendered with the rules. */
+function recordersOf({ workloads }: Deployment): ReadonlySet<Recorder> {
+  const has = (kind: RoleKind) => workloads.some((workload) => workload.kind === kind);
+  return new Set<Recorder>([
+    ...(has("ruler") ? ["ruler" as const] : []),
+    ...(has("monitoring-agent") ? ["monitoring" as const] : []),
+  ]);
+}
+
+function dashboardConfigMap(name: string): string {
   return `dashboard-${name}`;
 }
