@@ -6,7 +6,7 @@ import { authorityObjects } from "./certificates.ts";
 import { chartValueFiles } from "./chart-values.ts";
 import { deploymentOf, type Deployment, type RenderFailure } from "./deployment.ts";
 import { endpointsConfigMap } from "./endpoints.ts";
-import { fleetRules, regionRules } from "./fleet-rules.ts";
+import { fleetRules } from "./fleet-rules.ts";
 import { folderReadme } from "./folder-readme.ts";
 import { applicationSets } from "./git-ops.ts";
 import { grafanaObjects } from "./grafana.ts";
@@ -20,6 +20,7 @@ import { objectStoreObjects } from "./object-storage.ts";
 import { storageSecretObjects } from "./object-storage-config.ts";
 import { priorities } from "./pod.ts";
 import { formatRenderSettings, settingsFile, type RenderSettings } from "./render-settings.ts";
+import { regionRules } from "./region-rules.ts";
 import { renderedTree, type Kustomization, type RenderedTree } from "./rendered-tree.ts";
 import {
   compactorObjects,

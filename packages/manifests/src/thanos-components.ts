@@ -10,7 +10,7 @@ import {
 } from "./certificates.ts";
 import type { Deployment } from "./deployment.ts";
 import { endpointFlags, endpointsFolder, endpointsName } from "./endpoints.ts";
-import { ruleConfigMaps } from "./fleet-rules.ts";
+import { ruleConfigMaps } from "./region-rules.ts";
 import type { IConfigMap, KubernetesObject } from "./kubernetes-object.ts";
 import { labelsOf, selectorOf } from "./object-labels.ts";
 import { storageConfigFile, storageFolder, storageSecret } from "./object-storage-config.ts";
