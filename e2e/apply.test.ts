@@ -38,17 +38,16 @@ async function said(command: string, args: readonly string[]) {
 const apply = async (...args: string[]) => await said("apply", args);
 const diff = async (...args: string[]) => await said("diff", args);
 
-/** Clusters with the Secrets that Pleiad does not write. */
+/** Clusters with the Secrets that are the user's, as the folder's README lists them. */
 function freshClusters(): { readonly monitoring: FakeCluster; readonly "shop-1": FakeCluster } {
-  const [, keys = ""] = /\| grafana \| ([^|]+) \|/.exec(readFileSync(join(deploy, "README.md"), "utf8")) ?? [];
+  const [, monitoring = "", app = ""] = readFileSync(join(deploy, "README.md"), "utf8").split("\nSecrets of ");
+  const secretsIn = (text: string) =>
+    [...text.matchAll(/^\| (\S+) \| (\S+) \| ([^|]+) \| you \|/gm)].map(
+      ([, namespace = "", name = "", keys = ""]) => [namespace, name, keys.split(", ")] as const,
+    );
   return {
-    monitoring: fakeCluster("uid-monitoring", [
-      ["storage", "object-store", ["s3.json"]],
-      ["monitoring", "object-storage", ["objstore.yml"]],
-      ["monitoring", "grafana", keys.split(", ")],
-      ["monitoring", "alertmanager-config", ["alertmanager.yaml"]],
-    ]),
-    "shop-1": fakeCluster("uid-shop-1", [["monitoring", "object-storage", ["objstore.yml"]]]),
+    monitoring: fakeCluster("uid-monitoring", secretsIn(monitoring)),
+    "shop-1": fakeCluster("uid-shop-1", secretsIn(app)),
   };
 }
 

@@ -38,15 +38,26 @@ export async function apply(
   return answer.exitCode === 0 ? undefined : kubectlFailure(answer, what);
 }
 
-/** What would change, as `diff` prints it; empty where nothing. Values of Secrets are starred out by kubectl. */
+/**
+ * What would change, as `diff` prints it; empty where nothing. Fields that somebody else took over are shown as well, though
+ * applying leaves them alone unless it is forced. Values of Secrets are starred out by kubectl.
+ */
 export async function liveDifference(
   { kubectl, context }: ReachedCluster,
   what: Applied,
-  flags: Omit<ApplyFlags, "isDryRun">,
+  fieldManager: string,
   signal: AbortSignal,
 ): Promise<Result<string, string>> {
   if ("objects" in what && what.objects.length === 0) return ok("");
-  const args = ["--context", context, requestTimeout, "diff", ...serverSide(flags), "-f", "-"];
+  const args = [
+    "--context",
+    context,
+    requestTimeout,
+    "diff",
+    ...serverSide({ fieldManager, forceConflicts: true }),
+    "-f",
+    "-",
+  ];
   const answer = await kubectl.run({ args, input: inputOf(what), timeoutMs: applyTimeoutMs }, signal);
   // 0 is nothing, 1 a difference, above 1 a failure. A failure of diff itself ends with 1 too, and prints no difference.
   if (answer.exitCode === 0 || (answer.exitCode === 1 && answer.stdout !== "")) return ok(answer.stdout);

@@ -2,14 +2,14 @@
 import { objectKey, type ApplyStep, type KubernetesObject } from "@pleiad/manifests";
 import { ok, type Result } from "@pleiad/model";
 import { namespacesOf } from "./cluster-contents.ts";
-import { liveDifference, type ApplyFlags, type Applied, type ReachedCluster } from "./kubectl-apply.ts";
+import { liveDifference, type Applied, type ReachedCluster } from "./kubectl-apply.ts";
 
 /** Empty where nothing would change. */
 export async function clusterDifference(
   cluster: ReachedCluster,
   { foundation, objects, secrets }: ApplyStep,
   secretText: string | undefined,
-  flags: Omit<ApplyFlags, "isDryRun">,
+  fieldManager: string,
   signal: AbortSignal,
 ): Promise<Result<string, string>> {
   const namespaces = await namespacesOf(cluster, signal);
@@ -28,7 +28,7 @@ export async function clusterDifference(
   }
   const texts: string[] = [];
   for (const what of asked) {
-    const text = await liveDifference(cluster, what, flags, signal);
+    const text = await liveDifference(cluster, what, fieldManager, signal);
     if (!text.ok) return text;
     texts.push(text.value);
   }

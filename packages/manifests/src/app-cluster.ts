@@ -48,6 +48,7 @@ export function appClusterObjects(deployment: Deployment, cluster: PlannedCluste
     selfMonitor(deployment, metadata),
     ...(cluster.ingest === "pull" ? exposedSidecars(deployment, cluster) : []),
     ...storageSecretObjects(deployment, {
+      use: "upload",
       namespace: settings.namespace,
       path: `pleiad/${cluster.name}/object-storage`,
       from: "app-cluster",

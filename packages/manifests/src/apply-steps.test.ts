@@ -44,7 +44,7 @@ describe("the steps of a fleet", () => {
       const namespaces = new Set(foundation.map(({ metadata }) => metadata?.name));
       expect(objects.filter(({ kind }) => kind === "Namespace")).toEqual([]);
       if (!folder.startsWith("regional-")) expect(namespaces.size, folder).toBeGreaterThan(0);
-      const kinds = objects.map(({ kind }) => kind);
+      const kinds = objects.map(({ kind }): string => kind);
       const first = kinds.findIndex((kind) =>
         ["Deployment", "StatefulSet", "Prometheus", "Alertmanager"].includes(kind),
       );

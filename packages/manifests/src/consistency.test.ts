@@ -83,7 +83,13 @@ for (const version of versions) {
           object.kind === "Certificate" ? [(object.spec as { secretName: string }).secretName] : [],
         ),
       );
-      const secretsOfUsers = new Set(["object-storage", "object-store", "grafana"]);
+      const secretsOfUsers = new Set([
+        "object-storage",
+        "object-storage-read",
+        "object-storage-compact",
+        "object-store",
+        "grafana",
+      ]);
       const configMaps = names("ConfigMap");
       const missing = pods.flatMap(({ owner, spec }) =>
         (spec.volumes ?? []).flatMap(({ configMap, secret, projected }) => [
@@ -270,6 +276,7 @@ describe("the same input", () => {
     );
     const changed = [...after].filter(([path, text]) => before.get(path) !== text).map(([path]) => path);
     expect(changed).toEqual([
+      "app-clusters/cluster-221/bucket-policy.json",
       "app-clusters/cluster-221/certificates.yaml",
       "app-clusters/cluster-221/kustomization.yaml",
       "app-clusters/cluster-221/namespace.yaml",

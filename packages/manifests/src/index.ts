@@ -21,5 +21,12 @@ export {
 export type { RenderedTree } from "./rendered-tree.ts";
 export { thanosVersions } from "./thanos-command.ts";
 export { certificateBody, pemOf, signedCertificate, type CertificateFields, type CertificateUse } from "./x509.ts";
+export {
+  bucketKeySteps,
+  bucketPolicy,
+  clusterPrincipal,
+  type BucketPrincipal,
+  type PolicyDocument,
+} from "./bucket-policies.ts";
 export { applySteps, applyWaves, type ApplyStep, type ApplyWave } from "./apply-steps.ts";
 export { isWaitedFor, objectTitle, readinessOf, type LiveObject, type Readiness } from "./readiness.ts";

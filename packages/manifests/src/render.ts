@@ -2,6 +2,7 @@
 import { ok, unreachable, type Result } from "@pleiad/model";
 import type { Fleet, Plan } from "@pleiad/fleet";
 import { appClusterObjects } from "./app-cluster.ts";
+import { bucketPolicyFiles } from "./bucket-policies.ts";
 import { authorityObjects } from "./certificates.ts";
 import { chartValueFiles } from "./chart-values.ts";
 import { deploymentOf, type Deployment, type RenderFailure } from "./deployment.ts";
@@ -17,7 +18,7 @@ import { alertmanagerObjects, monitoringAgentObjects } from "./monitoring-stack.
 import { cachePolicy, closedNamespace, namespaceOf, networkPolicies } from "./network-policies.ts";
 import { commonLabels } from "./object-labels.ts";
 import { objectStoreObjects } from "./object-storage.ts";
-import { storageSecretObjects } from "./object-storage-config.ts";
+import { bucketUses, storageSecretObjects, storageSecretOf } from "./object-storage-config.ts";
 import { priorities } from "./pod.ts";
 import { formatRenderSettings, settingsFile, type RenderSettings } from "./render-settings.ts";
 import { regionRules } from "./region-rules.ts";
@@ -52,6 +53,7 @@ function renderDeployment(deployment: Deployment): RenderedTree {
   const all = [top, ...tiers, ...clusterFolders(deployment), ...gitOpsFolders(deployment, folders)];
   const others = new Map([
     ...chartValueFiles(deployment),
+    ...bucketPolicyFiles(deployment),
     ["README.md", folderReadme(deployment, folders)],
     ["images.txt", imageList([all.map(({ files }) => [...files.values()]), operatorImages(deployment)])],
     [settingsFile, formatRenderSettings(deployment.settings)],
@@ -91,11 +93,14 @@ function globalFolder(deployment: Deployment): Kustomization {
       ["certificates.yaml", authorityObjects(deployment)],
       [
         "secrets.yaml",
-        storageSecretObjects(deployment, {
-          namespace: settings.namespace,
-          path: "pleiad/monitoring/object-storage",
-          from: "monitoring",
-        }),
+        bucketUses(deployment).flatMap((use) =>
+          storageSecretObjects(deployment, {
+            use,
+            namespace: settings.namespace,
+            path: `pleiad/monitoring/${storageSecretOf(use)}`,
+            from: "monitoring",
+          }),
+        ),
       ],
       ["memcached.yaml", hasCache ? [...memcachedObjects(deployment), cachePolicy(deployment)] : []],
       ...own.map((workload) => [`${workload.name}.yaml`, componentObjects(deployment, workload)] as const),

@@ -3,7 +3,7 @@ import { authorityNamespace, authoritySecret, certificateRequests } from "./cert
 import type { Deployment } from "./deployment.ts";
 import { grafanaSecret, grafanaSecretKeys } from "./grafana.ts";
 import { storageAdminSecret } from "./object-storage.ts";
-import { storageSecret, storageSecretKey } from "./object-storage-config.ts";
+import { bucketUses, storageSecretKey, storageSecretOf, type BucketUse } from "./object-storage-config.ts";
 
 export interface RequiredSecret {
   readonly cluster: string | undefined; // undefined = the monitoring cluster
@@ -14,30 +14,29 @@ export interface RequiredSecret {
   readonly content: string;
 }
 
+const bucketRights: Readonly<Record<BucketUse, string>> = {
+  upload: "may write and list, and neither delete nor read blocks",
+  read: "may read and list",
+  compact: "may read, write, list and delete",
+};
+
 const tlsKeys = ["ca.crt", "tls.crt", "tls.key"] as const;
 
 /** The monitoring cluster's first, then those of each app cluster. */
 export function requiredSecrets(deployment: Deployment): readonly RequiredSecret[] {
-  const { plan, settings, storage, workloads } = deployment;
+  const { plan, settings, workloads } = deployment;
   const clusters = [undefined, ...plan.clusters.map(({ name }) => name)];
   const certificates = Map.groupBy(certificateRequests(deployment), ({ cluster }) => cluster);
   const has = (kind: string) => workloads.some((workload) => workload.kind === kind);
   return clusters.flatMap((cluster): readonly RequiredSecret[] => [
-    ...(storage === undefined
-      ? []
-      : [
-          {
-            cluster,
-            namespace: settings.namespace,
-            name: storageSecret,
-            keys: [storageSecretKey],
-            filledBy: settings.secrets.kind === "existing" ? ("you" as const) : ("external-secrets" as const),
-            content:
-              cluster === undefined
-                ? "the bucket with keys that may read, write and delete"
-                : `the bucket with keys that may write and list, and neither delete nor read others' blocks`,
-          },
-        ]),
+    ...usesOf(deployment, cluster).map((use) => ({
+      cluster,
+      namespace: settings.namespace,
+      name: storageSecretOf(use),
+      keys: [storageSecretKey],
+      filledBy: settings.secrets.kind === "existing" ? ("you" as const) : ("external-secrets" as const),
+      content: `the bucket with keys that ${bucketRights[use]}`,
+    })),
     ...(cluster === undefined ? monitoringSecrets(deployment, has) : []),
     ...(settings.certificates === "built-in"
       ? (certificates.get(cluster) ?? []).map(({ namespace, secretName }) => ({
@@ -62,6 +61,11 @@ export function requiredSecrets(deployment: Deployment): readonly RequiredSecret
           },
         ]),
   ]);
+}
+
+function usesOf(deployment: Deployment, cluster: string | undefined): readonly BucketUse[] {
+  if (cluster === undefined) return bucketUses(deployment);
+  return deployment.storage === undefined ? [] : ["upload"];
 }
 
 function monitoringSecrets(deployment: Deployment, has: (kind: string) => boolean): readonly RequiredSecret[] {

@@ -13,7 +13,7 @@ import { endpointFlags, endpointsFolder, endpointsName } from "./endpoints.ts";
 import { ruleConfigMaps } from "./region-rules.ts";
 import type { IConfigMap, KubernetesObject } from "./kubernetes-object.ts";
 import { labelsOf, selectorOf } from "./object-labels.ts";
-import { storageConfigFile, storageFolder, storageSecret } from "./object-storage-config.ts";
+import { storageConfigFile, storageFolder, storageSecretOf, type BucketUse } from "./object-storage-config.ts";
 import { thanosProbes, type IContainer, type IVolume } from "./pod.ts";
 import { grpcPort, httpPort, memcachedPort, remoteWritePort } from "./ports.ts";
 import { flagOf, thanosCommand, type FlagValues } from "./thanos-command.ts";
@@ -96,7 +96,7 @@ export function storeGatewayObjects(deployment: Deployment, workload: Workload):
     selectorConfigMap(deployment, workload, storeSelector(deployment, workload)),
     ...thanosObjects(deployment, workload, "store", flags, {
       mounts: [storageMount, selectorMount],
-      volumes: [storageVolume, selectorVolume(workload)],
+      volumes: [storageVolume("read"), selectorVolume(workload)],
       volume: { mountPath: dataFolder, bytes: diskOf(workload, 50 * gibibyte) },
     }),
   ];
@@ -129,7 +129,7 @@ export function compactorObjects(deployment: Deployment, workload: Workload): re
     selectorConfigMap(deployment, workload, compactorSelector(workload)),
     ...thanosObjects(deployment, workload, "compact", flags, {
       mounts: [storageMount, selectorMount, { name: "tmp", mountPath: "/tmp" }],
-      volumes: [storageVolume, selectorVolume(workload), { name: "tmp", emptyDir: { sizeLimit: "1Gi" } }],
+      volumes: [storageVolume("compact"), selectorVolume(workload), { name: "tmp", emptyDir: { sizeLimit: "1Gi" } }],
       volume: { mountPath: dataFolder, bytes: diskOf(workload, 200 * gibibyte) },
       terminationGraceSeconds: 300,
     }),
@@ -156,7 +156,7 @@ export function rulerObjects(deployment: Deployment, workload: Workload): readon
     env: [{ name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } }],
     mounts: [storageMount, { name: "rules", mountPath: "/etc/thanos/rules", readOnly: true }],
     volumes: [
-      storageVolume,
+      storageVolume("upload"),
       {
         name: "rules",
         projected: { sources: ruleConfigMaps(deployment).map((name) => ({ configMap: { name } })) },
@@ -228,7 +228,7 @@ export function receiverObjects(deployment: Deployment, workload: Workload): rea
     ...thanosObjects(deployment, workload, "receive", flags, {
       env: [{ name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } }],
       mounts: [storageMount, { name: "hashring", mountPath: "/etc/thanos/hashring", readOnly: true }],
-      volumes: [storageVolume, { name: "hashring", configMap: { name: `hashring-${workload.name}` } }],
+      volumes: [storageVolume("upload"), { name: "hashring", configMap: { name: `hashring-${workload.name}` } }],
       volume: { mountPath: dataFolder, bytes: diskOf(workload, 100 * gibibyte) },
       terminationGraceSeconds: 300,
     }),
@@ -283,7 +283,9 @@ const storageMount: NonNullable<IContainer["volumeMounts"]>[number] = {
   mountPath: storageFolder,
   readOnly: true,
 };
-const storageVolume: IVolume = { name: "objstore", secret: { secretName: storageSecret } };
+function storageVolume(use: BucketUse): IVolume {
+  return { name: "objstore", secret: { secretName: storageSecretOf(use) } };
+}
 
 const selectorFolder = "/etc/thanos/selector";
 const selectorMount = { name: "selector", mountPath: selectorFolder, readOnly: true };

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { deploymentOf } from "./deployment.ts";
-import { fleetText, objectsOf, planned, rendered, schemasOf } from "./rendered-fleet.fixtures.ts";
+import { fleetText, kubernetesVersions, objectsOf, planned, rendered, schemasOf } from "./rendered-fleet.fixtures.ts";
 import { defaultRenderSettings, readRenderSettings, settingsFile, type RenderSettings } from "./render-settings.ts";
 import type { RenderedTree } from "./rendered-tree.ts";
 import { requiredSecrets } from "./required-secrets.ts";
@@ -47,14 +47,17 @@ const variants: readonly [name: string, text: string, settings: Partial<RenderSe
   ["a mirror, a storage class", laptop, { imageMirror: "registry.example.com/all", storageClass: "fast" }],
 ];
 
-const schemas = schemasOf("1.36");
+const schemas = kubernetesVersions.map((version) => [version, schemasOf(version)] as const);
 
-describe("strict schemas find right, and every Secret is told of:", () => {
+describe(`strict schemas of Kubernetes ${kubernetesVersions.join(", ")} find right, and every Secret is told of:`, () => {
   for (const [name, text, settings] of variants) {
     it(name, () => {
       const tree = rendered(text, settings);
       const objects = objectsOf(tree);
-      expect(objects.flatMap(({ path, object }) => schemas.check(object).map((one) => `${path}: ${one}`))).toEqual([]);
+      const wrong = schemas.flatMap(([version, all]) =>
+        objects.flatMap(({ path, object }) => all.check(object).map((one) => `${version}: ${path}: ${one}`)),
+      );
+      expect(wrong).toEqual([]);
       expect([...namedSecrets(objects)].filter((one) => !toldSecrets(text, settings, objects).has(one))).toEqual([]);
       for (const { path } of objects) expect(tree.get(path)).not.toMatch(/undefined|\[object|NaN/);
     });

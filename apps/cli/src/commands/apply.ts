@@ -30,13 +30,13 @@ import { stopSignal } from "../stop-signal.ts";
 export interface ClusterCommandOptions extends ContextOptions, StepSelection {
   readonly kubectl: string;
   readonly fieldManager: string;
-  readonly forceConflicts: boolean;
   readonly parallel: number;
 }
 
 interface ApplyCommandOptions extends ClusterCommandOptions {
   readonly output: string;
   readonly dryRun?: "client" | "server";
+  readonly forceConflicts: boolean;
   readonly resume: boolean;
   readonly timeout: number; // milliseconds
 }
@@ -56,6 +56,7 @@ export function addApplyCommand(program: Command): void {
         "client: say what would be applied where; server: let the API servers check it",
       ).choices(["client", "server"]),
     )
+    .option("--force-conflicts", "take over fields that another manager owns", false)
     .option("--resume", "leave out what an earlier run applied and that is the same now", false)
     .option("--timeout <duration>", "until what a folder has must be ready", readSpan, 600_000)
     .action(async (file: string | undefined, options: ApplyCommandOptions) => await applyCommand(file, options));
@@ -71,7 +72,6 @@ export function addClusterOptions(command: Command): Command {
     .option("--only <folder>", "or wave: storage, global, regional, app-clusters; may be repeated", collectValues, [])
     .option("--except <folder>", "or wave, the same way", collectValues, [])
     .option("--field-manager <name>", "who owns the fields", "pleiad")
-    .option("--force-conflicts", "take over fields that another manager owns", false)
     .option("--parallel <number>", "app clusters at once", readParallel, 4);
 }
 

@@ -85,7 +85,7 @@ async function differences(
     const cluster = reached.get(step.cluster);
     if (cluster === undefined || signal.aborted) return;
     const secrets = secretText(options.output, step);
-    const text = await clusterDifference({ kubectl, ...cluster }, step, secrets, options, signal);
+    const text = await clusterDifference({ kubectl, ...cluster }, step, secrets, options.fieldManager, signal);
     told.set(step, text.ok ? { step, text: text.value } : { step, text: "", failure: text.failure });
   });
   return steps.flatMap((step) => told.get(step) ?? []);
