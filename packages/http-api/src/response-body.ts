@@ -1,6 +1,7 @@
 /** Pieces of text to a response body: short ones whole, long ones streamed while they are written. */
 import type { Clock, HttpResponse } from "@pleiad/ports";
 import type { JsonPiece } from "./envelope.ts";
+import { giveBackPiece } from "./sample-text.ts";
 
 const streamedBytes = 65_536;
 
@@ -15,9 +16,10 @@ async function* streamBatches(
   batch: PieceBatch,
   source: Iterator<JsonPiece>,
   clock: Clock,
-): AsyncGenerator<Uint8Array> {
+): AsyncGenerator<Uint8Array, void, Uint8Array | undefined> {
   for (let hasMore = true; hasMore; hasMore = batch.fill(source)) {
-    yield bytesOf(batch.take());
+    const spent = yield bytesOf(batch.take());
+    if (spent !== undefined) giveBackPiece(spent);
     await clock.yield();
   }
   const rest = batch.take();

@@ -49,6 +49,16 @@ const slackBytes = 64 * 1024;
 const outEnd = outAt + pieceBytes + slackBytes;
 const memoryPages = Math.ceil(outEnd / 65_536);
 
+/** Memory of long pieces that were given back. Most of what a new one costs is the system's, which clears it, and the collector's. */
+const spent: ArrayBuffer[] = [];
+const roomBytes = pieceBytes + slackBytes;
+const spentMax = 8;
+
+/** For who has done with a piece and knows that nobody else looks at it. Others than those of `take` are passed over. */
+export function giveBackPiece({ buffer }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === roomBytes && spent.length < spentMax) spent.push(buffer);
+}
+
 let ofThread: SampleTextWriter | undefined;
 
 /** The one of this thread, made when it is first asked for: every process has the code, few answer queries. */
@@ -73,7 +83,14 @@ function createSampleTextWriter(): SampleTextWriter {
   let full: Piece[] = [];
   let at = outAt;
   const cut = () => {
-    if (at > outAt) full.push(bytes.slice(outAt, at));
+    if (at > outAt) {
+      // What is short is kept by nobody for long: it takes no more memory than it needs.
+      const room =
+        at - outAt < pieceBytes / 2 ? new ArrayBuffer(at - outAt) : (spent.pop() ?? new ArrayBuffer(roomBytes));
+      const piece = new Uint8Array(room, 0, at - outAt);
+      piece.set(bytes.subarray(outAt, at));
+      full.push(piece);
+    }
     at = outAt;
   };
   /** Writes `text`, or the JSON of it; false, and nothing is written, where that is not as long as the text. */

@@ -280,12 +280,50 @@ async function send(
     raw.end();
     return;
   }
-  const parts = Readable.from(body, { objectMode: true, highWaterMark: 1 });
   if (compress) {
+    const parts = Readable.from(body, { objectMode: true, highWaterMark: 1 });
     // Flushed part by part: a stream's reader waits for each.
     await pipeline(parts, createGzip({ ...gzipOptions, flush: zlibConstants.Z_SYNC_FLUSH }), raw);
   } else {
-    await pipeline(parts, raw);
+    await writeParts(raw, body[Symbol.asyncIterator]());
+  }
+}
+
+/** One part is on its way to the client while the next is made. */
+const partsUnwrittenMax = 2;
+
+/** Writes what `parts` gives and ends the answer. Each part goes back to its maker, by `next`, once it is written. */
+async function writeParts(
+  raw: ServerResponse,
+  parts: AsyncIterator<Uint8Array, unknown, Uint8Array | undefined>,
+): Promise<void> {
+  const spent: Uint8Array[] = [];
+  let unwritten = 0;
+  let wake = () => {};
+  const onClose = () => wake();
+  raw.once("close", onClose);
+  // A failure closes the connection, which is what is looked at.
+  raw.on("error", onClose);
+  const changed = async () => await new Promise<void>((resolve) => (wake = resolve));
+  try {
+    for (;;) {
+      while (unwritten >= partsUnwrittenMax && !raw.destroyed) await changed();
+      if (raw.destroyed) throw new HttpError("canceled", "the client went away before the end of the answer");
+      const { done, value } = await parts.next(spent.pop());
+      if (done === true) break;
+      unwritten++;
+      raw.write(value, () => {
+        unwritten--;
+        spent.push(value);
+        wake();
+      });
+    }
+    raw.end(() => wake());
+    while (!raw.writableFinished && !raw.destroyed) await changed();
+  } finally {
+    raw.off("close", onClose);
+    raw.off("error", onClose);
+    await parts.return?.();
   }
 }
 

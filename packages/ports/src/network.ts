@@ -134,6 +134,7 @@ export interface HttpStreamRequest {
 export interface HttpResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
+  /** Streamed parts belong to who asks for them. One that is handed to the iterator's `next` goes back: its memory may be used again. */
   readonly body: Uint8Array | string | AsyncIterable<Uint8Array>;
 }
 

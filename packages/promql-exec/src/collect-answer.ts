@@ -100,16 +100,17 @@ export async function collectMatrix(
       if (growing.lastMs > -Infinity) series.push(answerSeries(labels[seriesId], growing));
       return;
     }
-    let count = 0;
-    for (let step = 0; step < times.length; step++) count += present[step];
-    if (count === 0) return;
-    context.budget.take(count);
-    if (count === times.length) {
-      const all = columns.take(count);
+    if (present.indexOf(noSample) === -1) {
+      context.budget.take(times.length);
+      const all = columns.take(times.length);
       all.set(values);
       series.push(floatSeries(labels[seriesId], times, all));
       return;
     }
+    let count = 0;
+    for (let step = 0; step < times.length; step++) count += present[step];
+    if (count === 0) return;
+    context.budget.take(count);
     const timestampsMs = columns.take(count);
     const kept = columns.take(count);
     let at = 0;
