@@ -8,7 +8,7 @@ import {
   type Result,
   type SourceFailure,
 } from "@pleiad/model";
-import { RpcError, withDeadline, type Clock, type RpcClient } from "@pleiad/ports";
+import { childAbort, RpcError, type Clock, type RpcClient } from "@pleiad/ports";
 import { decodeQueryResponse, formatWireFailure, type Capabilities } from "@pleiad/wire";
 import { exactQuery, wholeSecondsQuery } from "./query-requests.ts";
 import { failureOfCall } from "./rpc-failures.ts";
@@ -44,33 +44,25 @@ export async function callQuery(
   const { name: source, address, silenceMs, messageBytesMax } = options;
   const { timeoutMs } = request;
   const patienceMs = dialect === "exact" ? silenceMs : timeoutMs;
-  const call = new AbortController();
-  const whole = AbortSignal.any([signal, call.signal]);
+  const call = childAbort(signal);
   const answer = createAnswer(request, options);
-  const callOptions = { signal: whole, timeoutMs, messageBytesMax };
-  const stream = rpc.stream(encoded.value.method, encoded.value.bytes, callOptions);
-  const messages = stream[Symbol.asyncIterator]();
+  const callOptions = { signal: call.signal, timeoutMs, messageBytesMax };
   let waitedTooLong = false;
+  const wait = () =>
+    clock.after(patienceMs, () => {
+      waitedTooLong = !signal.aborted;
+      call.abort(tooSilent);
+    });
+  let stopWaiting = wait();
   try {
-    for (;;) {
-      const step = await withDeadline(clock, patienceMs, signal, async (deadline) => {
-        const cut = () => {
-          waitedTooLong = !signal.aborted;
-          call.abort(deadline.reason);
-        };
-        deadline.addEventListener("abort", cut, { once: true });
-        try {
-          return await messages.next();
-        } finally {
-          deadline.removeEventListener("abort", cut);
-        }
-      });
-      if (step.done === true) break;
-      for (const message of step.value) {
+    for await (const messages of rpc.stream(encoded.value.method, encoded.value.bytes, callOptions)) {
+      stopWaiting();
+      for (const message of messages) {
         received(message.length);
         const refusal = answer.take(message);
         if (refusal !== undefined) return fail({ kind: "refused", reason: refusal });
       }
+      stopWaiting = wait();
     }
   } catch (error) {
     if (signal.aborted) return fail({ kind: "canceled" });
@@ -81,13 +73,13 @@ export async function callQuery(
       return fail({ kind: "refused", reason: error.message });
     return fail({ kind: "unreachable", failure });
   } finally {
-    call.abort(callEnded);
-    messages.return?.().then(undefined, () => undefined);
+    stopWaiting();
+    call.end();
   }
   return ok({ ...answer.evaluation(), answeredBy: `${source} (${address})` });
 }
 
-const callEnded = new DOMException("the evaluation has ended", "AbortError");
+const tooSilent = new DOMException("the peer gives no signs of life", "TimeoutError");
 
 const unreachableCodes: ReadonlySet<string> = new Set(["UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"]);
 

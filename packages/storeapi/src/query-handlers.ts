@@ -7,7 +7,7 @@ import {
   type QueryEvaluator,
   type Result,
 } from "@pleiad/model";
-import { RpcError, type Clock, type RpcHandler } from "@pleiad/ports";
+import { childAbort, RpcError, type Clock, type RpcHandler } from "@pleiad/ports";
 import {
   decodeQueryRangeRequest,
   decodeQueryRequest,
@@ -22,6 +22,7 @@ import {
 } from "@pleiad/wire";
 import { queryMethod, queryRangeMethod } from "./query-methods.ts";
 import { evaluationOfInstant, evaluationOfRange, type QueryDefaults } from "./query-requests.ts";
+import { settlesWithin } from "./replica-stream.ts";
 
 export interface QueryHandlerOptions {
   readonly replicaLabels: readonly string[]; // for requests that name none
@@ -59,47 +60,45 @@ export function queryHandlers(
       throw new RpcError("RESOURCE_EXHAUSTED", `more than ${options.requestsMax} evaluations at once`);
     }
     running++;
-    const ending = new AbortController();
+    const own = childAbort(signal);
     try {
       const { replicaLabels } = options;
       const defaults: QueryDefaults = { nowMs: clock.wallMs(), replicaLabels, samplesMax: Infinity };
       const request =
         "startSeconds" in message ? evaluationOfRange(message, defaults) : evaluationOfInstant(message, defaults);
-      const evaluating = evaluator.evaluate(request, AbortSignal.any([signal, ending.signal]));
-      if (message.exact !== undefined) yield* lifeSigns(evaluating, ending.signal);
+      const evaluating = evaluator.evaluate(request, own.signal);
+      if (message.exact !== undefined) {
+        // Messages that say nothing: who waits can tell a long evaluation from a dead peer.
+        while (!(await settlesWithin(evaluating, options.lifeSignMs, clock, signal))) yield [encodeQueryStats(0, 0)];
+      }
       yield* frames(await evaluating, message.responseBatchSize);
     } finally {
-      ending.abort(answered);
+      own.abort(answered);
+      own.end();
       running--;
-    }
-  }
-
-  /** Messages that say nothing, until the work is done: who waits can tell a long evaluation from a dead peer. */
-  async function* lifeSigns(work: Promise<unknown>, signal: AbortSignal): AsyncGenerator<readonly Uint8Array[]> {
-    let isDone = false;
-    const done = new AbortController();
-    const finished = work.finally(() => {
-      isDone = true;
-      done.abort(answered);
-    });
-    const either = AbortSignal.any([signal, done.signal]);
-    while (!isDone) {
-      const pause = clock.sleep(options.lifeSignMs, either).catch(() => undefined);
-      await Promise.race([finished, pause]);
-      if (!isDone) yield [encodeQueryStats(0, 0)];
     }
   }
 
   function* frames(result: Result<Evaluation, EvaluationFailure>, batchSize: number): Generator<readonly Uint8Array[]> {
     if (!result.ok) throw rpcErrorOfEvaluation(result.failure);
     const { series, warnings, samplesRead, samplesPeak } = result.value;
-    if (warnings.length > 0) yield warnings.map(encodeQueryWarning);
+    // Most answers are small, and go out at once.
+    let together = warnings.map(encodeQueryWarning);
+    let bytes = 0;
     const isBatching = batchSize > 1;
     const seriesMax = isBatching ? Math.min(batchSize, options.batchSeriesMax) : options.batchSeriesMax;
     for (const batch of batches(series, seriesMax, options.batchSamplesMax)) {
-      yield isBatching ? [encodeQueryBatch(batch)] : batch.map(encodeQuerySeries);
+      if (bytes >= togetherBytesMax) {
+        yield together;
+        together = [];
+        bytes = 0;
+      }
+      for (const message of isBatching ? [encodeQueryBatch(batch)] : batch.map(encodeQuerySeries)) {
+        together.push(message);
+        bytes += message.length;
+      }
     }
-    yield [encodeQueryStats(samplesRead, samplesPeak)];
+    yield [...together, encodeQueryStats(samplesRead, samplesPeak)];
   }
 
   const handler = (
@@ -119,6 +118,8 @@ export function queryHandlers(
     [queryRangeMethod, handler(decodeQueryRangeRequest)],
   ]);
 }
+
+const togetherBytesMax = 65_536;
 
 /** Why what belongs to an evaluation is aborted at its end. Made once: a stack for each would cost more than the abort. */
 const answered = new DOMException("the evaluation has ended", "AbortError");

@@ -164,19 +164,23 @@ function seriesAfter(batch: readonly SourceSeries[], labels: Labels): readonly S
   return from === -1 ? [] : batch.slice(from);
 }
 
-/** Whether a promise settles within a time. It must not reject, and goes on when it does not. */
+/** Whether a promise settles within a time, or is no longer waited for. It goes on when it does not. */
 export async function settlesWithin(
   promise: Promise<unknown>,
   spanMs: number,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const done = new AbortController();
-  const timer = clock.sleep(spanMs, AbortSignal.any([signal, done.signal])).then(
-    () => false,
-    () => true, // the request was aborted: what was waited for ends by itself
-  );
-  const settled = await Promise.race([promise.then(() => true), timer]);
-  done.abort();
-  return settled;
+  return await new Promise((resolve) => {
+    const end = (isSettled: boolean) => {
+      stopTimer();
+      signal.removeEventListener("abort", settled);
+      resolve(isSettled);
+    };
+    const settled = () => end(true); // of a request that was aborted, too: what was waited for ends by itself
+    const stopTimer = clock.after(spanMs, () => end(false));
+    promise.then(settled, settled);
+    if (signal.aborted) settled();
+    else signal.addEventListener("abort", settled, { once: true });
+  });
 }
