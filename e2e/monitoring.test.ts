@@ -170,7 +170,7 @@ describe("a Prometheus with our sidecar under two tiers", { skip: peerMissing("p
 
   it("rules: those that are asked for by name, group, file and label", async () => {
     const names = async (parameters: readonly (readonly [string, string])[]) => {
-      const query = new URLSearchParams(parameters.map(([name, value]) => [name, value]));
+      const query = new URLSearchParams(parameters.map(([name, value]): [string, string] => [name, value]));
       const { groups } = (await ask(`rules?${query.toString()}`)).data as { groups: readonly Json[] };
       return groups.flatMap((group) => records(group["rules"]).map((rule) => rule["name"]));
     };

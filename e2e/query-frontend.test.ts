@@ -3,12 +3,13 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { connect, createServer, type Server } from "node:net";
 import { createMetricRegistry, observationsOf } from "@pleiad/exposition";
 import { labelsFromRecord } from "@pleiad/model";
-import { createNodePorts } from "@pleiad/node-ports";
+import { connectTcp, createNodePorts } from "@pleiad/node-ports";
 import type { Listener } from "@pleiad/ports";
 import { startQuerier, type Querier } from "@pleiad/role-querier";
 import {
   defaultQueryFrontend,
   openCache,
+  parseCacheConfig,
   startQueryFrontend,
   type QueryFrontend,
   type QueryFrontendOptions,
@@ -22,6 +23,7 @@ const storeAddress = "127.0.0.1:33510";
 const querierAddress = "127.0.0.1:33511";
 const brokenPort = 33_513;
 const redisPort = 33_514;
+const memcachedPorts = [26_200, 26_201] as const;
 
 const dayMs = 86_400_000;
 const stepMs = 60_000;
@@ -30,6 +32,7 @@ const endMs = Math.floor(Date.now() / dayMs) * dayMs - dayMs / 2;
 describe("a query frontend over sockets", () => {
   const registry = createMetricRegistry();
   const ports = createNodePorts({ observations: observationsOf(registry, () => {}) });
+  const cachePorts = { ...ports, connectTcp };
   let store: Listener;
   let querier: Querier;
   const frontends: QueryFrontend[] = [];
@@ -121,7 +124,7 @@ describe("a query frontend over sockets", () => {
         validityMs: dayMs,
         timeoutMs: 500,
       },
-      ports,
+      cachePorts,
     );
     const address = await start({ cache });
     for (const round of ["cold", "warm"]) {
@@ -180,7 +183,7 @@ describe("a query frontend over sockets", () => {
     const openRedis = async () => {
       const where = { host: "127.0.0.1", port: redisPort, username: "", password: "", database: 0, tls: false };
       const redis = { ...where, connectTimeoutMs: 1_000, expirationMs: dayMs, itemBytesMax: 1 << 24 };
-      return await openCache({ type: "REDIS", redis, validityMs: dayMs, timeoutMs: 200 }, ports);
+      return await openCache({ type: "REDIS", redis, validityMs: dayMs, timeoutMs: 200 }, cachePorts);
     };
     beforeAll(startRedis);
     afterAll(async () => {
@@ -217,6 +220,88 @@ describe("a query frontend over sockets", () => {
       }
       expect(registry.render()).toMatch(/pleiad_query_frontend_cache_failures_total\{.*\} [1-9]/);
     });
+  });
+
+  describe.skipIf(peerMissing("memcached"))("with two memcached", () => {
+    const servers = new Map<number, ChildProcess>();
+    const startMemcached = async (port: number) => {
+      // It refuses to run as root unless it is told whom to be.
+      const flags = ["-p", String(port), "-l", "127.0.0.1", "-U", "0", "-u", "nobody", "-m", "64", "-I", "8m"];
+      servers.set(port, spawn("memcached", flags, { stdio: "ignore" }));
+      await eventually("memcached", 10_000, async () => ((await listens(port)) ? true : undefined));
+    };
+    const signalAll = (signal: "SIGSTOP" | "SIGCONT" | "SIGKILL", ports_: readonly number[] = memcachedPorts) => {
+      for (const port of ports_) servers.get(port)?.kill(signal);
+    };
+    const startBoth = async () => {
+      for (const port of memcachedPorts) await startMemcached(port);
+    };
+    const openMemcached = async () => {
+      const addresses = memcachedPorts.map((port) => `127.0.0.1:${port}`);
+      const config = parseCacheConfig({
+        type: "MEMCACHED",
+        config: { addresses, timeout: "200ms", max_item_size: "7MiB" },
+      });
+      if (!config.ok) throw new Error(config.failure.join("; "));
+      return await openCache(config.value, cachePorts);
+    };
+    beforeAll(startBoth);
+    afterAll(async () => {
+      signalAll("SIGCONT");
+      signalAll("SIGKILL");
+      await eventually("both have ended", 10_000, async () => {
+        const open = await Promise.all(memcachedPorts.map(listens));
+        return open.includes(true) ? undefined : true;
+      });
+    });
+
+    it("what one frontend has kept, another has too", async () => {
+      const first = await start({ cache: await openMemcached() });
+      const direct = await ask(querierAddress, question("level"));
+      expect(await ask(first, question("level"))).toEqual(direct);
+      const second = await start({ cache: await openMemcached() });
+      await eventually("an answer from the cache", 10_000, async () => {
+        const before = partsAsked();
+        expect(await ask(second, question("level"))).toEqual(direct);
+        return partsAsked() === before ? true : undefined;
+      });
+    });
+
+    it("that hang, die and come back cost no answer", async () => {
+      const address = await start({ cache: await openMemcached(), cacheTimeoutMs: 200 });
+      const direct = await ask(querierAddress, question("sum(level)"));
+      for (const happens of [
+        async () => {},
+        async () => signalAll("SIGSTOP", memcachedPorts.slice(0, 1)),
+        async () => signalAll("SIGSTOP"),
+        async () => signalAll("SIGKILL"),
+        async () => {},
+        startBoth,
+      ]) {
+        await happens();
+        expect(await ask(address, question("sum(level)"))).toEqual(direct);
+      }
+    });
+  });
+
+  it("with what is no memcached at all, costs no answer", async () => {
+    const other = createServer((socket) => {
+      socket.on("error", () => {});
+      socket.on("data", () => socket.write("VALUE x 0 5\r\nhello\r\nEND\r\nSTORED\r\n"));
+    });
+    await new Promise<void>((resolve) => other.listen(26_202, "127.0.0.1", resolve));
+    const config = parseCacheConfig({ type: "MEMCACHED", config: { addresses: ["127.0.0.1:26202"] } });
+    if (!config.ok) throw new Error(config.failure.join("; "));
+    const address = await start({ cache: await openCache(config.value, cachePorts) });
+    for (const query of queries) {
+      for (const round of [1, 2]) {
+        expect([round, await ask(address, question(query))]).toEqual([
+          round,
+          await ask(querierAddress, question(query)),
+        ]);
+      }
+    }
+    other.close();
   });
 });
 

@@ -49,3 +49,4 @@ export type { Counter, Gauge, HistogramMetric, LogLevel, Observations } from "./
 export type { Ports, Service } from "./ports.ts";
 export { seededRandom, type Random } from "./random.ts";
 export { ThreadError, type Thread, type ThreadModule, type Threads } from "./threads.ts";
+export type { ConnectTcp, TcpConnection, TcpHandlers } from "./tcp.ts";

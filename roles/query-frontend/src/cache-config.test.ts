@@ -40,10 +40,46 @@ describe("a configuration of the cache in Thanos's form", () => {
     });
   });
 
+  it("MEMCACHED with several servers, an expiration and a bound of items", () => {
+    const config = {
+      addresses: ["m-0:11211", "dns+[::1]:11212"],
+      timeout: "300ms",
+      max_idle_connections: 100,
+      max_item_size: "2MiB",
+      auto_discovery: false,
+      expiration: "6h",
+    };
+    const common = { expirationMs: 6 * hourMs, itemBytesMax: 2 * 2 ** 20 };
+    expect(parseCacheConfig({ type: "MEMCACHED", config })).toMatchObject({
+      ok: true,
+      value: {
+        servers: [
+          { host: "m-0", port: 11211, ...common },
+          { host: "::1", port: 11212, ...common },
+        ],
+        validityMs: 6 * hourMs,
+        timeoutMs: 300,
+      },
+    });
+  });
+
   for (const [rule, value, problems] of [
-    ["another type", { type: "DISK" }, ['type: expected IN-MEMORY or REDIS, not "DISK"']],
-    ["memcached", { type: "MEMCACHED" }, ["type: MEMCACHED is not supported, use IN-MEMORY or REDIS"]],
-    ["no fields", "REDIS", ['type: expected IN-MEMORY or REDIS, not ""']],
+    ["another type", { type: "DISK" }, ['type: expected IN-MEMORY, REDIS or MEMCACHED, not "DISK"']],
+    ["no fields", "REDIS", ['type: expected IN-MEMORY, REDIS or MEMCACHED, not ""']],
+    [
+      "a memcached that is nowhere, or to be discovered",
+      { type: "MEMCACHED", config: { addresses: ["dnssrv+_m._tcp.x"], auto_discovery: true } },
+      [
+        "config.auto_discovery: is not supported, name the addresses",
+        'config.addresses: expected host:port, not "dnssrv+_m._tcp.x"',
+      ],
+    ],
+    ["a memcached without addresses", { type: "MEMCACHED" }, ["config.addresses: expected a list of host:port"]],
+    [
+      "addresses that are no list",
+      { type: "MEMCACHED", config: { addresses: "m:11211" } },
+      ["config.addresses: expected a list of texts", "config.addresses: expected a list of host:port"],
+    ],
     [
       "every problem at once",
       { type: "REDIS", config: { addr: "redis", db: -1, expiration: "soon", colour: "red" }, more: 1 },

@@ -1,12 +1,14 @@
 /** The cache as people configure it: Thanos's `--query-range.response-cache-config`, already parsed from YAML. */
-import { fail, ok, parseDuration, type Result } from "@pleiad/model";
-import type { Observations } from "@pleiad/ports";
+import { fail, ok, parseDuration, unreachable, type Result } from "@pleiad/model";
+import type { ConnectTcp, Observations } from "@pleiad/ports";
+import { createMemcachedCache, defaultMemcachedCache, type MemcachedCacheOptions } from "./memcached-cache.ts";
 import { createRedisCache, defaultRedisCache, type RedisCacheOptions } from "./redis-cache.ts";
 import { createMemoryCache, defaultMemoryCache, type MemoryCacheOptions, type ResultsCache } from "./results-cache.ts";
 
 export type CacheConfig = (
   | { readonly type: "IN-MEMORY"; readonly memory: MemoryCacheOptions }
   | { readonly type: "REDIS"; readonly redis: RedisCacheOptions }
+  | { readonly type: "MEMCACHED"; readonly servers: readonly MemcachedCacheOptions[] }
 ) & {
   readonly validityMs: number; // nothing older is used
   readonly timeoutMs: number; // of one question to it
@@ -30,21 +32,31 @@ export function parseCacheConfig(value: unknown): Result<CacheConfig, readonly s
       config = readRedis(fields, problems);
       break;
     case "MEMCACHED":
-      return fail(["type: MEMCACHED is not supported, use IN-MEMORY or REDIS"]);
+      config = readMemcached(fields, problems);
+      break;
     default:
-      return fail([`type: expected IN-MEMORY or REDIS, not ${JSON.stringify(type)}`]);
+      return fail([`type: expected IN-MEMORY, REDIS or MEMCACHED, not ${JSON.stringify(type)}`]);
   }
   fields.refuseOthers();
   whole.refuseOthers();
   return problems.length > 0 ? fail(problems) : ok(config);
 }
 
-/** Opens it; a Redis that is away is no failure. */
+/** Opens it; a Redis or memcached that is away is no failure. */
 export async function openCache(
   config: CacheConfig,
-  ports: { readonly observations: Observations },
-): Promise<ResultsCache> {
-  return config.type === "IN-MEMORY" ? createMemoryCache(config.memory) : await createRedisCache(config.redis, ports);
+  ports: { readonly observations: Observations; readonly connectTcp: ConnectTcp },
+): Promise<ResultsCache | readonly ResultsCache[]> {
+  switch (config.type) {
+    case "IN-MEMORY":
+      return createMemoryCache(config.memory);
+    case "REDIS":
+      return await createRedisCache(config.redis, ports);
+    case "MEMCACHED":
+      return config.servers.map((server) => createMemcachedCache(server, ports.connectTcp));
+    default:
+      return unreachable(config);
+  }
 }
 
 function readMemory(fields: FieldReader): CacheConfig {
@@ -69,15 +81,14 @@ const redisFieldsIgnored = [
 ];
 
 function readRedis(fields: FieldReader, problems: string[]): CacheConfig {
-  const address = fields.text("addr");
-  const [, host = "", port = ""] = /^(\[[^\]]+\]|[^:[\]]+):(\d{1,5})$/.exec(address) ?? [];
-  if (host === "" || Number(port) > 65_535) problems.push("config.addr: expected host:port");
+  const place = placeOf(fields.text("addr"));
+  if (place === undefined) problems.push("config.addr: expected host:port");
   for (const name of redisFieldsIgnored) fields.take(name);
   const expirationMs = fields.duration("expiration") || dayMs;
   const redis: RedisCacheOptions = {
     ...defaultRedisCache,
-    host: host.replace(/^\[|\]$/g, ""),
-    port: Number(port),
+    host: place?.host ?? "",
+    port: place?.port ?? 0,
     username: fields.text("username"),
     password: fields.text("password"),
     database: fields.count("db"),
@@ -91,6 +102,47 @@ function readRedis(fields: FieldReader, problems: string[]): CacheConfig {
     validityMs: expirationMs,
     timeoutMs: fields.duration("read_timeout") || timeoutMsUsual,
   };
+}
+
+/** Fields of Thanos whose values change nothing here: one connection a server carries all questions. */
+const memcachedFieldsIgnored = [
+  "max_idle_connections",
+  "max_async_concurrency",
+  "max_async_buffer_size",
+  "max_get_multi_concurrency",
+  "max_get_multi_batch_size",
+  "dns_provider_update_interval",
+];
+
+const serversMax = 64;
+
+function readMemcached(fields: FieldReader, problems: string[]): CacheConfig {
+  for (const name of memcachedFieldsIgnored) fields.take(name);
+  if (fields.switch("auto_discovery")) problems.push("config.auto_discovery: is not supported, name the addresses");
+  const expirationMs = fields.duration("expiration") || dayMs;
+  const itemBytesMax = fields.size("max_item_size") || defaultMemcachedCache.itemBytesMax;
+  const addresses = fields.texts("addresses");
+  if (addresses.length === 0) problems.push("config.addresses: expected a list of host:port");
+  if (addresses.length > serversMax) problems.push(`config.addresses: at most ${serversMax} are taken`);
+  const servers: MemcachedCacheOptions[] = [];
+  for (const address of addresses) {
+    // Of a name with several addresses any one is taken, each time it connects.
+    const place = placeOf(address.replace(/^dns\+/, ""));
+    if (place === undefined) problems.push(`config.addresses: expected host:port, not ${JSON.stringify(address)}`);
+    else servers.push({ ...defaultMemcachedCache, ...place, expirationMs, itemBytesMax });
+  }
+  return {
+    type: "MEMCACHED",
+    servers,
+    validityMs: expirationMs,
+    timeoutMs: fields.duration("timeout") || timeoutMsUsual,
+  };
+}
+
+function placeOf(address: string): { readonly host: string; readonly port: number } | undefined {
+  const [, host = "", port = ""] = /^(\[[^\]]+\]|[^:[\]]+):(\d{1,5})$/.exec(address) ?? [];
+  if (host === "" || Number(port) > 65_535) return undefined;
+  return { host: host.replace(/^\[|\]$/g, ""), port: Number(port) };
 }
 
 const sizeFactors: Readonly<Record<string, number>> = {
@@ -128,6 +180,13 @@ class FieldReader {
   text(name: string): string {
     const value = this.take(name) ?? "";
     return typeof value === "string" ? value : this.#refuse(name, "expected a text", "");
+  }
+
+  /** A list of texts; none where it is absent. */
+  texts(name: string): readonly string[] {
+    const value = this.take(name) ?? [];
+    const isList = Array.isArray(value) && value.every((one) => typeof one === "string");
+    return isList ? value : this.#refuse(name, "expected a list of texts", []);
   }
 
   count(name: string): number {

@@ -8,7 +8,7 @@ import { fail, ok, type Result } from "@pleiad/model";
 import type { Listener, Ports, Service } from "@pleiad/ports";
 import { createDownstreams } from "./downstreams.ts";
 import { createRequestHandler } from "./request-handler.ts";
-import { defaultGuard, guardCache, type ResultsCache } from "./results-cache.ts";
+import { defaultGuard, guardCache, shareKeys, type ResultsCache } from "./results-cache.ts";
 import { defaultTenantQueue, type TenantQueueOptions } from "./tenant-queue.ts";
 
 export interface QueryFrontendOptions {
@@ -20,8 +20,8 @@ export interface QueryFrontendOptions {
   readonly splitIntervalMs: number; // 0: queries stay whole, and nothing is kept
   readonly parallelismMax: number; // parts of one query at once
   readonly triesMax: number; // of one question to the queriers
-  /** Where answers are kept; without it, none are. Closed by the frontend. */
-  readonly cache?: ResultsCache;
+  /** Where answers are kept; without it, none are. Several share the keys among them. Closed by the frontend. */
+  readonly cache?: ResultsCache | readonly ResultsCache[];
   readonly cacheTimeoutMs: number; // of one question to it: a slow cache is passed over
   readonly freshnessMsMin: number; // steps that are younger are not kept
   readonly validityMs: number; // of what is kept
@@ -93,7 +93,9 @@ export async function startQueryFrontend(
     ports,
   );
   const guard = { ...defaultGuard, name: "query-range", timeoutMs: options.cacheTimeoutMs };
-  const cache = options.cache === undefined ? undefined : guardCache(options.cache, guard, ports);
+  const caches = options.cache === undefined ? [] : [options.cache].flat();
+  const guarded = caches.map((cache) => guardCache(cache, guard, ports));
+  const cache = guarded.length > 1 ? shareKeys(guarded) : guarded[0];
   let stopping = false;
   const ready = () => (stopping ? { ready: false, reason: "stopping" } : downstreams.ready());
   const handle = createRequestHandler(options, { downstreams, cache, ready }, ports);

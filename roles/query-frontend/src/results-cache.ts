@@ -134,6 +134,20 @@ export function guardCache(
   };
 }
 
+/** Several caches as one, each with a share of the keys: one that is away takes its own with it, and no others. */
+export function shareKeys(caches: readonly GuardedCache[]): GuardedCache {
+  const cacheOf = (key: string) => {
+    let sum = 0;
+    for (let i = 0; i < key.length; i++) sum = (sum * 31 + key.charCodeAt(i)) >>> 0;
+    return caches[sum % caches.length];
+  };
+  return {
+    read: async (key) => await cacheOf(key)?.read(key),
+    write: (key, value) => cacheOf(key)?.write(key, value),
+    close: async () => void (await Promise.all(caches.map((cache) => cache.close()))),
+  };
+}
+
 const never = new AbortController().signal;
 
 /** A promise that ignores its signal is left behind when that aborts. */

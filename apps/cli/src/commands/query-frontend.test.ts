@@ -12,7 +12,7 @@ describe("the guide of the query frontend", () => {
   const files = [...guide.matchAll(/^```yaml\n(.*?)^```/gms)].map(([, text = ""]) => text);
 
   it("has a file for each kind of cache", () => {
-    expect(files.map((text) => (parse(text) as { type: string }).type)).toEqual(["IN-MEMORY", "REDIS"]);
+    expect(files.map((text) => (parse(text) as { type: string }).type)).toEqual(["IN-MEMORY", "REDIS", "MEMCACHED"]);
   });
 
   for (const text of files) {

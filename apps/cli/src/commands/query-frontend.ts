@@ -1,5 +1,6 @@
 /** `pleiad query-frontend`: splits, caches and queues queries in front of queriers. Flags are those of Thanos where it has them. */
 import { readFileSync } from "node:fs";
+import { connectTcp } from "@pleiad/node-ports";
 import type { LogLevel } from "@pleiad/ports";
 import {
   defaultQueryFrontend,
@@ -103,7 +104,7 @@ async function queryFrontendCommand(flags: QueryFrontendFlags): Promise<void> {
       ...(config === undefined
         ? {}
         : {
-            cache: await openCache(config, world.ports),
+            cache: await openCache(config, { ...world.ports, connectTcp }),
             cacheTimeoutMs: config.timeoutMs,
             validityMs: config.validityMs,
           }),
