@@ -5,9 +5,10 @@ import { connect, constants, createServer, type ClientHttp2Session, type Outgoin
 import { connect as connectSocket, createServer as createSocketServer, type AddressInfo, type Socket } from "node:net";
 import { gzipSync } from "node:zlib";
 import { encodeSnappyBlock, encodeSnappyFrames } from "@pleiad/chunks";
-import type { CallOptions, RpcHandler } from "@pleiad/ports";
-import { silentObservations } from "@pleiad/ports/testing";
+import { seededRandom, type CallOptions, type RpcHandler } from "@pleiad/ports";
+import { manualClock, silentObservations } from "@pleiad/ports/testing";
 import { afterEach, describe, expect, it } from "vitest";
+import { nodeNetwork } from "./node-network.ts";
 import { createNodePorts } from "./node-ports.ts";
 
 const { clock, network } = createNodePorts({ observations: silentObservations() });
@@ -361,6 +362,38 @@ describe("client", () => {
     const seen: string[] = [];
     for await (const item of client.stream("/t.T/Many", bytes(""), options)) seen.push(...item.map(text));
     expect(seen).toEqual(messages.map(text));
+  });
+
+  it("ends at its deadline where a message stops half-way, and holds no more than came", async () => {
+    const clock = manualClock();
+    const own = nodeNetwork({ clock, random: seededRandom(1), observations: silentObservations() });
+    const half = frame(bytes("hello"), 0, 900_000);
+    const cut = Promise.withResolvers<void>();
+    const server = createServer();
+    server.on("stream", (stream) => {
+      stream.on("error", () => {});
+      stream.on("close", () => cut.resolve());
+      stream.respond({ ":status": 200, "content-type": "application/grpc" });
+      stream.write(good);
+      stream.write(half);
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    closers.push(() => server.close());
+    const client = own.rpcClient(`127.0.0.1:${(server.address() as AddressInfo).port}`);
+    closers.push(() => client.close());
+    const stream = client.stream("/t.T/Many", bytes(""), options)[Symbol.asyncIterator]();
+    const first = await stream.next();
+    expect(first.done === true ? undefined : first.value.map(text)).toEqual(["x"]);
+    const before = process.memoryUsage().arrayBuffers;
+    const outcome = expect(stream.next()).rejects.toMatchObject({
+      code: "DEADLINE_EXCEEDED",
+      message: "no end within 30000 ms",
+    });
+    await clock.advance(30_000);
+    await outcome;
+    await cut.promise;
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(4_000_000);
   });
 
   it("asks once more when a server refuses a call unseen", async () => {
