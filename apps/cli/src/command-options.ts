@@ -18,6 +18,12 @@ export const readNames = (text: string, before: readonly string[]): readonly str
   ...text.split(",").map((name) => name.trim()),
 ];
 
+/** For commands that render: a fleet that was planned with an older plan is rendered with it too. */
+export const previousOption = new Option(
+  "--previous <plan.json>",
+  "keep roles and clusters where that older plan has them, as far as they fit",
+);
+
 const historyMsMax = 90 * 86_400_000;
 
 /** Milliseconds. */

@@ -7,6 +7,7 @@ import { readFleet } from "./fleet-file.ts";
 import type { Fleet } from "./fleet.ts";
 import { compareNames } from "./name-order.ts";
 import { planFleet } from "./planner.ts";
+import type { PreviousPlan } from "./previous-plan.ts";
 import { formatFleetFailure, type FleetFailure } from "./problems.ts";
 
 export type ClusterChange =
@@ -25,13 +26,17 @@ export interface ClusterChangeFailure {
   readonly message: string;
 }
 
-/** The changed file, which plans. Where several regions could take a new cluster, `roomiestRegion` decides. */
+/**
+ * The changed file, which plans. Where several regions could take a new cluster, `roomiestRegion` decides. Regions that the
+ * file does not name are those of `previous`, as far as clusters are there.
+ */
 export function changeCluster(
   text: string,
   fileName: string,
   change: ClusterChange,
+  previous?: PreviousPlan,
 ): Result<ChangedFleetFile, ClusterChangeFailure> {
-  const before = readFleet(text, fileName);
+  const before = readFleet(text, fileName, { previous });
   if (!before.ok) return fail({ message: formatFleetFailure(before.failure) });
   const fleet = before.value;
   const known = fleet.clusters.find(({ name }) => name === change.cluster);
@@ -41,9 +46,9 @@ export function changeCluster(
   if (change.kind !== "add" && known === undefined) return refuse(`the fleet has no cluster ${change.cluster}`);
   const edited = editFile(text, fleet, change);
   if (!edited.ok) return edited;
-  const after = readFleet(edited.value, fileName);
+  const after = readFleet(edited.value, fileName, { previous });
   if (!after.ok) return refuseFile(after.failure);
-  const plan = planFleet(after.value);
+  const plan = planFleet(after.value, { previous });
   if (!plan.ok) return refuseFile(plan.failure);
   const region = after.value.clusters.find(({ name }) => name === change.cluster)?.region;
   return ok({ text: edited.value, regionBefore: known?.region, regionAfter: region });

@@ -16,9 +16,9 @@ import {
 } from "../applied-journal.ts";
 import { runApply, type ApplyReport, type ApplyTarget } from "../apply-run.ts";
 import { contextsOf, type ContextOptions } from "../cluster-contexts.ts";
-import { collectValues } from "../command-options.ts";
+import { collectValues, previousOption } from "../command-options.ts";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
-import { loadFleet, planOf } from "../fleet-input.ts";
+import { loadPlannedFleet } from "../previous-plan.ts";
 import { stillThere } from "../cluster-contents.ts";
 import { kubectlProgram, type Kubectl } from "../kubectl.ts";
 import { reachClusters } from "../reached-clusters.ts";
@@ -31,6 +31,7 @@ export interface ClusterCommandOptions extends ContextOptions, StepSelection {
   readonly kubectl: string;
   readonly fieldManager: string;
   readonly parallel: number;
+  readonly previous?: string; // an older plan
 }
 
 interface ApplyCommandOptions extends ClusterCommandOptions {
@@ -72,12 +73,13 @@ export function addClusterOptions(command: Command): Command {
     .option("--only <folder>", "or wave: storage, global, regional, app-clusters; may be repeated", collectValues, [])
     .option("--except <folder>", "or wave, the same way", collectValues, [])
     .option("--field-manager <name>", "who owns the fields", "pleiad")
-    .option("--parallel <number>", "app clusters at once", readParallel, 4);
+    .option("--parallel <number>", "app clusters at once", readParallel, 4)
+    .addOption(previousOption);
 }
 
 async function applyCommand(file: string | undefined, options: ApplyCommandOptions): Promise<void> {
   const { output, dryRun } = options;
-  const all = renderedSteps(file, output);
+  const all = renderedSteps(file, options);
   const steps = selectSteps(all, options);
   const contextOf = contextsOf(
     steps.flatMap(({ cluster }) => cluster ?? []),
@@ -122,9 +124,11 @@ async function applyCommand(file: string | undefined, options: ApplyCommandOptio
 }
 
 /** The folder as steps; what is applied is what was looked at, so that one that is out of date is refused. */
-export function renderedSteps(file: string | undefined, output: string): readonly ApplyStep[] {
-  const fleet = loadFleet(file);
-  const plan = planOf(fleet);
+export function renderedSteps(
+  file: string | undefined,
+  { output, previous }: { readonly output: string; readonly previous?: string },
+): readonly ApplyStep[] {
+  const { fleet, plan } = loadPlannedFleet(file, previous);
   const settings = settingsOfFolder(output);
   const tree = renderFleet(fleet, plan, settings);
   const deployment = deploymentOf(fleet, plan, settings);

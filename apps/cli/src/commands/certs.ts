@@ -3,9 +3,10 @@ import { join } from "node:path";
 import { parseDuration } from "@pleiad/model";
 import { deploymentOf } from "@pleiad/manifests";
 import { InvalidArgumentError, type Command } from "commander";
+import { previousOption } from "../command-options.ts";
 import { checkCertificates, updateCertificates, type CertificateReport } from "../certificate-folder.ts";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
-import { loadFleet, planOf } from "../fleet-input.ts";
+import { loadPlannedFleet } from "../previous-plan.ts";
 import { settingsOfFolder } from "../rendered-folder.ts";
 
 interface CertsOptions {
@@ -14,6 +15,7 @@ interface CertsOptions {
   readonly authorityDays: number;
   readonly renewBefore: number;
   readonly check: boolean;
+  readonly previous?: string; // an older plan
 }
 
 export function addCertsCommand(program: Command): void {
@@ -26,6 +28,7 @@ export function addCertsCommand(program: Command): void {
     .option("--authority-days <number>", "how long an authority lasts", readDays, 3650)
     .option("--renew-before <duration>", "what is left when a certificate is renewed", readDuration, 30 * dayMs)
     .option("--check", "write nothing; exit code 3 where something would be renewed", false)
+    .addOption(previousOption)
     .action((file: string | undefined, options: CertsOptions) => certsCommand(file, options));
 }
 
@@ -36,8 +39,8 @@ function certsCommand(file: string | undefined, options: CertsOptions): void {
   if (renewBefore >= Math.min(days, authorityDays) * dayMs) {
     throw new CommandFailure(exitCodes.badInput, "--renew-before: a new certificate would be renewed at once");
   }
-  const fleet = loadFleet(file);
-  const deployment = deploymentOf(fleet, planOf(fleet), settingsOfFolder(output));
+  const { fleet, plan } = loadPlannedFleet(file, options.previous);
+  const deployment = deploymentOf(fleet, plan, settingsOfFolder(output));
   if (!deployment.ok) throw new CommandFailure(exitCodes.badInput, deployment.failure.message);
   const folder = join(output, "secrets");
   const times = { nowMs: Date.now(), days, authorityDays, renewBeforeMs: renewBefore };

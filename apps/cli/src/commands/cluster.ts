@@ -3,13 +3,16 @@ import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { changeCluster, type ChangedFleetFile, type ClusterChange } from "@pleiad/fleet";
 import { renderFleet, type RenderSettings } from "@pleiad/manifests";
 import type { Command } from "commander";
+import { previousOption } from "../command-options.ts";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
-import { loadFleet, planOf, resolveFleetFile } from "../fleet-input.ts";
+import { loadFleet, resolveFleetFile } from "../fleet-input.ts";
+import { loadOlderPlan, loadPlannedFleet } from "../previous-plan.ts";
 import { settingsOfFolder, writeFolder, type FolderDifference } from "../rendered-folder.ts";
 
 interface ClusterOptions {
   readonly fleet: string;
   readonly output?: string;
+  readonly previous?: string; // an older plan
 }
 
 export function addClusterCommand(program: Command): void {
@@ -20,7 +23,8 @@ export function addClusterCommand(program: Command): void {
       .description(description)
       .argument("<name>", argument)
       .requiredOption("--fleet <file>", "that is changed; comments and all other lines stay")
-      .option("-o, --output <folder>", "rendered before, brought up to date with the settings that it has");
+      .option("-o, --output <folder>", "rendered before, brought up to date with the settings that it has")
+      .addOption(previousOption);
   command("add", "take a cluster into the fleet", "of the new cluster")
     .requiredOption("--group <name>", "that it joins")
     .option("--region <name>", "that asks it; default: with room, rather where its group is")
@@ -41,18 +45,19 @@ function regionOf({ region }: { readonly region?: string }) {
   return region === undefined ? {} : { region };
 }
 
-function clusterCommand(change: ClusterChange, { fleet: file, output }: ClusterOptions): void {
+function clusterCommand(change: ClusterChange, { fleet: file, output, ...options }: ClusterOptions): void {
   loadFleet(file); // a file that is wrong in itself is told of as everywhere
+  const previous = options.previous === undefined ? undefined : loadOlderPlan(options.previous);
   const { path, shown } = resolveFleetFile(file);
-  const changed = changeCluster(readFileSync(path, "utf8"), shown, change);
+  const changed = changeCluster(readFileSync(path, "utf8"), shown, change, previous);
   if (!changed.ok) throw new CommandFailure(exitCodes.badInput, changed.failure.message);
   writeFileSync(`${path}.new`, changed.value.text);
   renameSync(`${path}.new`, path);
   const lines = [headline(change, shown, changed.value)];
   if (output !== undefined) {
     const settings = settingsOfFolder(output);
-    const fleet = loadFleet(file);
-    const tree = renderFleet(fleet, planOf(fleet), settings);
+    const { fleet, plan } = loadPlannedFleet(file, options.previous);
+    const tree = renderFleet(fleet, plan, settings);
     if (!tree.ok) throw new CommandFailure(exitCodes.badInput, tree.failure.message);
     const difference = writeFolder(output, tree.value);
     lines.push(

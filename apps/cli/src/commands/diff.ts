@@ -3,7 +3,7 @@ import { renderFleet, type ApplyStep } from "@pleiad/manifests";
 import type { Command } from "commander";
 import { contextsOf } from "../cluster-contexts.ts";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
-import { loadFleet, planOf } from "../fleet-input.ts";
+import { loadPlannedFleet } from "../previous-plan.ts";
 import { kubectlProgram, type Kubectl } from "../kubectl.ts";
 import { clusterDifference } from "../live-difference.ts";
 import { reachClusters, type ReachedContext } from "../reached-clusters.ts";
@@ -30,9 +30,9 @@ export function addDiffCommand(program: Command): void {
   );
 }
 
-function folderDiff(file: string | undefined, { output }: DiffCommandOptions): void {
-  const fleet = loadFleet(file);
-  const tree = renderFleet(fleet, planOf(fleet), settingsOfFolder(output));
+function folderDiff(file: string | undefined, { output, previous }: DiffCommandOptions): void {
+  const { fleet, plan } = loadPlannedFleet(file, previous);
+  const tree = renderFleet(fleet, plan, settingsOfFolder(output));
   if (!tree.ok) throw new CommandFailure(exitCodes.badInput, tree.failure.message);
   const { added, changed, removed } = compareFolder(output, tree.value);
   const lines = [
@@ -45,7 +45,7 @@ function folderDiff(file: string | undefined, { output }: DiffCommandOptions): v
 }
 
 async function liveDiff(file: string | undefined, options: DiffCommandOptions): Promise<void> {
-  const steps = selectSteps(renderedSteps(file, options.output), options);
+  const steps = selectSteps(renderedSteps(file, options), options);
   const clusters = [...new Set(steps.map(({ cluster }) => cluster))];
   const contextOf = contextsOf(
     clusters.flatMap((cluster) => cluster ?? []),

@@ -2,6 +2,7 @@
 import { planTable, planToJson, type Plan } from "@pleiad/fleet";
 import { planDiffCommand } from "./plan-diff.ts";
 import { loadFleet, planOf } from "../fleet-input.ts";
+import { previousOption } from "../command-options.ts";
 import { loadMeasured } from "../measured-file.ts";
 import { loadOlderPlan } from "../previous-plan.ts";
 import { formatTable, type Column } from "../table.ts";
@@ -23,7 +24,7 @@ export function addPlanCommand(program: Command): void {
     .option("--json", "print the whole plan as data", false)
     .option("--measured <file>", "measured values in place of the capacity model's, YAML or JSON")
     .option("--explain <figure>", "explain a figure of the capacity model instead, such as store-gateway.memory")
-    .option("--previous <plan.json>", "keep roles and clusters where that older plan has them, as far as they fit")
+    .addOption(previousOption)
     .option("--against <plan.json>", "the same, and show what changes from it, in order")
     .action((file: string | undefined, { explain, ...options }: PlanCommandOptions & { explain?: string }) =>
       explain === undefined ? planCommand(file, options) : explainCommand(explain, file, options),

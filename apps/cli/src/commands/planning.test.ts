@@ -81,13 +81,12 @@ describe("measured values", () => {
     ["explain", "bucket.bytes"],
   ] as const) {
     it(`change what pleiad ${command} says`, () => {
-      const file = command === "explain" ? [] : ["fleets/laptop.yaml"];
-      const one = join(folder, "one.yaml");
-      writeFileSync(one, "blocks.raw-bytes: 3\ncompactor.memory: 9000000000\n");
-      const [plain, changed] = [
-        pleiad(command, ...args, ...file),
-        pleiad(command, ...args, ...file, "--measured", one),
-      ];
+      const [file, one] = [join(folder, "sized.yaml"), join(folder, "one.yaml")];
+      // Roles whose size the file says are as large as it says.
+      const laptop = readFileSync(join(root, "fleets/laptop.yaml"), "utf8");
+      writeFileSync(file, laptop.replace("compactor: { cpu: 1, memory: 5Gi, ", "compactor: { "));
+      writeFileSync(one, "blocks.raw-bytes: 3\ncompactor.memory: 5900000000\n");
+      const [plain, changed] = [pleiad(command, ...args, file), pleiad(command, ...args, file, "--measured", one)];
       expect([plain.status, changed.status]).toEqual([0, 0]);
       expect(changed.stdout).not.toBe(plain.stdout);
     });

@@ -1,9 +1,9 @@
 /** `pleiad render [file] -o dir`: the plan as files for Kubernetes. */
 import { defaultRenderSettings, renderFleet, type RenderSettings } from "@pleiad/manifests";
 import { Option, type Command } from "commander";
-import { collectValues } from "../command-options.ts";
+import { collectValues, previousOption } from "../command-options.ts";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
-import { loadFleet, planOf } from "../fleet-input.ts";
+import { loadPlannedFleet } from "../previous-plan.ts";
 import { settingsOfFolder, writeFolder } from "../rendered-folder.ts";
 
 /** What is not given stays as the folder has it. */
@@ -21,6 +21,7 @@ interface RenderCommandOptions {
   readonly gitRepository?: string;
   readonly gitRevision?: string;
   readonly gitPath?: string;
+  readonly previous?: string; // an older plan
 }
 
 const defaults = defaultRenderSettings;
@@ -64,12 +65,13 @@ export function addRenderCommand(program: Command): void {
     )
     .option("--git-revision <name>", "branch or tag of the repository; first: main")
     .option("--git-path <path>", "of the folder in the repository; first: deploy")
+    .addOption(previousOption)
     .action((file: string | undefined, options: RenderCommandOptions) => renderCommand(file, options));
 }
 
 function renderCommand(file: string | undefined, options: RenderCommandOptions): void {
-  const fleet = loadFleet(file);
-  const tree = renderFleet(fleet, planOf(fleet), changedSettings(settingsOfFolder(options.output), options));
+  const { fleet, plan } = loadPlannedFleet(file, options.previous);
+  const tree = renderFleet(fleet, plan, changedSettings(settingsOfFolder(options.output), options));
   if (!tree.ok) throw new CommandFailure(exitCodes.badInput, tree.failure.message);
   const { added, changed, removed } = writeFolder(options.output, tree.value);
   const files = tree.value.size;
