@@ -13,7 +13,7 @@ import {
   preface,
   readUint32,
 } from "./http2-frames.ts";
-import type { Http2Stream } from "./http2-stream.ts";
+import type { Http2Stream, StreamEvents } from "./http2-stream.ts";
 
 const options = { streamWindowBytes: 100_000, sessionWindowBytes: 200_000, concurrentStreamsMax: 3 };
 const uint32 = (...values: readonly number[]) => {
@@ -23,8 +23,9 @@ const uint32 = (...values: readonly number[]) => {
 };
 const empty = new Uint8Array(0);
 const block = encodeHeaders([":method", "POST", ":path", "/t"]);
+const nothingHeard: StreamEvents = { headers() {}, data() {}, ended() {}, drained() {}, closed() {} };
 const events: Http2Events = {
-  opened: () => ({ headers() {}, data() {}, ended() {}, drained() {}, closed() {} }),
+  opened: () => nothingHeard,
   established() {},
   leaving() {},
   received() {},
@@ -118,6 +119,8 @@ describe("a server ends the connection of who sends", () => {
     ["a reset of no stream", [settings, { type: 3, id: 5, payload: uint32(8) }], http2Codes.protocolError],
     ["settings cut short", [{ type: 4, payload: uint32(1) }], http2Codes.frameSizeError],
     ["a window that is too large", [{ type: 4, payload: Uint8Array.of(0, 4, 255, 255, 255, 255) }], 3],
+    ["frames longer than a length can say", [{ type: 4, payload: Uint8Array.of(0, 5, 1, 0, 0, 0) }], 1],
+    ["frames shorter than all must take", [{ type: 4, payload: Uint8Array.of(0, 5, 0, 0, 63, 255) }], 1],
     ["a window of nothing", [settings, { type: 8, payload: uint32(0) }], http2Codes.protocolError],
     ["windows that add up to too much", [settings, { type: 8, payload: uint32(2 ** 31 - 1) }], 3],
     ["a ping cut short", [settings, { type: 6, payload: uint32(1) }], http2Codes.frameSizeError],
@@ -252,7 +255,7 @@ describe("a server", () => {
     await established.promise;
     const ask = () =>
       connection.request([":method", "POST"], {
-        ...events.opened(opened[0] as Http2Stream, new Map()),
+        ...nothingHeard,
         closed: (code) => codes.push(code),
       });
     ask()?.end();
@@ -306,4 +309,40 @@ it("a client waits with the streams that the peer does not take yet, and begins 
   }
   while (closedPaths.length < 8) await new Promise(setImmediate);
   expect(paths).toEqual(["/0", "/1", "/2", "/3", "/4", "/6", "/7"]);
+});
+
+it("a client begins the streams that wait when the peer takes more of them", async () => {
+  const streamsOf = (count: number): SentFrame => ({ type: 4, payload: Uint8Array.of(0, 3, 0, 0, 0, count) });
+  const begun: number[] = [];
+  const peer = Promise.withResolvers<Socket>();
+  const port = await listening((socket) => {
+    const reader = createHttp2FrameReader();
+    let prefaceLeft = preface.length;
+    socket.on("data", (chunk: Buffer<ArrayBuffer>) => {
+      const bytes = chunk.subarray(Math.min(prefaceLeft, chunk.length));
+      prefaceLeft -= chunk.length - bytes.length;
+      reader.read(bytes, ({ type, streamId }) => {
+        if (type === frameTypes.headers) begun.push(streamId);
+        return true;
+      });
+    });
+    peer.resolve(socket);
+  });
+  const client = connect(port, "127.0.0.1");
+  closers.push(() => client.destroy());
+  const established = Promise.withResolvers<void>();
+  const told = { ...events, established: () => established.resolve() };
+  const connection = new Http2Connection(client, "client", options, told, () => 0);
+  const send = async (frame: SentFrame) => {
+    const writer = createFrameWriter();
+    writer.frame(frame.type, 0, 0, frame.payload ?? empty);
+    for (const piece of writer.take()) (await peer.promise).write(piece);
+  };
+  await send(streamsOf(1));
+  await established.promise;
+  for (let i = 0; i < 3; i++) connection.request([":path", "/"], nothingHeard);
+  while (begun.length < 1) await new Promise(setImmediate);
+  await send(streamsOf(3));
+  while (begun.length < 3) await new Promise(setImmediate);
+  expect(begun).toEqual([1, 3, 5]);
 });

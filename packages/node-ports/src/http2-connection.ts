@@ -13,6 +13,7 @@ import {
   endStreamFlag,
   firstWindowBytes,
   frameBytesMax,
+  frameLengthMax,
   frameTypes,
   http2Codes,
   paddedFlag,
@@ -345,12 +346,16 @@ export class Http2Connection {
     this.#blocked.delete(stream);
     this.#giveBack(stream.unconsumedBytes);
     closeStream(stream, code);
+    this.#beginWaiting();
+    this.#endIfDone();
+  }
+
+  #beginWaiting(): void {
     while (this.#streams.size < this.#peerStreamsMax && !this.#isLeaving) {
       const next = this.#waiting.shift();
-      if (next === undefined) break;
+      if (next === undefined) return;
       this.#begin(next.stream, next.fields);
     }
-    this.#endIfDone();
   }
 
   #endIfDone(): void {
@@ -522,14 +527,18 @@ export class Http2Connection {
       const id = (payload[at] ?? 0) * 256 + (payload[at + 1] ?? 0);
       const value = readUint32(payload, at + 2);
       if (id === settingIds.concurrentStreamsMax) this.#peerStreamsMax = value;
-      else if (id === settingIds.frameBytesMax) this.#peerFrameBytesMax = Math.max(frameBytesMax, value);
-      else if (id === settingIds.initialWindowBytes) {
+      else if (id === settingIds.frameBytesMax) {
+        if (value < frameBytesMax || value > frameLengthMax)
+          return this.#fail("a wrong length of frames", http2Codes.protocolError);
+        this.#peerFrameBytesMax = value;
+      } else if (id === settingIds.initialWindowBytes) {
         if (value > windowBytesMax) return this.#fail("a window that is too large", http2Codes.flowControlError);
         for (const stream of this.#streams.values()) stream.sendWindow += value - this.#peerWindowBytes;
         this.#peerWindowBytes = value;
       }
     }
     this.#control(frameTypes.settings, acknowledgedFlag, noBytes);
+    this.#beginWaiting();
     this.#pumpBlocked();
     if (this.#isEstablished) return;
     this.#isEstablished = true;

@@ -38,6 +38,8 @@ export const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1")
 export const frameHeaderBytes = 9;
 /** What a peer takes that says nothing else, and what we take of all but data. */
 export const frameBytesMax = 16_384;
+/** What a peer may say that it takes: a frame's length has 24 bits. */
+export const frameLengthMax = 2 ** 24 - 1;
 /** Of data that comes: a frame is handed over as it arrives, so that a long one takes no more memory than a short one. */
 export const dataFrameBytesMax = 2 ** 20;
 export const firstWindowBytes = 65_535;
