@@ -27,7 +27,7 @@ import type { BlockMeta } from "./block-meta.ts";
 import { sourceChunkOf } from "./chunk-record.ts";
 import type { BlockWatch } from "./block-watch.ts";
 import type { ChunkSegments } from "./chunk-segments.ts";
-import type { DecodedCache, Selection } from "./decoded-cache.ts";
+import type { DecodedCache, Selection, WholeSelection } from "./decoded-cache.ts";
 import { withoutDeleted } from "./deleted-samples.ts";
 import { chunkFields, StoredSeries, uniteStored } from "./stored-series.ts";
 import { coversAll, touchesAny } from "./tombstones.ts";
@@ -81,10 +81,13 @@ class BlockCursor implements SeriesCursor {
         if (this.#at > 0) await this.#reader.yield?.();
         if (this.#signal.aborted) throw this.#signal.reason;
         const from = this.#at;
-        this.#at = this.#batchEnd(selection, from);
-        const batch = this.#request.skipChunks
-          ? this.#labelsOnly(selection, from, this.#at)
-          : await this.#withChunks(selection, from, this.#at);
+        const whole = from === 0 && !this.#request.skipChunks ? this.#whole(selection) : undefined;
+        this.#at = whole === undefined ? this.#batchEnd(selection, from) : selection.length;
+        const batch =
+          whole ??
+          (this.#request.skipChunks
+            ? this.#labelsOnly(selection, from, this.#at)
+            : await this.#withChunks(selection, from, this.#at));
         this.#reader.settle?.();
         if (batch.length > 0) return batch;
       }
@@ -123,6 +126,16 @@ class BlockCursor implements SeriesCursor {
     return end;
   }
 
+  /** All of the selection, where all its chunks are in memory and wanted. */
+  #whole(selection: Selection): readonly SourceSeries[] | undefined {
+    const { cache, watch } = this.#reader;
+    const whole = cache.whole(selection);
+    if (whole === undefined) return undefined;
+    if (whole.minTimeMs < this.#request.minTimeMs || whole.maxTimeMs > this.#request.maxTimeMs) return undefined;
+    watch?.touch("chunks", whole.chunkCount, whole.chunkCount, this.#signal);
+    return whole.series;
+  }
+
   #labelsOnly(selection: Selection, from: number, to: number): SourceSeries[] {
     const { minTimeMs, maxTimeMs } = this.#request;
     const batch: SourceSeries[] = [];
@@ -145,6 +158,7 @@ class BlockCursor implements SeriesCursor {
     const batch: SourceSeries[] = [];
     const missing = new MissingChunks();
     let freshCount = 0;
+    let keptCount = 0; // series that were whole before
     for (let row = from; row < to; row++) {
       const series = selection[row] as StoredSeries;
       const { chunks: fields, read } = series;
@@ -152,6 +166,7 @@ class BlockCursor implements SeriesCursor {
       const isWhole = fields.length > 0 && (fields[0] as number) >= minTimeMs && lastTimeMs <= maxTimeMs;
       if (isWhole && series.whole !== undefined) {
         batch.push(series.whole);
+        keptCount++;
         continue;
       }
       // Made with its first chunk, mostly the only one: a list that grows from nothing has room for many more.
@@ -181,6 +196,7 @@ class BlockCursor implements SeriesCursor {
       if (isWhole && series.deleted === undefined && !isMissing) series.whole = whole;
       batch.push(whole);
     }
+    if (keptCount === selection.length && keptCount > 0) cache.keepWhole(selection, wholeOf(selection, batch));
     if (freshCount > 0) cache.addChunks(freshCount);
     if (missing.count === 0) return batch;
     await this.#fill(missing);
@@ -238,6 +254,16 @@ class BlockCursor implements SeriesCursor {
       return one;
     });
   }
+}
+
+function wholeOf(selection: Selection, series: readonly SourceSeries[]): WholeSelection {
+  let [minTimeMs, maxTimeMs, chunkCount] = [Infinity, -Infinity, 0];
+  for (const { chunks } of selection) {
+    minTimeMs = Math.min(minTimeMs, chunks[0] as number);
+    for (let at = 0; at < chunks.length; at += chunkFields) maxTimeMs = Math.max(maxTimeMs, chunks[at + 1] as number);
+    chunkCount += chunks.length / chunkFields;
+  }
+  return { series, minTimeMs, maxTimeMs, chunkCount };
 }
 
 function countChunks(selection: Selection, from: number, to: number, minTimeMs: number, maxTimeMs: number): number {

@@ -2,11 +2,20 @@
  * What was decoded of a block and may be asked for again. A block never changes, so nothing here grows stale; when it
  * takes too much room, all of it goes: what is in use comes back with the next question.
  */
+import type { SourceSeries } from "@pleiad/model";
 import type { Postings } from "./postings.ts";
 import type { StoredSeries } from "./stored-series.ts";
 
 /** Series in the order of an answer, each label set once. */
 export type Selection = readonly StoredSeries[];
+
+/** All of a selection with all chunks, once they are in memory: what a question for their whole time is given at once. */
+export interface WholeSelection {
+  readonly series: readonly SourceSeries[];
+  readonly minTimeMs: number; // of the chunks, both inclusive
+  readonly maxTimeMs: number;
+  readonly chunkCount: number;
+}
 
 /** About what a chunk in memory takes beside its bytes: its objects, its view, its share of the list of its series. */
 const readChunkBytes = 400;
@@ -17,6 +26,7 @@ export class DecodedCache {
   readonly #series = new Map<number, StoredSeries>();
   readonly #selections = new Map<string, Selection>();
   readonly #answers = new Map<string, readonly string[]>();
+  readonly #wholes = new Map<Selection, WholeSelection>();
   #bytes = 0;
   #chunkBytes = 0;
 
@@ -54,6 +64,14 @@ export class DecodedCache {
     if (this.#makeRoom(bytes)) this.#selections.set(key, selection);
   }
 
+  whole(selection: Selection): WholeSelection | undefined {
+    return this.#wholes.get(selection);
+  }
+
+  keepWhole(selection: Selection, whole: WholeSelection): void {
+    if (this.#makeRoom(8 * whole.series.length + 100)) this.#wholes.set(selection, whole);
+  }
+
   answer(key: string): readonly string[] | undefined {
     return this.#answers.get(key);
   }
@@ -72,6 +90,7 @@ export class DecodedCache {
   dropChunks(): void {
     // Selections may hold series under other labels, which nothing else knows of.
     this.#selections.clear();
+    this.#wholes.clear();
     for (const series of this.#series.values()) {
       series.read.length = 0;
       series.whole = undefined;

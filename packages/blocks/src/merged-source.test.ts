@@ -1,4 +1,15 @@
-import { collectSeries, labelsFromRecord, plainSelect, type SeriesSource } from "@pleiad/model";
+import {
+  areSortedChunks,
+  collectSeries,
+  compareChunks,
+  cursorOf,
+  labelsEqual,
+  labelsFromRecord,
+  plainSelect,
+  type SeriesSource,
+  type SourceChunk,
+  type SourceSeries,
+} from "@pleiad/model";
 import { runSeriesSourceAcceptance } from "@pleiad/model/acceptance";
 import { memoryFiles } from "@pleiad/ports/testing";
 import fc from "fast-check";
@@ -70,6 +81,50 @@ describe("merged sources", () => {
         },
       ),
       { numRuns: 25 },
+    );
+  });
+
+  it.each([2, 3, 16, 17, 40])("give what one source with everything would, as %i sources", async (count) => {
+    // Chunks of time that many sources share, some byte for byte, some only by their times.
+    const chunkOf = ([hour, byte]: readonly [number, number]): SourceChunk => ({
+      minTimeMs: hour * 1000,
+      maxTimeMs: hour * 1000 + 999,
+      content: { kind: "raw", encoding: 1, data: Uint8Array.of(hour, byte) },
+    });
+    const sortedOnce = (chunks: readonly SourceChunk[]) =>
+      [...new Map(chunks.map((chunk) => [textOf(chunk), chunk])).values()].map(textOf).sort();
+    const textOf = ({ minTimeMs, content }: SourceChunk) =>
+      `${String(minTimeMs).padStart(6, "0")} ${content.kind === "raw" ? content.data.join() : "?"}`;
+    const chunksOfSeries = fc.uniqueArray(fc.tuple(fc.nat(9), fc.nat(2)), {
+      ...{ minLength: 1, maxLength: 4, selector: (chunk) => chunk.join() },
+    });
+    const sources = fc.array(fc.dictionary(fc.constantFrom("a", "b", "c", "d"), chunksOfSeries, { maxKeys: 4 }), {
+      minLength: count,
+      maxLength: count,
+    });
+    await fc.assert(
+      fc.asyncProperty(sources, async (contents) => {
+        const lists = contents.map((content) =>
+          Object.entries(content)
+            .sort(([a], [b]) => (a < b ? -1 : 1))
+            .map(([name, chunks]) => ({ labels: named(name), chunks: chunks.map(chunkOf).sort(compareChunks) })),
+        );
+        const of = (list: readonly SourceSeries[]): SeriesSource => ({
+          select: () => cursorOf(list),
+          labelNames: () => Promise.reject(new Error("not asked")),
+          labelValues: () => Promise.reject(new Error("not asked")),
+        });
+        const merged = await collectSeries(mergeSources(lists.map(of)).select(plainSelect, signal));
+        const all = lists.flat();
+        const names = [...new Set(all.map(({ labels }) => labels[1] ?? ""))].sort();
+        expect(merged.series.map(({ labels }) => labels)).toEqual(names.map(named));
+        for (const { labels, chunks } of merged.series) {
+          expect(areSortedChunks(chunks)).toBe(true);
+          const expected = all.filter((one) => labelsEqual(one.labels, labels)).flatMap((one) => one.chunks);
+          expect(chunks.map(textOf).sort()).toEqual(sortedOnce(expected));
+        }
+      }),
+      { numRuns: 60 },
     );
   });
 

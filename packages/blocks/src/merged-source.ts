@@ -15,11 +15,14 @@ import {
   type SelectRequest,
   type SeriesCursor,
   type SeriesSource,
+  type SourceChunk,
   type SourceFailure,
   type SourceSeries,
 } from "@pleiad/model";
 
 const batchSeriesMax = 512;
+/** So many sources are looked at one after the other for each series; more of them in a tournament. */
+const scannedMax = 16;
 
 /**
  * The union of the sources: blocks of one folder, blocks and a head. One that fails makes the answer partial, with a
@@ -77,6 +80,7 @@ class MergedCursor implements SeriesCursor {
   readonly #onFailure: SelectRequest["onFailure"];
   readonly #failures: string[] = [];
   #tree: LoserTree | undefined;
+  #isBegun = false;
   #isClosed = false;
 
   constructor(cursors: readonly SeriesCursor[], request: SelectRequest) {
@@ -91,35 +95,68 @@ class MergedCursor implements SeriesCursor {
   async next(): Promise<readonly SourceSeries[] | undefined> {
     const streams = this.#streams;
     if (this.#isClosed || streams.length === 0) return undefined;
-    if (this.#tree === undefined) {
-      await Promise.all(streams.map((stream) => stream.read()));
-      // Closed meanwhile, they have ended.
-      if (this.#isClosed || streams.some((stream) => this.#hasFailed(stream))) return this.#end();
-      this.#tree = createLoserTree(streams.length, (a, b) => isBefore(streams[a], streams[b]));
+    if (!this.#isBegun) {
+      this.#isBegun = true;
+      if (!(await this.#readAnew(streams))) return this.#end();
     }
+    const batch = streams.length <= scannedMax ? await this.#nextOfFew() : await this.#nextOfMany();
+    return batch === undefined || batch.length === 0 ? this.#end() : batch;
+  }
+
+  /** Few sources mostly have the same series: one look at all finds the first series and all who have it. */
+  async #nextOfFew(): Promise<readonly SourceSeries[] | undefined> {
+    const batch: SourceSeries[] = [];
+    const having: Stream[] = [];
+    while (batch.length < batchSeriesMax) {
+      let first: SourceSeries | undefined;
+      having.length = 0;
+      for (const stream of this.#streams) {
+        const { current } = stream;
+        if (current === undefined) continue;
+        const order = first === undefined ? -1 : compareLabels(current.labels, first.labels);
+        if (order > 0) continue;
+        if (order < 0) {
+          first = current;
+          having.length = 0;
+        }
+        having.push(stream);
+      }
+      if (first === undefined) break;
+      batch.push(having.length === 1 ? first : unite(having.map(({ current }) => current as SourceSeries)));
+      const spent = having.filter((stream) => !stream.step());
+      if (spent.length > 0 && !(await this.#readAnew(spent))) return undefined;
+    }
+    return batch;
+  }
+
+  async #nextOfMany(): Promise<readonly SourceSeries[] | undefined> {
+    const streams = this.#streams;
+    this.#tree ??= createLoserTree(streams.length, (a, b) => isBefore(streams[a], streams[b]));
     const tree = this.#tree;
     const batch: SourceSeries[] = [];
-    let whole: SourceSeries | undefined; // to which the next stream may have more chunks
+    let same: SourceSeries[] = []; // to which the next stream may have more
     for (;;) {
       const stream = streams[tree.winner] as Stream;
       const { current } = stream;
       if (current === undefined) break;
-      if (whole !== undefined && labelsEqual(whole.labels, current.labels)) {
-        whole = { labels: whole.labels, chunks: uniteChunks(whole.chunks, current.chunks) };
-      } else {
-        if (whole !== undefined) batch.push(whole);
-        whole = undefined;
+      const [whole] = same;
+      if (whole !== undefined && labelsEqual(whole.labels, current.labels)) same.push(current);
+      else {
+        if (whole !== undefined) batch.push(same.length === 1 ? whole : unite(same));
         if (batch.length >= batchSeriesMax) return batch;
-        whole = current;
+        same = [current];
       }
-      if (!stream.step()) {
-        await stream.read();
-        if (this.#isClosed || this.#hasFailed(stream)) return this.#end();
-      }
+      if (!stream.step() && !(await this.#readAnew([stream]))) return undefined;
       tree.replay();
     }
-    if (whole !== undefined) batch.push(whole);
-    return batch.length > 0 ? batch : this.#end();
+    if (same.length > 0) batch.push(unite(same));
+    return batch;
+  }
+
+  /** All at once; false where one of them ends the whole, or it was closed meanwhile. */
+  async #readAnew(streams: readonly Stream[]): Promise<boolean> {
+    await Promise.all(streams.map((stream) => stream.read()));
+    return !this.#isClosed && !streams.some((stream) => this.#hasFailed(stream));
   }
 
   close(): void {
@@ -142,6 +179,33 @@ class MergedCursor implements SeriesCursor {
     this.#failures.push(formatSourceFailure(cursor.failure));
     return false;
   }
+}
+
+/** Series of equal labels as one: its chunks in the order of time, each once. */
+function unite(parts: readonly SourceSeries[]): SourceSeries {
+  const [first, ...others] = parts;
+  if (first === undefined) throw new RangeError("nothing to unite");
+  if (others.length === 0) return first;
+  // Blocks mostly follow each other, and then nothing of one comes between what another has.
+  const chunks = areInTurn(parts)
+    ? first.chunks.concat(...others.map((part) => part.chunks))
+    : parts.reduce<readonly SourceChunk[]>((united, part) => uniteChunks(united, part.chunks), []);
+  return { labels: first.labels, chunks };
+}
+
+/** Whether each begins after all chunks of those before it have begun. */
+function areInTurn(parts: readonly SourceSeries[]): boolean {
+  let lastMs = -Infinity;
+  for (const part of parts) {
+    if (startOf(part) <= lastMs) return false;
+    lastMs = part.chunks.at(-1)?.minTimeMs ?? lastMs;
+  }
+  return true;
+}
+
+/** Where there are none, they come nowhere. */
+function startOf({ chunks }: SourceSeries): number {
+  return chunks[0]?.minTimeMs ?? Infinity;
 }
 
 function isBefore(a: Stream | undefined, b: Stream | undefined): boolean {

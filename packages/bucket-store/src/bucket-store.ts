@@ -21,7 +21,7 @@ import { orAborted } from "./bucket-reads.ts";
 import { coverageOf, type Coverage } from "./coverage.ts";
 import { Gate } from "./gate.ts";
 import { boundedWarnings, QuestionCursor, QuestionRun, type QuestionContext } from "./question-cursor.ts";
-import { planLabels, planSeries } from "./question-plan.ts";
+import { planLabels, planSeries, type PlannedOver, type PlannedStreams } from "./question-plan.ts";
 import { Question } from "./question.ts";
 import { emptyView, ServedBlocks, type StoreView } from "./served-blocks.ts";
 import { timeWindowOf, type BlockState, type ShardOptions } from "./shard-view.ts";
@@ -152,21 +152,27 @@ export function createBucketStore(
   /** The failure is the question's: not ready, or what `plan` says. */
   function planned<R>(
     request: R,
-    plan: (request: R, over: Parameters<typeof planSeries>[1]) => Result<readonly PlannedRead[], SourceFailure>,
+    plan: (request: R, over: PlannedOver) => Result<PlannedStreams, SourceFailure>,
     maxResolutionMs: number,
   ): Result<{ readonly source: SeriesSource; readonly blockCount: number }, SourceFailure> {
     const { ready, reason } = readiness();
     if (!ready) return fail({ kind: "unavailable", source: name, reason: reason ?? "not ready" });
     const { held, sets } = blocks.view;
-    const reads = plan(request, { name, sets, served: servedTime() });
-    if (!reads.ok) return reads;
+    const streams = plan(request, { name, sets, served: servedTime() });
+    if (!streams.ok) return streams;
     const context: ReadContext = {
       blocks: held,
       metrics,
       succeed: (gone, signal) => succeed(gone, maxResolutionMs, signal),
     };
-    const source = mergeSources(reads.value.map((read) => blockSource(read, context)));
-    return ok({ source, blockCount: reads.value.length });
+    // Stream by stream: blocks of one have the same series, and a merge of few compares less than one of thousands.
+    const sources = streams.value
+      .filter((reads) => reads.length > 0)
+      .map((reads) => mergeSources(reads.map((read) => blockSource(read, context))));
+    return ok({
+      source: mergeSources(sources),
+      blockCount: streams.value.reduce((sum, reads) => sum + reads.length, 0),
+    });
   }
 
   function begin(signal: AbortSignal): QuestionRun {

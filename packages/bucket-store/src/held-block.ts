@@ -85,6 +85,8 @@ export class HeldBlock {
   }
 
   async acquire(signal: AbortSignal): Promise<Result<BlockLease, OpenFailure>> {
+    // Mostly it is open: thousands of blocks that each wait for the end of one question take longer than their answers.
+    if (this.#opened !== undefined && !signal.aborted) return ok(this.#lease(this.#opened));
     this.#opening ??= this.#open();
     this.#askedCount++;
     try {

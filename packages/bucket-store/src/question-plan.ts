@@ -24,26 +24,29 @@ export interface PlannedOver {
   readonly served: TimeWindow;
 }
 
+/** What is read of each stream; nothing of those whose external labels do not match. */
+export type PlannedStreams = readonly (readonly PlannedRead[])[];
+
 /** The failure is the question's: a matcher that is none. */
 export function planSeries(
   request: SelectRequest,
   { name, sets, served }: PlannedOver,
-): Result<readonly PlannedRead[], SourceFailure> {
+): Result<PlannedStreams, SourceFailure> {
   const matching = matchingSets(request.matchers, name, sets);
   if (!matching.ok) return matching;
   const range = { ...clampedRange(request, served), maxResolutionMs: request.maxResolutionMs };
-  return ok(matching.value.flatMap((set) => planReads(set, range)));
+  return ok(matching.value.map((set) => planReads(set, range)));
 }
 
 export function planLabels(
   request: LabelsRequest,
   { name, sets, served }: PlannedOver,
-): Result<readonly PlannedRead[], SourceFailure> {
+): Result<PlannedStreams, SourceFailure> {
   const matching = matchingSets(request.matchers, name, sets);
   if (!matching.ok) return matching;
   const { minTimeMs, maxTimeMs } = clampedRange(request, served);
   return ok(
-    matching.value.flatMap((set) =>
+    matching.value.map((set) =>
       blocksOfTime(set, minTimeMs, maxTimeMs).map((meta) => ({ meta, minTimeMs, maxTimeMs, ...uncut })),
     ),
   );
