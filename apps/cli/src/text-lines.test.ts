@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { linesOf } from "./text-lines.ts";
+import { foldLines, linesOf } from "./text-lines.ts";
 
 describe("words in lines", () => {
   for (const [rule, text, lines] of [
@@ -12,4 +12,12 @@ describe("words in lines", () => {
       expect(linesOf(text, 9)).toEqual(lines);
     });
   }
+});
+
+it("folds what is wider than a terminal below itself, and nothing else", () => {
+  const text = "short\n  compactor.passes = 4 (default: Thanos pkg/compact: levels of 8 h, 2 d)\n";
+  expect(foldLines(text, 40)).toBe(
+    "short\n  compactor.passes = 4 (default:\n      Thanos pkg/compact: levels of 8 h,\n      2 d)\n",
+  );
+  expect(foldLines(text, Infinity)).toBe(text);
 });

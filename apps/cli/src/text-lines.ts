@@ -10,3 +10,16 @@ export function linesOf(text: string, width: number): readonly string[] {
   }
   return [...lines, line];
 }
+
+/** The text with lines of at most `width` characters where words allow it; what goes on is indented below its line. */
+export function foldLines(text: string, width: number): string {
+  return text
+    .split("\n")
+    .flatMap((line) => {
+      if (line.length <= width) return [line];
+      const indent = /^ */.exec(line)?.[0] ?? "";
+      const parts = linesOf(line.slice(indent.length), Math.max(20, width - indent.length - 4));
+      return parts.map((part, i) => `${indent}${i === 0 ? "" : "    "}${part}`);
+    })
+    .join("\n");
+}

@@ -15,6 +15,7 @@ import { capacityOf } from "@pleiad/fleet";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
 import { loadFleet } from "../fleet-input.ts";
 import { loadMeasured } from "../measured-file.ts";
+import { foldLines } from "../text-lines.ts";
 import { formatTable } from "../table.ts";
 import type { Command } from "commander";
 
@@ -66,7 +67,9 @@ export function explainCommand(asked: string | undefined, file: string | undefin
     process.stdout.write(`${JSON.stringify(data, undefined, 2)}\n`);
     return;
   }
-  process.stdout.write(names.length > 0 ? explanations(figures, depth) : listing(figures));
+  // A pipe has no width: a script finds every figure on one line.
+  const width = process.stdout.columns ?? Number.POSITIVE_INFINITY;
+  process.stdout.write(names.length > 0 ? foldLines(explanations(figures, depth), width) : listing(figures));
 }
 
 function definitionsOf(role: string | undefined): readonly Definition[] {
