@@ -32,10 +32,14 @@ export interface BlockIndexOptions {
   /** How much of symbols and label values may be held. */
   readonly tableBytesMax: number;
   readonly watch?: BlockWatch | undefined;
+  /** Lets others run, awaited between series that are looked up. */
+  readonly yield?: (() => Promise<void>) | undefined;
 }
 
 /** How many series are looked up together. */
 const seriesBatchMax = 8192;
+/** And how many of them are parsed without a pause: some tenths of a millisecond. */
+const seriesWithoutPause = 256;
 
 export class BlockIndex {
   readonly layout: IndexLayout;
@@ -152,7 +156,10 @@ export class BlockIndex {
     for (let from = 0; from < refs.length; from += seriesBatchMax) {
       const batch = refs.subarray(from, from + seriesBatchMax);
       await this.#loadSeries(batch, signal);
-      for (const ref of batch) rows.push(this.peekSeries(ref) ?? (await this.readSeries(ref, signal)));
+      for (const ref of batch) {
+        rows.push(this.peekSeries(ref) ?? (await this.readSeries(ref, signal)));
+        if (rows.length % seriesWithoutPause === 0) await this.#options.yield?.();
+      }
     }
     return rows;
   }

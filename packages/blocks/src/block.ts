@@ -46,7 +46,7 @@ export interface BlockOptions {
   readonly watch?: BlockWatch;
   /** What `buildIndexHeader` gave for this block: nothing of the index is read at opening then. Not kept. */
   readonly indexHeader?: Uint8Array;
-  /** Awaited between batches, so that others run. */
+  /** Awaited between pieces of work, so that others run. */
   readonly yield?: () => Promise<void>;
 }
 
@@ -146,7 +146,14 @@ export async function openBlockParts(
     const indexFile = windows.add("index", indexSize);
     const tombstones = await readTombstones(bytes, signal);
     const tableBytesMax = cacheBytesMax * tableShare;
-    const indexOptions = { block: name, externalLabels, intern, tableBytesMax, watch: options.watch };
+    const indexOptions = {
+      block: name,
+      externalLabels,
+      intern,
+      tableBytesMax,
+      watch: options.watch,
+      yield: options.yield,
+    };
     const tables =
       options.indexHeader === undefined
         ? await readIndexTables(windows, indexFile, name, signal)

@@ -46,6 +46,7 @@ export {
 export type { Names, ServiceTarget } from "./names.ts";
 export { checkKey, keyFault } from "./object-key.ts";
 export type { Counter, Gauge, HistogramMetric, LogLevel, Observations } from "./observations.ts";
+export { pacedYield } from "./paced-yield.ts";
 export type { Ports, Service } from "./ports.ts";
 export { seededRandom, type Random } from "./random.ts";
 export { ThreadError, type Thread, type ThreadModule, type Threads } from "./threads.ts";

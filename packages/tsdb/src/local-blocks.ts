@@ -11,7 +11,7 @@ import {
   type BlockOptions,
 } from "@pleiad/blocks";
 import { fail, ok, type Result, type SourceFailure } from "@pleiad/model";
-import type { Ports } from "@pleiad/ports";
+import { pacedYield, type Ports } from "@pleiad/ports";
 import { quarantineName, readBlockMeta, treeBytes, type FolderInventory } from "./data-folder.ts";
 
 export interface LocalBlock {
@@ -28,7 +28,7 @@ interface Gap {
   readonly failure: SourceFailure;
 }
 
-type BlocksPorts = Pick<Ports, "files" | "observations">;
+type BlocksPorts = Pick<Ports, "clock" | "files" | "observations">;
 
 export class LocalBlocks {
   readonly #directory: string;
@@ -39,7 +39,8 @@ export class LocalBlocks {
 
   constructor(directory: string, options: BlockOptions, ports: BlocksPorts) {
     this.#directory = directory;
-    this.#options = options;
+    // One for all blocks: they are read at the same time.
+    this.#options = { yield: pacedYield(ports.clock), ...options };
     this.#ports = ports;
   }
 
