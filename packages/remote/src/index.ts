@@ -1,9 +1,11 @@
 export {
   createWriteReceiver,
+  createWriteTables,
   defaultWriteReceiver,
   refusalAnswer,
   type WriteReceiver,
   type WriteReceiverOptions,
+  type WriteTables,
   type WriteTarget,
 } from "./write-receiver.ts";
 export { createPrometheusApi, type PrometheusApi, type PrometheusFlags } from "./prometheus-api.ts";

@@ -1,7 +1,7 @@
 import type { SeriesRef } from "@pleiad/head";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { SeriesRefs } from "./series-refs.ts";
+import { SeriesRefs, SeriesRefsPool } from "./series-refs.ts";
 
 const ref = (number: number) => number as SeriesRef;
 
@@ -44,3 +44,37 @@ for (const [bound, options] of [
     expect(refs.find(new Uint8Array(200), 0, 200)).toBeUndefined();
   });
 }
+
+it("a pool empties the tables that were unused for longest, whatever the number of tables", () => {
+  const bytesMax = 2 << 20;
+  const pool = new SeriesRefsPool(bytesMax);
+  const tables = Array.from({ length: 200 }, () => new SeriesRefs());
+  const key = (table: number, i: number) => new TextEncoder().encode(`tenant ${table} ${"x".repeat(100)} ${i}`);
+  for (let round = 0; round < 3; round++) {
+    for (const [number, table] of tables.entries()) {
+      for (let i = 0; i < 100; i++) {
+        const bytes = key(number, i);
+        table.set(bytes, 0, bytes.length, ref(i));
+      }
+      pool.used(table);
+      expect(pool.byteLength).toBeLessThanOrEqual(bytesMax);
+      expect(pool.byteLength).toBeGreaterThan(table.byteLength - 1);
+    }
+  }
+  const full = tables.map((table) => table.size > 0);
+  // The last ones used are whole; all before them are empty, and good to be used again.
+  expect(full.indexOf(true)).toBeGreaterThan(100);
+  expect(full.slice(full.indexOf(true)).every(Boolean)).toBe(true);
+  const first = tables[0];
+  first?.set(key(0, 7), 0, 5, ref(3));
+  expect(first?.find(key(0, 7), 0, 5)).toBe(3);
+});
+
+it("a table that is larger than its pool is emptied itself", () => {
+  const pool = new SeriesRefsPool(50_000);
+  const table = new SeriesRefs();
+  const bytes = new Uint8Array(60_000);
+  table.set(bytes, 0, bytes.length, ref(1));
+  pool.used(table);
+  expect([table.size, pool.byteLength]).toEqual([0, 0]);
+});

@@ -14,17 +14,54 @@ export interface SeriesRefsOptions {
 
 export const defaultSeriesRefs: SeriesRefsOptions = { entriesMax: 1 << 18, bytesMax: 64 << 20 };
 
+/** What the tables of several heads take together, such as those of a receiver's tenants: the one unused for longest goes. */
+export class SeriesRefsPool {
+  readonly #bytesMax: number;
+  /** By when they were used last, with what they took then. */
+  readonly #tables = new Map<SeriesRefs, number>();
+  #bytes = 0;
+
+  constructor(bytesMax = 256 << 20) {
+    this.#bytesMax = bytesMax;
+  }
+
+  get byteLength(): number {
+    return this.#bytes;
+  }
+
+  /** To be called after a table was used: empties others, and the table itself where it alone is too large. */
+  used(table: SeriesRefs): void {
+    this.#forget(table);
+    this.#tables.set(table, table.byteLength);
+    this.#bytes += table.byteLength;
+    for (const oldest of this.#tables.keys()) {
+      if (this.#bytes <= this.#bytesMax) return;
+      this.#forget(oldest);
+      oldest.empty();
+    }
+  }
+
+  #forget(table: SeriesRefs): void {
+    this.#bytes -= this.#tables.get(table) ?? 0;
+    this.#tables.delete(table);
+  }
+}
+
 /** Keys whose hashes collide are looked at up to this many times, so that no choice of labels makes the table slow. */
 const probesMax = 16;
+
+/** Of a table without entries: a receiver may have a thousand. */
+const slotsFirst = 1024;
+const keyBytesFirst = 16 << 10;
 
 export class SeriesRefs {
   readonly #options: SeriesRefsOptions;
   /** Entry number by hash, open addressing; -1 is free. */
-  #slots = new Int32Array(1024).fill(-1);
+  #slots = new Int32Array(slotsFirst).fill(-1);
   /** By entry: its hash, and where its key begins; the next one's beginning is its end. */
-  #hashes = new Int32Array(512);
-  #starts = new Int32Array(513);
-  #keys = new Uint8Array(64 << 10);
+  #hashes = new Int32Array(slotsFirst / 2);
+  #starts = new Int32Array(slotsFirst / 2 + 1);
+  #keys = new Uint8Array(keyBytesFirst);
   #refs: SeriesRef[] = [];
 
   constructor(options: SeriesRefsOptions = defaultSeriesRefs) {
@@ -33,6 +70,21 @@ export class SeriesRefs {
 
   get size(): number {
     return this.#refs.length;
+  }
+
+  /** The memory of all that is kept. */
+  get byteLength(): number {
+    const numbers = this.#slots.length + this.#hashes.length + this.#starts.length;
+    return this.#keys.length + 4 * numbers + 8 * this.#refs.length;
+  }
+
+  /** Forgets all, and gives its memory back. */
+  empty(): void {
+    this.#slots = new Int32Array(slotsFirst).fill(-1);
+    this.#hashes = new Int32Array(slotsFirst / 2);
+    this.#starts = new Int32Array(slotsFirst / 2 + 1);
+    this.#keys = new Uint8Array(keyBytesFirst);
+    this.#refs = [];
   }
 
   /** The series that was set for the bytes at [from, to); undefined where none was, or it is forgotten. */

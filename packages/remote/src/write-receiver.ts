@@ -12,7 +12,7 @@ import {
   type WriteRequestFailure,
   type WriteRequestLimits,
 } from "@pleiad/wire";
-import { SeriesRefs } from "./series-refs.ts";
+import { SeriesRefs, SeriesRefsPool } from "./series-refs.ts";
 import { negotiateWrite, type WriteRefusal, type WriteVersion } from "./write-negotiation.ts";
 import { appendRequest, type WriteCounts } from "./write-transaction.ts";
 
@@ -46,13 +46,33 @@ export interface WriteReceiver {
   receive(request: HttpRequest, target: WriteTarget): Promise<HttpResponse>;
 }
 
-export function createWriteReceiver(options: WriteReceiverOptions, observations: Observations): WriteReceiver {
-  const figures = writeFigures(observations);
-  // A request is read in one go: each version needs one reader, whose label table all requests share.
-  const readers = {
-    "1.0": createWriteRequestReader(options.limits, createLabelTable()),
-    "2.0": createWriteRequestV2Reader(options.limits),
+/** What receivers may share, so that many of them take no more memory than one. */
+export interface WriteTables {
+  readonly readers: {
+    readonly "1.0": ReturnType<typeof createWriteRequestReader>;
+    readonly "2.0": ReturnType<typeof createWriteRequestV2Reader>;
   };
+  readonly refs: SeriesRefsPool;
+}
+
+export function createWriteTables({ limits }: Pick<WriteReceiverOptions, "limits">): WriteTables {
+  return {
+    // A request is read in one go: each version needs one reader, whose label table all requests share.
+    readers: {
+      "1.0": createWriteRequestReader(limits, createLabelTable()),
+      "2.0": createWriteRequestV2Reader(limits),
+    },
+    refs: new SeriesRefsPool(),
+  };
+}
+
+/** `tables` are to be made with the same limits. */
+export function createWriteReceiver(
+  options: WriteReceiverOptions,
+  observations: Observations,
+  { readers, refs: pool }: WriteTables = createWriteTables(options),
+): WriteReceiver {
+  const figures = writeFigures(observations);
   const refs = new WeakMap<WriteTarget, SeriesRefs>();
 
   return {
@@ -89,13 +109,15 @@ export function createWriteReceiver(options: WriteReceiverOptions, observations:
   function append(message: Uint8Array, version: WriteVersion, target: WriteTarget) {
     const reader = readers[version];
     const appender = target.appender();
+    const known = refsOf(target);
     let isWhole = false;
     try {
-      const counts = appendRequest(reader, message, appender, refsOf(target), options);
+      const counts = appendRequest(reader, message, appender, known, options);
       isWhole = !("failure" in counts);
       return { counts, committed: async (): Promise<Result<CommitStats, HeadFailure>> => await appender.commit() };
     } finally {
       if (!isWhole) appender.rollback();
+      pool.used(known);
     }
   }
 }

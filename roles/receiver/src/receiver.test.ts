@@ -250,6 +250,29 @@ describe("the file of tenants", () => {
     await receiver.stop(0);
   });
 
+  for (const [rule, tenants] of [
+    ["two", ["berlin", "tokyo"]],
+    ["three", ["berlin", "oslo", "tokyo"]],
+  ] as const) {
+    it(`${rule} tenants pass their labels on to each other, and none has another's samples`, async () => {
+      const { start, send, ask, ports } = openWorld();
+      await put(ports, "");
+      const receiver = await start({ tenantsFile: "/tenants.yaml" });
+      for (const name of tenants) await send([[`of_${name}`, 0, 1]], name);
+      const passed = tenants.map(
+        (name, i) => `${name}: { labels: { tenant_id: ${tenants[(i + 1) % tenants.length]} } }`,
+      );
+      await put(ports, `tenants: { ${passed.join(", ")} }`);
+      await ports.clock.advance(16_000);
+      const expected = tenants.map(
+        (name, i) => `of_${name}{receive_replica="0", tenant_id="${tenants[(i + 1) % tenants.length]}"}`,
+      );
+      expect([...(await ask()).series].sort()).toEqual(expected.sort());
+      for (const name of tenants) expect(await send([[`of_${name}`, 15_000, 1]], name)).toBe("204");
+      await receiver.stop(0);
+    });
+  }
+
   it("cannot make two tenants one stream of blocks where both are new", async () => {
     const { start, send, ports } = openWorld();
     await put(ports, "tenants: { berlin: { labels: { tenant_id: tokyo } } }");

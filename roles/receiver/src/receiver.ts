@@ -12,7 +12,7 @@ import {
   type ServerTls,
   type Service,
 } from "@pleiad/ports";
-import { defaultWriteReceiver, refusalAnswer, type WriteReceiverOptions } from "@pleiad/remote";
+import { createWriteTables, defaultWriteReceiver, refusalAnswer, type WriteReceiverOptions } from "@pleiad/remote";
 import { defaultStoreHandlers, listenForStore, storeHandlers, type StoreIdentity } from "@pleiad/storeapi";
 import { TenantSet } from "./tenant-set.ts";
 import { parseTenants, type TenantRules } from "./tenants-file.ts";
@@ -166,6 +166,7 @@ function storageOf(options: ReceiverOptions) {
     ...options,
     objectStorage: options.objectStorage,
     blockCache: createSharedCache(options.blockCacheBytesMax),
+    tables: createWriteTables(options.write),
     intern: (text: string) => {
       const held = texts.get(text);
       if (texts.size >= internedTextsMax) texts.clear();

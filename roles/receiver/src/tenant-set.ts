@@ -27,6 +27,8 @@ export class TenantSet {
   readonly #open = new Map<string, Tenant>();
   /** Those that are being opened or changed. */
   readonly #pending = new Map<string, Promise<Result<Tenant, string>>>();
+  /** Those that have labels that another one is to have now: closed until they are opened with their own. */
+  readonly #leaving = new Set<string>();
   #rules: TenantRules = noTenantRules;
   #isClosed = false;
 
@@ -78,10 +80,11 @@ export class TenantSet {
     this.#rules = rules;
     // What is being opened goes by the rules before.
     await Promise.allSettled(this.#pending.values());
+    await this.#closeThoseInTheWay();
     let isDone = true;
     for (const tenant of this.all) {
       const wanted = this.#optionsOf(tenant.options.name);
-      if (this.#isClosed || isSame(tenant.options, wanted)) continue;
+      if (this.#isClosed || (isSame(tenant.options, wanted) && !this.#leaving.has(wanted.name))) continue;
       const opened = await this.#openOnce(wanted.name, tenant);
       const fields = { tenant: wanted.name, ...(opened.ok ? {} : { reason: opened.failure }) };
       if (opened.ok) this.#ports.observations.log("info", "A tenant has other labels or limits now.", fields);
@@ -91,10 +94,26 @@ export class TenantSet {
     return isDone;
   }
 
+  /** Where tenants change labels with each other, each would wait for the other to leave its own. */
+  async #closeThoseInTheWay(): Promise<void> {
+    const { all } = this;
+    const wanted = all.map(({ options: { name } }) => this.#optionsOf(name));
+    const inTheWay = all.filter(({ options }, i) => {
+      const own = wanted[i]?.labels ?? options.labels;
+      if (this.#leaving.has(options.name) || labelsEqual(own, options.labels)) return false;
+      const isWanted = wanted.some(({ labels }, j) => j !== i && labelsEqual(labels, options.labels));
+      // One whose next labels are another's as well could not be opened again: it stays as it is.
+      return isWanted && !wanted.some(({ labels }, j) => j !== i && labelsEqual(labels, own));
+    });
+    for (const { options } of inTheWay) this.#leaving.add(options.name);
+    await Promise.all(inTheWay.map(async (tenant) => await tenant.close()));
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     await Promise.all(this.#pending.values());
-    await Promise.all(this.all.map(async (tenant) => await tenant.close()));
+    const open = this.all.filter(({ options }) => !this.#leaving.has(options.name));
+    await Promise.all(open.map(async (tenant) => await tenant.close()));
     this.#open.clear();
   }
 
@@ -115,14 +134,17 @@ export class TenantSet {
     const options = this.#optionsOf(name);
     // Blocks of both would be one stream in the bucket, and overlap.
     const others = [
-      ...this.all.map((tenant) => tenant.options),
+      ...this.all.map(({ options: own }) => (this.#leaving.has(own.name) ? this.#optionsOf(own.name) : own)),
       ...[...this.#pending.keys()].map((one) => this.#optionsOf(one)),
     ];
     const twin = others.find((one) => one.name !== name && labelsEqual(one.labels, options.labels));
     if (twin !== undefined) return fail(`tenant ${name}: its labels are those of tenant ${twin.name}`);
-    await before?.close();
+    if (!this.#leaving.has(name)) await before?.close();
     const opened = await openTenant(options, this.#options.storage, this.#ports);
-    if (opened.ok) this.#open.set(name, opened.value);
+    if (opened.ok) {
+      this.#open.set(name, opened.value);
+      this.#leaving.delete(name);
+    }
     return opened;
   }
 

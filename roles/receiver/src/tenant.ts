@@ -5,7 +5,7 @@ import { defaultHead, formatHeadFailure } from "@pleiad/head";
 import { createQueryGate } from "@pleiad/http-api";
 import { fail, ok, type Labels, type Result } from "@pleiad/model";
 import type { Bucket, HttpRequest, HttpResponse, Ports } from "@pleiad/ports";
-import { createWriteReceiver, refusalAnswer, type WriteReceiverOptions } from "@pleiad/remote";
+import { createWriteReceiver, refusalAnswer, type WriteReceiverOptions, type WriteTables } from "@pleiad/remote";
 import {
   createShipper,
   defaultShipper,
@@ -33,6 +33,7 @@ export interface TenantStorage {
   readonly blockCache: SharedCache;
   readonly intern: (text: string) => string;
   readonly write: WriteReceiverOptions;
+  readonly tables: WriteTables;
 }
 
 export interface Tenant {
@@ -83,7 +84,7 @@ export async function openTenant(
   );
   if (!opened.ok) return fail(`tenant ${name}: ${formatTsdbFailure(opened.failure)}`);
   const tsdb = opened.value;
-  const receiver = createWriteReceiver(storage.write, own.observations);
+  const receiver = createWriteReceiver(storage.write, own.observations, storage.tables);
   const gate = createQueryGate(limits);
   const maintenance = startMaintenance(tsdb, own);
   const stopping = new AbortController();
