@@ -364,6 +364,38 @@ describe("bounds on requests", () => {
     expect(asked.map(({ timeoutMs }) => timeoutMs)).toEqual([120_000, 6_000]);
   });
 
+  it("equal queries that wait are evaluated once, for each in its own form and time; those that run are not joined", async () => {
+    const answered = Promise.withResolvers<Result<QueryAnswer, QueryFailure>>();
+    const limits = { ...defaultHttpApiLimits, concurrentQueriesMax: 1 };
+    const { get, asked, clock } = apiOver(answered.promise, limits);
+    const running = get("query?query=up&time=1");
+    const leaving = new AbortController();
+    const waiting = [
+      get("query?query=up&time=1"),
+      get("query?query=up&time=2"),
+      get("query?query=up&time=1&limit=5"),
+      get("query?query=up&time=1&stats=all"),
+      get("query?query=up&time=1&partial_response=false"),
+      get("query?query=up&time=1&timeout=2m"),
+      get("query?query=up&time=1", { signal: leaving.signal }),
+    ];
+    await clock.advance(1_000);
+    leaving.abort();
+    expect(await waiting.pop()).toMatchObject({ text: expect.stringContaining("query was canceled in query queue") });
+    answered.resolve(ok(nothing));
+    expect((await running).status).toBe(200);
+    expect((await Promise.all(waiting)).map(({ status }) => status)).toEqual(waiting.map(() => 200));
+    const times = asked.map((request) => ("timeMs" in request ? request.timeMs : NaN));
+    expect(times).toEqual([1000, 1000, 2000, 1000, 1000, 1000]);
+    expect(asked.slice(1).map(({ select, countSamples }) => `${select.onFailure} ${countSamples ?? ""}`)).toEqual([
+      "warn ",
+      "warn ",
+      "warn per-step",
+      "abort ",
+      "warn ",
+    ]);
+  });
+
   const many = (bytes: number) => `query=${"x".repeat(bytes)}`;
   it("a URL of more than 64 KiB", async () => {
     const { get } = apiOver(ok(nothing));

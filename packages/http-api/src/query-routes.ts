@@ -1,7 +1,8 @@
 /** `query`, `query_range` and their explanations: parameters to the engine's request, its answer to JSON. */
 import { fail, ok, type Result } from "@pleiad/model";
-import { withDeadline } from "@pleiad/ports";
+import { childAbort, withDeadline } from "@pleiad/ports";
 import type { Engine, InstantRequest, QueryAnswer, QueryFailure, RangeRequest } from "@pleiad/promql-exec";
+import { createAlikeQueries, shareEvaluation, type SharedEvaluation } from "./alike-queries.ts";
 import { answerText, truncateAnswer } from "./answer-text.ts";
 import {
   badData,
@@ -47,9 +48,13 @@ export function queryRoutes(options: QueryRoutesOptions, ports: RouterPorts): re
     if (!request.ok) return request;
     const source = selectSource(form, options);
     if (!source.ok) return source;
-    return await gated(request.value, signal, async (timeoutMs) =>
-      encodeAnswer(form, await engine.instant({ ...request.value, timeoutMs }, source.value, signal)),
+    const key = source.value === options.source ? keyOf(request.value) : undefined;
+    const answer = await gated(
+      { ...request.value, key },
+      signal,
+      async (timeoutMs, own) => await engine.instant({ ...request.value, timeoutMs }, source.value, own),
     );
+    return answer.ok ? encodeAnswer(form, answer.value) : answer;
   };
   const range = async ({ form, signal }: RouteRequest) => {
     const request = readRangeRequest(form, options.defaults);
@@ -57,9 +62,13 @@ export function queryRoutes(options: QueryRoutesOptions, ports: RouterPorts): re
     const source = selectSource(form, options);
     if (!source.ok) return source;
     timespans.observe((request.value.endMs - request.value.startMs) / 1000);
-    return await gated(request.value, signal, async (timeoutMs) =>
-      encodeAnswer(form, await engine.range({ ...request.value, timeoutMs }, source.value, signal)),
+    const key = source.value === options.source ? keyOf(request.value) : undefined;
+    const answer = await gated(
+      { ...request.value, key },
+      signal,
+      async (timeoutMs, own) => await engine.range({ ...request.value, timeoutMs }, source.value, own),
     );
+    return answer.ok ? encodeAnswer(form, answer.value) : answer;
   };
   const explain = async ({ form }: RouteRequest) => {
     const request = readInstantRequest(form, options.defaults, ports.clock.wallMs());
@@ -243,16 +252,24 @@ function encodeExplanation(result: ReturnType<Engine["explain"]>): Result<ApiAns
   return ok(wholeAnswer({ ...(trees.at(-1) ?? root), plan, scalars: trees.slice(0, -1) }));
 }
 
-/** `run` gets what waiting has left of the request's time. */
-type Gated = (
-  request: Pick<InstantRequest, "timeoutMs">,
-  signal: AbortSignal,
-  run: (timeoutMs: number) => Promise<Result<ApiAnswer, ApiFailure>>,
-) => Promise<Result<ApiAnswer, ApiFailure>>;
+type Outcome = Result<QueryAnswer, QueryFailure>;
 
-/** Runs at most so many queries at once, and counts them under Thanos's names. */
+/** What is the same for queries that may have one answer; undefined for those that ask how they were evaluated. */
+function keyOf(request: InstantRequest | RangeRequest): string | undefined {
+  return request.analyze === true || request.countSamples !== undefined ? undefined : JSON.stringify(request);
+}
+
+/** `run` gets what waiting has left of the request's time, and a signal in place of the caller's. */
+type Gated = (
+  request: Pick<InstantRequest, "timeoutMs"> & { readonly key: string | undefined },
+  signal: AbortSignal,
+  run: (timeoutMs: number, signal: AbortSignal) => Promise<Outcome>,
+) => Promise<Result<Outcome, ApiFailure>>;
+
+/** Runs at most so many queries at once, equal ones that wait as one, and counts them under Thanos's names. */
 function createGate(options: QueryRoutesOptions, { clock, observations }: RouterPorts): Gated {
   const gate = createQueryGate(options.gate);
+  const alike = createAlikeQueries<Outcome>();
   const prefix = "thanos_query_concurrent_gate_queries";
   const inFlight = observations.gauge(`${prefix}_in_flight`, "Queries that run now.");
   const total = observations.counter(`${prefix}_total`, "Queries that were let in.");
@@ -261,34 +278,71 @@ function createGate(options: QueryRoutesOptions, { clock, observations }: Router
     "Time that queries waited to be let in.",
     [0.01, 0.1, 0.3, 0.6, 1, 3, 6, 9, 20, 30, 60, 90, 120],
   );
+  const shared = observations.counter(
+    "pleiad_queries_shared_total",
+    "Queries that had the answer of an equal one, whose evaluation began while both waited.",
+  );
   observations.gauge(`${prefix}_max`, "Queries that may run at once.").set(options.gate.concurrentMax);
   inFlight.set(0);
-  return async (request, signal, run) => {
-    const startMs = clock.monotonicMs();
-    const timeoutMs = Math.min(request.timeoutMs ?? Infinity, options.timeoutMs);
-    const place = gate.tryEnter();
-    const entered =
-      place === undefined
-        ? await withDeadline(clock, timeoutMs, signal, async (deadline) => await gate.enter(deadline))
-        : ok(place);
-    if (!entered.ok) {
-      if (entered.failure.kind === "full") {
-        const message = `too many queries: ${options.gate.concurrentMax} run and ${options.gate.waitingMax} wait`;
-        return fail({ errorType: "too_many_requests", message, headers: { "retry-after": "5" } });
-      }
-      return signal.aborted
-        ? fail({ errorType: "canceled", message: "query was canceled in query queue" })
-        : fail({ errorType: "timeout", message: "query timed out in query queue" });
-    }
-    const waitedMs = clock.monotonicMs() - startMs;
+
+  const inPlace = async (leave: () => void, waitedMs: number, work: () => Promise<Result<Outcome, ApiFailure>>) => {
     waits.observe(waitedMs / 1000);
     total.add(1);
     inFlight.set(gate.running());
     try {
-      return await run(Math.max(1, timeoutMs - waitedMs));
+      return await work();
     } finally {
-      entered.value();
+      leave();
       inFlight.set(gate.running());
     }
+  };
+
+  return async (request, signal, run) => {
+    const startMs = clock.monotonicMs();
+    const timeoutMs = Math.min(request.timeoutMs ?? Infinity, options.timeoutMs);
+    const place = gate.tryEnter();
+    if (place !== undefined) return await inPlace(place, 0, async () => ok(await run(timeoutMs, signal)));
+    const ended = (where: string): Result<Outcome, ApiFailure> =>
+      signal.aborted
+        ? fail({ errorType: "canceled", message: `query was canceled in ${where}` })
+        : fail({ errorType: "timeout", message: `query timed out in ${where}` });
+    return await withDeadline(clock, timeoutMs, signal, async (deadline) => {
+      const { key } = request;
+      const waiting = childAbort(deadline);
+      const joined = async (evaluation: SharedEvaluation<Outcome>) => {
+        const outcome = await evaluation.join(deadline);
+        return outcome === undefined ? ended("expression evaluation") : ok(outcome);
+      };
+      let adopted: ReturnType<typeof joined> | undefined;
+      const stopWaiting =
+        key === undefined
+          ? undefined
+          : alike.wait(key, (evaluation) => {
+              adopted = joined(evaluation);
+              waiting.abort();
+            });
+      const entered = await gate.enter(waiting.signal);
+      stopWaiting?.();
+      waiting.end();
+      if (adopted !== undefined) {
+        if (entered.ok) entered.value();
+        shared.add(1);
+        return await adopted;
+      }
+      if (!entered.ok) {
+        if (entered.failure.kind !== "full") return ended("query queue");
+        const message = `too many queries: ${options.gate.concurrentMax} run and ${options.gate.waitingMax} wait`;
+        return fail({ errorType: "too_many_requests", message, headers: { "retry-after": "5" } });
+      }
+      const waitedMs = clock.monotonicMs() - startMs;
+      return await inPlace(entered.value, waitedMs, async () => {
+        const others = key === undefined ? [] : alike.take(key);
+        if (others.length === 0) return ok(await run(Math.max(1, timeoutMs - waitedMs), signal));
+        // The others came later, and have longer: each keeps its own time.
+        const evaluation = shareEvaluation(async (own) => await run(timeoutMs, own));
+        for (const adopt of others) adopt(evaluation);
+        return await joined(evaluation);
+      });
+    });
   };
 }
