@@ -1,8 +1,11 @@
+import { definitions, readMeasured } from "@pleiad/capacity";
 import { describe, expect, it } from "vitest";
+import { parse } from "yaml";
+import { capacityOf } from "@pleiad/fleet";
 import type { BucketSizes } from "./block-sizes.ts";
 import { defaultFleetFile, loadFleet, planOf } from "./fleet-input.ts";
 import { readMetricsPage, type MetricsPage } from "./metrics-page.ts";
-import { compareTwin, type TwinPages } from "./twin-measurement.ts";
+import { compareTwin, measuredText, type TwinPages } from "./twin-measurement.ts";
 
 const fleet = loadFleet(defaultFleetFile.replace("seven-nodes", "laptop"));
 const plan = planOf(fleet);
@@ -84,6 +87,31 @@ const comparison = compareTwin(fleet, plan, {
 });
 const figure = (name: string, scope = "fleet") =>
   comparison.figures.find((one) => one.figure === name && one.scope === scope);
+
+describe("the file of measured values", () => {
+  it("is one that plans take, and says nothing that is only the twin's", () => {
+    const read = readMeasured(parse(measuredText(comparison, "laptop")), definitions);
+    expect(read).toEqual({
+      ok: true,
+      value: new Map([
+        ["blocks.chunk-bytes", 2.8],
+        ["blocks.index-bytes", 100],
+      ]),
+    });
+  });
+
+  it("is none the less one where there is no bucket", () => {
+    const nothing = measuredText({ ...comparison, constants: new Map() }, "laptop");
+    expect(readMeasured(parse(nothing), definitions)).toEqual({ ok: true, value: new Map() });
+  });
+
+  it("changes a plan of the whole fleet: what it says a sample weighs is what the bucket fills with", () => {
+    const file = new Map(comparison.constants);
+    const growth = (measured?: ReadonlyMap<string, number>) =>
+      capacityOf(fleet, measured).fleet.figure("bucket.raw-growth").value;
+    expect(growth(file) / growth()).toBeCloseTo((2.8 + 0.1) / (1.4 + 0.1));
+  });
+});
 
 describe("a twin that was looked at twice in a minute", () => {
   for (const [rule, name, scope, predicted, measured] of [

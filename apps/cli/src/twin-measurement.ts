@@ -64,6 +64,16 @@ export function compareTwin(fleet: Fleet, plan: Plan, reading: TwinReading): Twi
   return { windowSeconds: twin.seconds, given, constants: constantsOf(reading.bucket), figures };
 }
 
+/** What of it stands in for defaults of the model, as a file that `--measured` of the planning commands takes. */
+export function measuredText({ constants }: TwinComparison, fleetName: string): string {
+  const lines = [...constants].map(([name, value]) => `${name}: ${Number(value.toPrecision(4))}\n`);
+  return [
+    `# Measured on the running twin of fleet ${fleetName}. What the twin was asked and how many series it makes up is its own\n`,
+    "# alone, and is not here: this can stand in for the model's defaults in a plan of the whole fleet.\n",
+    ...(lines.length === 0 ? ["{}\n"] : lines),
+  ].join("");
+}
+
 /** The two readings, asked by roles. */
 class ReadTwin {
   readonly plan: Plan;

@@ -17,7 +17,13 @@ import { loadFleet, planOf } from "../fleet-input.ts";
 import { readMetricsPage, type MetricsPage } from "../metrics-page.ts";
 import { bucketConfigOf } from "../object-storage-input.ts";
 import { formatTable, left, right } from "../table.ts";
-import { compareTwin, type ComparedFigure, type TwinComparison, type TwinPages } from "../twin-measurement.ts";
+import {
+  compareTwin,
+  measuredText,
+  type ComparedFigure,
+  type TwinComparison,
+  type TwinPages,
+} from "../twin-measurement.ts";
 
 interface MeasureCommandOptions {
   readonly state: string;
@@ -63,7 +69,7 @@ async function measureCommand(file: string | undefined, options: MeasureCommandO
     bucket: await readBucket(fleet, plan, options.state),
   };
   const comparison = compareTwin(fleet, plan, reading);
-  if (options.output !== undefined) writeFileSync(options.output, measuredText(comparison, plan));
+  if (options.output !== undefined) writeFileSync(options.output, measuredText(comparison, plan.fleet));
   process.stdout.write(options.json ? comparisonData(comparison) : comparisonText(comparison));
 }
 
@@ -196,13 +202,4 @@ function comparisonData({ windowSeconds, given, constants, figures }: TwinCompar
     figures: figures.map((one) => ({ ...one, error: one.error ?? null })),
   };
   return `${JSON.stringify(data, undefined, 2)}\n`;
-}
-
-function measuredText({ constants }: TwinComparison, { fleet }: Plan): string {
-  const lines = [...constants].map(([name, value]) => `${name}: ${Number(value.toPrecision(4))}\n`);
-  return [
-    `# Measured on the running twin of fleet ${fleet}. What the twin was asked and how many series it makes up is its own\n`,
-    "# alone, and is not here: this can stand in for the model's defaults in a plan of the whole fleet.\n",
-    ...(lines.length === 0 ? ["{}\n"] : lines),
-  ].join("");
 }
