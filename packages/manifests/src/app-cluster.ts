@@ -21,6 +21,8 @@ const nobody = 65534;
 const name = "prometheus";
 /** What the values make the chart call its objects, whatever its release is called. */
 export const chartName = "kube-prometheus-stack";
+/** The operator's own name for Prometheus's port, which the chart calls otherwise. */
+export const prometheusPortName = "web";
 
 export function appClusterObjects(deployment: Deployment, cluster: PlannedCluster): readonly KubernetesObject[] {
   const { settings } = deployment;
@@ -74,7 +76,7 @@ function selfMonitor(
     spec: {
       jobLabel: "app.kubernetes.io/name",
       selector: { matchLabels: podLabels(deployment) },
-      podMetricsEndpoints: [{ port: "web" }, { port: "http" }],
+      podMetricsEndpoints: [{ port: prometheusPortName }, { port: "http" }],
     },
   };
 }

@@ -3,7 +3,7 @@
  * words. The chart drops what it does not know without a word, so that each difference to the resource stands here.
  */
 import type { PlannedCluster } from "@pleiad/fleet";
-import { chartName, prometheusSpec } from "./app-cluster.ts";
+import { chartName, prometheusPortName, prometheusSpec } from "./app-cluster.ts";
 import type { Deployment } from "./deployment.ts";
 import type { RenderedTree } from "./rendered-tree.ts";
 import { yamlOf } from "./yaml-text.ts";
@@ -44,9 +44,12 @@ export function chartValues(deployment: Deployment, cluster: PlannedCluster) {
       // Each replica has a Service of its own beside these values.
       thanosService: { enabled: false },
       thanosServiceExternal: { enabled: false },
+      // Beside these values a PodMonitor scrapes Prometheus and its sidecar: once is enough.
+      serviceMonitor: { selfMonitor: false },
       prometheusSpec: {
         ...spec,
         image: imageParts(image ?? ""),
+        portName: prometheusPortName,
         storageSpec: storage,
         // Else the chart scrapes only what its own release brought.
         serviceMonitorSelectorNilUsesHelmValues: false,

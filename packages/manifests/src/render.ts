@@ -145,7 +145,14 @@ function clusterFolders(deployment: Deployment): readonly Kustomization[] {
     path: `app-clusters/${cluster.name}`,
     comment: `For the app cluster ${cluster.name} (group ${cluster.group}, region ${cluster.region}): apply it there.`,
     files: new Map<string, readonly KubernetesObject[]>([
-      ["namespace.yaml", [namespaceObject(settings.namespace)]],
+      [
+        "namespace.yaml",
+        [
+          settings.appClusters === "operator"
+            ? namespaceObject(settings.namespace)
+            : chartNamespace(settings.namespace),
+        ],
+      ],
       ["certificates.yaml", authorityObjects(deployment)],
       ["prometheus.yaml", appClusterObjects(deployment, cluster)],
     ]),
@@ -189,7 +196,7 @@ function componentObjects(deployment: Deployment, workload: Workload): readonly 
   }
 }
 
-/** Every namespace admits only pods of the strictest profile. */
+/** A namespace of Pleiad's own pods admits only those of the strictest profile. */
 function namespaceObject(name: string): KubernetesObject {
   return {
     apiVersion: "v1",
@@ -203,6 +210,11 @@ function namespaceObject(name: string): KubernetesObject {
       },
     },
   };
+}
+
+/** The chart puts its node-exporter beside Prometheus, which looks at the host: a profile here would keep it out. */
+function chartNamespace(name: string): KubernetesObject {
+  return { apiVersion: "v1", kind: "Namespace", metadata: { name, labels: { ...commonLabels } } };
 }
 
 function priorityObjects(): readonly KubernetesObject[] {

@@ -31,14 +31,20 @@ const variants: readonly [name: string, text: string, settings: Partial<RenderSe
   ["rook", stored("rook").replace(/^ {2}object-store.*\n/gm, ""), {}],
   ["Thanos 0.37.2", `${laptop}\nversions: { thanos: "0.37.2" }\n`, {}],
   ["Thanos 0.37.2, a group that pushes", `${pushing}\nversions: { thanos: "0.37.2" }\n`, {}],
-  ["shards", laptop.replace("regional-store-gateway: {", "regional-store-gateway: { shards: 3,"), {}],
+  [
+    "shards",
+    laptop
+      .replace("regional-store-gateway: {", "regional-store-gateway: { shards: 3,")
+      .replace("memory: 3Gi", "memory: 1Gi"),
+    {},
+  ],
   [
     "super-regions",
     laptop
       .replace("  clustersPerRegionMax: 60", "  clustersPerRegionMax: 2\n  regionsPerQuerierMax: 2\n  headroom: 0")
       .replace(/regions:\n(?: {2}.*\n)+/, "")
       .replace("roles:\n", "roles:\n  super-regional-querier: { replicas: 2, cpu: 1, memory: 1Gi, tiers: [2] }\n")
-      .replaceAll("cores: 4, memory: 8Gi, disk: 100Gi", "cores: 32, memory: 128Gi, disk: 2Ti"),
+      .replaceAll("cores: 8, memory: 16Gi, disk: 100Gi", "cores: 32, memory: 128Gi, disk: 2Ti"),
     {},
   ],
   ["kube-prometheus-stack", laptop, { appClusters: "kube-prometheus-stack" }],
