@@ -1,7 +1,7 @@
 /** The dashboards of production, asked of a running twin: every panel has data, or stands below with the reason. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { choiceQuery, dashboardsOf, recordings, type Choice, type Dashboard } from "@pleiad/dashboards";
+import { choiceQuery, dashboardsOf, metricFacts, recordings, type Choice, type Dashboard } from "@pleiad/dashboards";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   eventually,
@@ -25,6 +25,9 @@ const withoutData: Readonly<Record<string, string>> = {
   "ruler / *": "the twin runs no ruler",
   "receiver / *": "all clusters of this fleet are asked, none writes",
 };
+
+/** Metrics of the roles that neither Thanos nor Prometheus has in this way. */
+const namedOtherwise: Readonly<Record<string, string>> = {};
 
 const rateInterval = "1m";
 const fleetText = `
@@ -101,6 +104,23 @@ describe("the dashboards on the twin", () => {
     // A panel that was renamed leaves its line behind.
     const used = new Set(queries.map(({ reason }) => reason));
     expect(Object.values(withoutData).filter((reason) => !used.has(reason))).toEqual([]);
+  });
+
+  it("ask roles whose metrics have the names and kinds of Thanos and Prometheus, or Pleiad's own", async () => {
+    const up = await twin.query('up{job="monitoring"}');
+    const addresses = up.data.result.map(({ metric }) => metric["instance"] ?? "");
+    expect(addresses.length).toBeGreaterThan(10);
+    const families = new Set<string>();
+    for (const address of addresses) {
+      const page = await (await fetch(`http://${address}/metrics`)).text();
+      for (const [, name = "", kind = ""] of page.matchAll(/^# TYPE (\S+) (\S+)$/gm)) families.add(`${name} ${kind}`);
+    }
+    const wrong = [...families].filter((family) => {
+      const [name = "", kind] = family.split(" ");
+      const facts = metricFacts(kind === "histogram" ? `${name}_bucket` : name, "0.42.4");
+      return !name.startsWith("pleiad_") && facts?.kind !== kind;
+    });
+    expect(wrong.sort()).toEqual(Object.keys(namedOtherwise).sort());
   });
 
   for (const { record, labels, expression } of recordings) {

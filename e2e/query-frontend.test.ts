@@ -114,7 +114,7 @@ describe("a query frontend over sockets", () => {
     "sum(",
   ];
   const partsAsked = () =>
-    Number(/^thanos_query_frontend_queue_duration_seconds_count (\d+)$/m.exec(registry.render())?.[1] ?? 0);
+    Number(/^pleiad_query_frontend_queue_duration_seconds_count (\d+)$/m.exec(registry.render())?.[1] ?? 0);
 
   it("gives the answers of its querier, cold and warm", async () => {
     const cache = await openCache(

@@ -60,8 +60,8 @@ export function storeMetrics(observations: Pick<Observations, "counter" | "gauge
     gateMax: gauge("bucket_store_series_gate_queries_max", "How many may run at once."),
     questionsDropped: counter("bucket_store_queries_dropped_total", "Questions that went over a limit.", ["reason"]),
     chunkRefetches: counter("bucket_store_chunk_refetches_total", "Blocks read once more after damaged bytes came."),
-    successions: counter(
-      "bucket_store_block_successions_total",
+    successions: observations.counter(
+      "pleiad_bucket_store_block_successions_total",
       "Blocks that went while they were read, and whose samples came from others.",
     ),
     indexCacheRequests: counter("store_index_cache_requests_total", "Items of an index that were needed.", [

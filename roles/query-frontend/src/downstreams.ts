@@ -51,7 +51,7 @@ export function createDownstreams(
   const { urls, triesMax, answerBytesMax } = options;
   const downstreams: readonly Downstream[] = urls.map((url) => ({ url, fault: "it was not asked yet" }));
   const retries = observations.counter(
-    "thanos_query_frontend_retries_total",
+    "pleiad_query_frontend_retries_total",
     "Questions that were asked again, of another querier.",
   );
   const healthy = observations.gauge("pleiad_query_frontend_downstream_up", "Whether the querier answers.", ["url"]);

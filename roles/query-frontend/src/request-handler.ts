@@ -244,14 +244,14 @@ function declareMetrics(observations: Ports["observations"]) {
       ["of"],
     ),
     discarded: observations.counter(
-      "thanos_query_frontend_discarded_requests_total",
+      "pleiad_query_frontend_discarded_requests_total",
       "Requests for which there was no room.",
       ["reason"],
     ),
-    queueLength: observations.gauge("thanos_query_frontend_queue_length", "Questions that wait for their turn."),
+    queueLength: observations.gauge("pleiad_query_frontend_queue_length", "Questions that wait for their turn."),
     running: observations.gauge("pleiad_query_frontend_questions_in_flight", "Questions to queriers."),
     waits: observations.histogram(
-      "thanos_query_frontend_queue_duration_seconds",
+      "pleiad_query_frontend_queue_duration_seconds",
       "Time that questions waited for their turn.",
       durationBuckets,
     ),
