@@ -27,8 +27,12 @@ export const seriesOfCluster = (cluster: string, more: Readonly<Record<string, s
   seriesOf(labelsFromRecord({ __name__: "up", cluster, ...more }), samples);
 
 /** What a store that evaluates as well serves of a source. */
-export function handlersOf(source: SeriesSource, cluster: string, ports: TestPorts): Map<string, RpcHandler> {
-  const labels = labelsFromRecord({ cluster });
+export function handlersOf(
+  source: SeriesSource,
+  external: Readonly<Record<string, string>>,
+  ports: TestPorts,
+): Map<string, RpcHandler> {
+  const labels = labelsFromRecord(external);
   const times = { minTimeMs: 0, maxTimeMs: Number.MAX_SAFE_INTEGER };
   const identity = {
     componentType: "query",
@@ -38,7 +42,7 @@ export function handlersOf(source: SeriesSource, cluster: string, ports: TestPor
     query: "exact" as const,
   };
   const engine = createEngine(defaultEngineOptions, ports);
-  const evaluator = engineEvaluator(engine, source, { name: cluster, features: noFeatures });
+  const evaluator = engineEvaluator(engine, source, { name: "store", features: noFeatures });
   return new Map([
     ...storeHandlers(source, () => identity),
     ...queryHandlers(evaluator, () => true, defaultQueryHandlers, ports.clock),
@@ -108,7 +112,7 @@ export interface HostileWorldOptions {
 export async function startHostileWorld({ mode, limits, serve }: HostileWorldOptions): Promise<HostileWorld> {
   const ports = testPorts({ startMs: nowMs });
   for (const { name, address } of [good, hostile]) {
-    const handlers = handlersOf(memorySource([seriesOfCluster(name)]), name, ports);
+    const handlers = handlersOf(memorySource([seriesOfCluster(name)]), { cluster: name }, ports);
     await ports.network.serveRpc(address, name === hostile.name ? serve(handlers, ports) : handlers);
   }
   await startAt("127.0.0.1:12000", [good, hostile].map(endpointOf), ports, mode, limits);

@@ -126,7 +126,7 @@ const numbered = (i: number) => seriesOfCluster(hostile.name, { id: String(i).pa
 const withSeriesOf = (source: SeriesSource) => (handlers: Handlers, ports: TestPorts) =>
   new Map(
     Array.from(handlers, ([method, own]) => {
-      const other = handlersOf(source, hostile.name, ports).get(method);
+      const other = handlersOf(source, { cluster: hostile.name }, ports).get(method);
       return [method, method.endsWith("/Series") ? (other ?? own) : own] as const;
     }),
   );
@@ -272,7 +272,7 @@ describe("a store that", () => {
             close() {},
           }),
         };
-        const series = handlersOf(warned, hostile.name, ports).get(
+        const series = handlersOf(warned, { cluster: hostile.name }, ports).get(
           [...handlers.keys()].find((one) => one.endsWith("/Series")) ?? "",
         );
         if (series?.kind !== "stream") throw new Error("no Series");
