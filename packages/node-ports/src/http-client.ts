@@ -46,7 +46,7 @@ function parseUrl(url: string): URL {
 }
 
 function fetchOnce(target: URL, agent: HttpAgent, options: HttpFetchOptions): Promise<Outcome> {
-  const { signal, body, bodyBytesMax } = options;
+  const { signal, body } = options;
   const method = options.method ?? "GET";
   const shown = `${target.origin}${target.pathname}`; // a query may hold a secret
   return new Promise((resolve) => {
@@ -83,7 +83,7 @@ function fetchOnce(target: URL, agent: HttpAgent, options: HttpFetchOptions): Pr
     request.on("response", (response) => {
       // Who names encodings itself also reads them.
       const asSent = options.headers?.["accept-encoding"] !== undefined;
-      readBody(response, bodyBytesMax, asSent).then(
+      readBody(response, options, asSent).then(
         (bytes) => {
           const answer = { status: response.statusCode ?? 0, headers: headerMap(response.headers), body: bytes };
           resolve({ kind: "answer", answer });
@@ -105,7 +105,11 @@ function abortKind(signal: AbortSignal): [HttpError["kind"], string] {
 }
 
 /** The body, decompressed unless it is wanted as sent, as one array. Rejects with HttpError for what this side decides. */
-async function readBody(response: IncomingMessage, bytesMax: number, asSent: boolean): Promise<Uint8Array> {
+async function readBody(
+  response: IncomingMessage,
+  { bodyBytesMax: bytesMax, admitBytes }: HttpFetchOptions,
+  asSent: boolean,
+): Promise<Uint8Array> {
   const encoding = asSent ? "identity" : (response.headers["content-encoding"] ?? "identity");
   if (encoding !== "identity" && encoding !== "gzip" && encoding !== "x-gzip") {
     throw new HttpError("protocol", `answer in content encoding ${encoding}, expected gzip or none`);
@@ -119,6 +123,9 @@ async function readBody(response: IncomingMessage, bytesMax: number, asSent: boo
     for await (const part of source as AsyncIterable<Uint8Array>) {
       byteCount += part.length;
       if (byteCount > bytesMax) throw new HttpError("too-large", `body of more than ${bytesMax} bytes`);
+      if (admitBytes?.(part.length) === false) {
+        throw new HttpError("too-large", `no room for more than ${byteCount - part.length} bytes of the body`);
+      }
       parts.push(part);
     }
   } catch (error) {

@@ -489,6 +489,14 @@ export function runNetworkAcceptance(name: string, open: () => Promise<NetworkUn
         await expect(act()).rejects.toMatchObject({ name: "HttpError", kind });
       });
 
+      it("asks whether there is room for each part of a body", async () => {
+        let left = 1_000_000;
+        const admitBytes = (bytes: number) => (left -= bytes) >= 0;
+        expect((await fetchText(await huge(), { admitBytes })).body.length).toBe(1_000_000);
+        expect(left).toBe(0);
+        await expect(fetchText(await huge(), { admitBytes })).rejects.toMatchObject({ kind: "too-large" });
+      });
+
       it("takes a body at the limit", async () => {
         expect((await fetchText(await huge(), { bodyBytesMax: 1_000_000 })).body.length).toBe(1_000_000);
       });

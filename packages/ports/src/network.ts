@@ -145,6 +145,8 @@ export interface HttpFetchOptions {
   readonly body?: Uint8Array | string;
   readonly signal: AbortSignal;
   readonly bodyBytesMax: number; // of the answer, after decompression; over it: HttpError kind "too-large"
+  /** Asked for each part of the body as it comes, by its bytes after decompression; false: HttpError kind "too-large". */
+  readonly admitBytes?: (bytes: number) => boolean;
 }
 
 export class HttpError extends Error {

@@ -480,6 +480,9 @@ export function memoryNetwork(clock?: Clock): MemoryNetwork {
         if (bytes.length > options.bodyBytesMax) {
           throw new HttpError("too-large", `${url}: body of more than ${options.bodyBytesMax} bytes`);
         }
+        if (bytes.length > 0 && options.admitBytes?.(bytes.length) === false) {
+          throw new HttpError("too-large", `${url}: no room for a body of ${bytes.length} bytes`);
+        }
         const headers = new Map(Object.entries(response.headers).map(([name, value]) => [name.toLowerCase(), value]));
         return { status: response.status, headers, body: bytes };
       };

@@ -4,6 +4,7 @@
  */
 import { fail, ok, type Result } from "@pleiad/model";
 import { HttpError, type HttpAnswer, type Ports } from "@pleiad/ports";
+import type { AnswerRoom, HeldBytes } from "./answer-room.ts";
 
 export interface DownstreamOptions {
   readonly urls: readonly string[]; // without a slash at the end
@@ -21,14 +22,20 @@ export interface DownstreamRequest {
   readonly body: Uint8Array | string; // of a POST
 }
 
+/** An answer, and its bytes as they are counted: whoever asked holds them, and has to let go of them. */
+export interface DownstreamAnswer extends HttpAnswer {
+  readonly held: HeldBytes;
+}
+
 export interface DownstreamFailure {
-  readonly kind: "unreachable" | "timeout" | "too-large" | "canceled";
+  /** `no-room`: not for what was asked, but for what is held of other answers. */
+  readonly kind: "unreachable" | "timeout" | "too-large" | "no-room" | "canceled";
   readonly message: string;
 }
 
 export interface Downstreams {
   /** An answer of any status: one of 5xx only where every querier that could be asked gave one. Never rejects. */
-  ask(request: DownstreamRequest, signal: AbortSignal): Promise<Result<HttpAnswer, DownstreamFailure>>;
+  ask(request: DownstreamRequest, signal: AbortSignal): Promise<Result<DownstreamAnswer, DownstreamFailure>>;
   /** Whether any querier could be asked at the last look, and why not. */
   ready(): { readonly ready: boolean; readonly reason?: string };
   /** Looks at all of them now, and then again and again until `stop`. */
@@ -46,6 +53,7 @@ const pauseMsMin = 50;
 
 export function createDownstreams(
   options: DownstreamOptions,
+  room: AnswerRoom,
   { clock, network, observations }: Pick<Ports, "clock" | "network" | "observations">,
 ): Downstreams {
   const { urls, triesMax, answerBytesMax } = options;
@@ -72,16 +80,30 @@ export function createDownstreams(
       ...rotated.filter(({ fault }) => fault !== undefined),
     ];
   };
-  const fetchOnce = async ({ url }: Downstream, request: DownstreamRequest, signal: AbortSignal) => {
+  /** The failure is what was thrown. */
+  const fetchOnce = async (
+    { url }: Downstream,
+    request: DownstreamRequest,
+    signal: AbortSignal,
+  ): Promise<Result<DownstreamAnswer, DownstreamFailure>> => {
     const { method, path, query, headers, body } = request;
     const target = `${url}${path}${query === "" ? "" : `?${query}`}`;
-    return await network.fetchHttp(target, {
-      method,
-      headers,
-      ...(method === "POST" ? { body } : {}),
-      signal,
-      bodyBytesMax: answerBytesMax,
-    });
+    const held = room.open();
+    let hadRoom = true;
+    try {
+      const answer = await network.fetchHttp(target, {
+        method,
+        headers,
+        ...(method === "POST" ? { body } : {}),
+        signal,
+        bodyBytesMax: answerBytesMax,
+        admitBytes: (bytes) => (hadRoom &&= held.take(bytes)),
+      });
+      return ok({ ...answer, held });
+    } catch (error) {
+      held.release();
+      return fail(hadRoom ? failureOf(error, signal) : noRoom(room));
+    }
   };
   const probe = async (downstream: Downstream) => {
     try {
@@ -104,7 +126,7 @@ export function createDownstreams(
   return {
     async ask(request, signal) {
       const candidates = inOrder();
-      let lastAnswer: HttpAnswer | undefined;
+      let lastAnswer: DownstreamAnswer | undefined;
       let lastFault = "";
       for (let tries = 0; tries < triesMax; tries++) {
         const downstream = candidates.shift();
@@ -116,18 +138,21 @@ export function createDownstreams(
           const waited = await pause(pauseMsMin * 2 ** (tries - downstreams.length), signal);
           if (!waited) break;
         }
-        try {
-          const answer = await fetchOnce(downstream, request, signal);
-          if (answer.status < 500) return ok(answer);
+        const found = await fetchOnce(downstream, request, signal);
+        if (found.ok) {
+          lastAnswer?.held.release();
+          lastAnswer = found.value;
+          if (found.value.status < 500) break;
           // It would fail there again: only others are left.
-          lastAnswer = answer;
-        } catch (error) {
-          const failure = failureOf(error, signal);
-          if (failure.kind !== "unreachable") return fail(failure);
-          lastFault = failure.message;
-          judge(downstream, failure.message);
-          candidates.push(downstream);
+          continue;
         }
+        if (found.failure.kind !== "unreachable") {
+          lastAnswer?.held.release();
+          return found;
+        }
+        lastFault = found.failure.message;
+        judge(downstream, found.failure.message);
+        candidates.push(downstream);
       }
       if (lastAnswer !== undefined) return ok(lastAnswer);
       return fail(failureOf(new Error(`no querier answers: ${lastFault}`), signal));
@@ -146,6 +171,12 @@ export function createDownstreams(
       () => false,
     );
   }
+}
+
+/** What there is no room for is refused: to wait for room while holding some is to wait for each other. */
+export function noRoom({ bytesMax }: AnswerRoom): DownstreamFailure {
+  const message = `answers of ${bytesMax} bytes are held, and there is no room for more: ask again, or for less`;
+  return { kind: "no-room", message };
 }
 
 function failureOf(error: unknown, signal: AbortSignal): DownstreamFailure {

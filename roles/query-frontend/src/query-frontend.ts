@@ -6,6 +6,7 @@
 import type { AccessOptions } from "@pleiad/http-api";
 import { fail, ok, type Result } from "@pleiad/model";
 import type { Listener, Ports, Service } from "@pleiad/ports";
+import { createAnswerRoom } from "./answer-room.ts";
 import { createDownstreams } from "./downstreams.ts";
 import { createRequestHandler } from "./request-handler.ts";
 import { defaultGuard, guardCache, shareKeys, type ResultsCache } from "./results-cache.ts";
@@ -32,7 +33,9 @@ export interface QueryFrontendOptions {
   readonly forwardHeaders: readonly string[]; // go downstream as they came
   readonly slowQueryMs: number; // a request that takes longer is logged; 0: none is
   readonly requestTimeoutMs: number; // of a whole request, waiting included
-  readonly answerBytesMax: number;
+  readonly answerBytesMax: number; // of one answer
+  /** Of all answers that are held at once; queries wait to begin while there are more than half of it. */
+  readonly heldBytesMax: number;
   readonly probeIntervalMs: number; // of looks at the queriers
   readonly access?: AccessOptions;
   /** Own metrics in the text exposition format: those that `ports.observations` collects. */
@@ -58,6 +61,7 @@ export const defaultQueryFrontend: Omit<
   slowQueryMs: 0,
   requestTimeoutMs: 300_000,
   answerBytesMax: 64 * 1024 * 1024,
+  heldBytesMax: 256 * 1024 * 1024,
   probeIntervalMs: 5_000,
 };
 
@@ -82,6 +86,7 @@ export async function startQueryFrontend(
   const { name, downstreamUrls } = options;
   const fault = faultOfDownstreams(downstreamUrls);
   if (fault !== undefined) return fail({ kind: "downstreams", message: `${name}: ${fault}` });
+  const room = createAnswerRoom({ bytesMax: options.heldBytesMax });
   const downstreams = createDownstreams(
     {
       urls: downstreamUrls.map((url) => url.replace(/\/+$/, "")),
@@ -90,6 +95,7 @@ export async function startQueryFrontend(
       probeIntervalMs: options.probeIntervalMs,
       probeTimeoutMs: options.probeIntervalMs,
     },
+    room,
     ports,
   );
   const guard = { ...defaultGuard, name: "query-range", timeoutMs: options.cacheTimeoutMs };
@@ -98,7 +104,7 @@ export async function startQueryFrontend(
   const cache = guarded.length > 1 ? shareKeys(guarded) : guarded[0];
   let stopping = false;
   const ready = () => (stopping ? { ready: false, reason: "stopping" } : downstreams.ready());
-  const handle = createRequestHandler(options, { downstreams, cache, ready }, ports);
+  const handle = createRequestHandler(options, { downstreams, cache, room, ready }, ports);
   let listener: Listener;
   try {
     listener = await ports.network.serveHttp(options.httpAddress, handle);

@@ -3,7 +3,8 @@ import { createHash } from "node:crypto";
 import { quoteJson, type ApiFailure } from "@pleiad/http-api";
 import { fail, ok, type Result } from "@pleiad/model";
 import type { HttpAnswer, Ports } from "@pleiad/ports";
-import type { DownstreamFailure } from "./downstreams.ts";
+import type { HeldBytes } from "./answer-room.ts";
+import type { DownstreamAnswer, DownstreamFailure } from "./downstreams.ts";
 import {
   decodeExtents,
   encodeExtents,
@@ -29,6 +30,8 @@ export interface RangeQueriesOptions {
   readonly validityMs: number; // of what is kept
   readonly answerBytesMax: number;
   readonly cache: GuardedCache | undefined;
+  /** The failure where what is kept finds no room. */
+  readonly noRoom: () => DownstreamFailure;
 }
 
 /** On whose behalf a query is asked. */
@@ -44,7 +47,7 @@ export type AskRange = (
   form: string,
   caller: Caller,
   signal: AbortSignal,
-) => Promise<Result<HttpAnswer, DownstreamFailure>>;
+) => Promise<Result<DownstreamAnswer, DownstreamFailure>>;
 
 export interface RangeReply {
   readonly body: Uint8Array;
@@ -63,8 +66,13 @@ export type RangeQueryFailure =
   | { readonly kind: "unreadable"; readonly reason: string };
 
 export interface RangeQueries {
-  /** Never rejects but for a bug. */
-  answer(request: RangeRequest, caller: Caller, signal: AbortSignal): Promise<Result<RangeReply, RangeQueryFailure>>;
+  /** Never rejects but for a bug. What is held of the answer, and before of its parts, is counted in `held`. */
+  answer(
+    request: RangeRequest,
+    caller: Caller,
+    held: HeldBytes,
+    signal: AbortSignal,
+  ): Promise<Result<RangeReply, RangeQueryFailure>>;
 }
 
 interface PartAnswer {
@@ -94,6 +102,7 @@ export function createRangeQueries(
   async function answer(
     request: RangeRequest,
     caller: Caller,
+    held: HeldBytes,
     signal: AbortSignal,
   ): ReturnType<RangeQueries["answer"]> {
     const intervalMs = splitIntervalOf(request.grid.stepMs, splitIntervalMs === 0 ? Infinity : splitIntervalMs);
@@ -101,15 +110,18 @@ export function createRangeQueries(
     splits.add(parts.length, "query_range");
     const bytes = { left: answerBytesMax };
     const found = await inParallel(parts, options.parallelismMax, signal, async (part, partSignal) =>
-      answerPart({ request, caller, part, intervalMs, bytes, signal: partSignal }),
+      answerPart({ request, caller, part, intervalMs, bytes, held, signal: partSignal }),
     );
     if (!found.ok) return found;
     const keptStepCount = found.value.reduce((sum, part) => sum + part.keptStepCount, 0);
     const stepCount = countSteps(request.grid);
     keptSteps.add(keptStepCount, "cache");
     keptSteps.add(stepCount - keptStepCount, "querier");
+    const body = bodyOf(found.value);
+    // What the parts were is not needed any more.
+    held.become(body.length);
     return ok({
-      body: bodyOf(found.value),
+      body,
       isPartial: found.value.some(({ isPartial }) => isPartial),
       partCount: parts.length,
       stepCount,
@@ -123,6 +135,7 @@ export function createRangeQueries(
     readonly part: StepPart;
     readonly intervalMs: number;
     readonly bytes: { left: number };
+    readonly held: HeldBytes;
     readonly signal: AbortSignal;
   }
 
@@ -172,16 +185,19 @@ export function createRangeQueries(
     if (stretch.kind === "missing") return await fetchStretch(question, stretch.grid);
     const { warnings, infos } = stretch.extent;
     const series = keptSeries(stretch);
-    const overLimit = countBytes(question.bytes, sizeOf(series));
+    const bytes = sizeOf(series);
+    if (!question.held.take(bytes)) return fail({ kind: "unanswered", failure: options.noRoom() });
+    const overLimit = countBytes(question.bytes, bytes);
     return overLimit ?? ok({ series, warnings, infos, stats: undefined, isPartial: false });
   }
 
   async function fetchStretch(
-    { request, caller, bytes, signal }: PartQuestion,
+    { request, caller, bytes, held, signal }: PartQuestion,
     grid: StepGrid,
   ): Promise<Result<Fetched, RangeQueryFailure>> {
     const asked = await ask(rangeForm(request.parameters, grid), caller, signal);
     if (!asked.ok) return fail({ kind: "unanswered", failure: asked.failure });
+    held.share(asked.value.held);
     const { status, headers, body } = asked.value;
     if (status !== 200) return fail({ kind: "refused", answer: asked.value });
     const overLimit = countBytes(bytes, body.length);

@@ -5,30 +5,41 @@ import {
   judgeAccess,
   loopbackAccess,
   readForm,
-  type ApiFailure,
   type HttpHandler,
   type RequestForm,
 } from "@pleiad/http-api";
-import { fail, unreachable, type Result } from "@pleiad/model";
-import { withDeadline, type HttpAnswer, type HttpRequest, type HttpResponse, type Ports } from "@pleiad/ports";
-import type { DownstreamFailure, DownstreamRequest, Downstreams } from "./downstreams.ts";
+import { fail, type Result } from "@pleiad/model";
+import { withDeadline, type HttpRequest, type HttpResponse, type Ports } from "@pleiad/ports";
+import type { AnswerRoom, HeldBytes } from "./answer-room.ts";
+import {
+  noRoom,
+  type DownstreamAnswer,
+  type DownstreamFailure,
+  type DownstreamRequest,
+  type Downstreams,
+} from "./downstreams.ts";
 import { createInFlight } from "./in-flight.ts";
 import type { QueryFrontendOptions } from "./query-frontend.ts";
-import { createRangeQueries, type Caller, type RangeQueryFailure, type RangeReply } from "./range-queries.ts";
+import { createRangeQueries, type Caller } from "./range-queries.ts";
+import {
+  refusalOf,
+  replyOfAnswer,
+  replyOfFailed,
+  replyOfFailure,
+  replyOfRange,
+  sending,
+  type HeldReply,
+  type Reply,
+} from "./replies.ts";
 import { rangeForm, readRangeRequest, type RangeRequest } from "./range-request.ts";
 import type { GuardedCache } from "./results-cache.ts";
-import { createTenantQueue, type AdmissionFailure } from "./tenant-queue.ts";
+import { createTenantQueue } from "./tenant-queue.ts";
 
 export interface HandlerParts {
   readonly downstreams: Downstreams;
   readonly cache: GuardedCache | undefined;
+  readonly room: AnswerRoom;
   readonly ready: () => { readonly ready: boolean; readonly reason?: string };
-}
-
-/** An answer as all who asked for it get it. */
-interface Reply {
-  readonly response: HttpResponse;
-  readonly details: Readonly<Record<string, string | number>>; // for the log
 }
 
 const pathPrefix = "/api/v1/";
@@ -45,7 +56,7 @@ const form = "application/x-www-form-urlencoded";
 /** Never rejects; every failure is a response. */
 export function createRequestHandler(
   options: QueryFrontendOptions,
-  { downstreams, cache, ready }: HandlerParts,
+  { downstreams, cache, room, ready }: HandlerParts,
   ports: Pick<Ports, "clock" | "network" | "observations">,
 ): HttpHandler {
   const { clock } = ports;
@@ -58,15 +69,19 @@ export function createRequestHandler(
       renderMetrics: () => {
         metrics.queueLength.set(queue.waiting());
         metrics.running.set(queue.running());
+        metrics.heldBytes.set(room.heldBytes());
+        metrics.waitingForRoom.set(room.waiting());
         return options.renderMetrics();
       },
       access,
     },
     ports,
   );
-  const requests = createInFlight<Reply>(() => metrics.shared.add(1, "request"));
-  const questions = createInFlight<Result<HttpAnswer, DownstreamFailure>>(() => metrics.shared.add(1, "question"));
-  const ranges = createRangeQueries({ ...options, cache }, askRange, ports);
+  const requests = createInFlight<HeldReply>(() => metrics.shared.add(1, "request"));
+  const questions = createInFlight<Result<DownstreamAnswer, DownstreamFailure>>(() =>
+    metrics.shared.add(1, "question"),
+  );
+  const ranges = createRangeQueries({ ...options, cache, noRoom: () => noRoom(room) }, askRange, ports);
 
   return async (request) => {
     if (!request.path.startsWith(pathPrefix)) return await probes(request);
@@ -103,12 +118,21 @@ export function createRequestHandler(
     const startMs = clock.monotonicMs();
     try {
       const reply = await requests.share(keyOf(request, parameters.value, caller), request.signal, async (signal) =>
-        withDeadline(clock, options.requestTimeoutMs, signal, async (deadline) =>
-          answer(request, parameters.value, caller, deadline),
-        ),
+        withDeadline(clock, options.requestTimeoutMs, signal, async (deadline) => {
+          let held: HeldBytes;
+          try {
+            held = await room.begin(deadline);
+          } catch {
+            return { ...replyOfFailed(endOf(deadline)), held: room.open() };
+          }
+          letGo(held, signal);
+          return { ...(await answer(request, parameters.value, caller, held, deadline)), held };
+        }),
       );
+      const response = sending(reply, request.signal);
+      if (reply.refusal !== undefined) metrics.discarded.add(1, reply.refusal);
       logSlow(request, parameters.value, caller, reply, clock.monotonicMs() - startMs);
-      return reply.response;
+      return response;
     } catch (error) {
       if (request.signal.aborted) return failureResponse({ errorType: "canceled", message: "the client went away" });
       const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
@@ -123,26 +147,33 @@ export function createRequestHandler(
     request: HttpRequest,
     parameters: RequestForm,
     caller: Caller,
+    held: HeldBytes,
     signal: AbortSignal,
   ): Promise<Reply> {
-    if (request.path !== `${pathPrefix}query_range`) return await pass(request, caller, signal);
+    if (request.path !== `${pathPrefix}query_range`) return await pass(request, caller, held, signal);
     const range = readRangeRequest(parameters, options);
     if (typeof range === "string") {
       metrics.passed.add(1, range);
-      return await pass(request, caller, signal);
+      return await pass(request, caller, held, signal);
     }
-    const found = await ranges.answer(range, caller, signal);
+    const found = await ranges.answer(range, caller, held, signal);
     if (found.ok) return replyOfRange(found.value);
     if (found.failure.kind !== "unreadable") return replyOfFailure(found.failure);
     metrics.passed.add(1, "unreadable");
     ports.observations.log("warn", "an answer could not be put together from parts: the query is asked whole", {
       reason: found.failure.reason,
     });
-    return await askWhole(range, caller, signal);
+    held.become(0);
+    return await askWhole(range, caller, held, signal);
   }
 
   /** As it came. */
-  async function pass({ method, path, query, body, headers }: HttpRequest, caller: Caller, signal: AbortSignal) {
+  async function pass(
+    { method, path, query, body, headers }: HttpRequest,
+    caller: Caller,
+    held: HeldBytes,
+    signal: AbortSignal,
+  ) {
     const contentType = headers.get("content-type");
     const accept = headers.get("accept");
     const question: DownstreamRequest = {
@@ -156,12 +187,19 @@ export function createRequestHandler(
         ...(accept === undefined ? {} : { accept }),
       },
     };
-    return replyOfAnswer(await inTurn(question, caller, signal));
+    const found = await inTurn(question, caller, signal);
+    if (found.ok) {
+      held.share(found.value.held);
+      found.value.held.release();
+    }
+    return replyOfAnswer(found);
   }
 
   /** In one question, with the steps that an answer in parts would have had. */
-  async function askWhole({ parameters, grid }: RangeRequest, caller: Caller, signal: AbortSignal) {
-    return replyOfAnswer(await askRange(rangeForm(parameters, grid), caller, signal));
+  async function askWhole({ parameters, grid }: RangeRequest, caller: Caller, held: HeldBytes, signal: AbortSignal) {
+    const found = await askRange(rangeForm(parameters, grid), caller, signal);
+    if (found.ok) held.share(found.value.held);
+    return replyOfAnswer(found);
   }
 
   async function askRange(body: string, caller: Caller, signal: AbortSignal) {
@@ -174,7 +212,11 @@ export function createRequestHandler(
     };
     const key = JSON.stringify([body, caller.tenant, caller.headers]);
     try {
-      return await questions.share(key, signal, async (shared) => await inTurn(question, caller, shared));
+      return await questions.share(key, signal, async (shared) => {
+        const found = await inTurn(question, caller, shared);
+        if (found.ok) letGo(found.value.held, shared);
+        return found;
+      });
     } catch (error) {
       // Others may still wait for it.
       if (signal.aborted) return fail(endOf(signal));
@@ -186,7 +228,7 @@ export function createRequestHandler(
     question: DownstreamRequest,
     { tenant }: Caller,
     signal: AbortSignal,
-  ): Promise<Result<HttpAnswer, DownstreamFailure>> {
+  ): Promise<Result<DownstreamAnswer, DownstreamFailure>> {
     const startMs = clock.monotonicMs();
     let leave: () => void;
     try {
@@ -222,6 +264,12 @@ export function createRequestHandler(
   }
 }
 
+/** Lets go of what is shared once all who wanted it have taken it, or have gone: then they hold it themselves. */
+function letGo(held: HeldBytes, shared: AbortSignal): void {
+  if (shared.aborted) held.release();
+  else shared.addEventListener("abort", () => held.release(), { once: true });
+}
+
 function declareMetrics(observations: Ports["observations"]) {
   const labels = ["code", "handler", "method"];
   return {
@@ -249,6 +297,11 @@ function declareMetrics(observations: Ports["observations"]) {
       ["reason"],
     ),
     queueLength: observations.gauge("pleiad_query_frontend_queue_length", "Questions that wait for their turn."),
+    heldBytes: observations.gauge("pleiad_query_frontend_held_bytes", "Bytes of answers that are held."),
+    waitingForRoom: observations.gauge(
+      "pleiad_query_frontend_waiting_for_room",
+      "Queries that wait until fewer answers are held.",
+    ),
     running: observations.gauge("pleiad_query_frontend_questions_in_flight", "Questions to queriers."),
     waits: observations.histogram(
       "pleiad_query_frontend_queue_duration_seconds",
@@ -289,65 +342,9 @@ function handlerOf(path: string): string {
     : "other";
 }
 
-function refusalOf(failure: AdmissionFailure, tenant: string): ApiFailure {
-  const headers = { "retry-after": "5" };
-  if (failure.kind === "tenant-full") {
-    const message = `too many outstanding requests: ${failure.max} of tenant ${JSON.stringify(tenant)} run or wait`;
-    return { errorType: "too_many_requests", message, headers };
-  }
-  const message = `too many outstanding requests: ${failure.max} run or wait`;
-  return { errorType: "unavailable", status: 503, message, headers };
-}
-
 function endOf(signal: AbortSignal): DownstreamFailure {
   const timedOut = (signal.reason as { name?: unknown } | undefined)?.name === "TimeoutError";
   return timedOut
     ? { kind: "timeout", message: "no querier answered in time" }
     : { kind: "canceled", message: "the client went away" };
-}
-
-function replyOfRange({ body, isPartial, partCount, stepCount, keptStepCount }: RangeReply): Reply {
-  const headers: Record<string, string> = { "content-type": "application/json" };
-  if (isPartial) headers["cache-control"] = "no-store";
-  return { response: { status: 200, headers, body }, details: { partCount, stepCount, keptStepCount } };
-}
-
-function replyOfFailure(failure: Exclude<RangeQueryFailure, { readonly kind: "unreadable" }>): Reply {
-  switch (failure.kind) {
-    case "refused":
-      return replyOfAnswer({ ok: true, value: failure.answer });
-    case "unanswered":
-      return replyOfAnswer({ ok: false, failure: failure.failure });
-    case "over-limit":
-      return { response: failureResponse(failure.failure), details: {} };
-    default:
-      return unreachable(failure);
-  }
-}
-
-const passedHeaders = ["content-type", "cache-control", "retry-after", "allow"];
-
-function replyOfAnswer(answer: Result<HttpAnswer, DownstreamFailure>): Reply {
-  if (!answer.ok) return { response: failureResponse(failureOf(answer.failure)), details: {} };
-  const { status, headers, body } = answer.value;
-  const passed = passedHeaders.flatMap((name) => {
-    const value = headers.get(name);
-    return value === undefined ? [] : [[name, value] as const];
-  });
-  return { response: { status, headers: Object.fromEntries(passed), body }, details: {} };
-}
-
-function failureOf({ kind, message }: DownstreamFailure): ApiFailure {
-  switch (kind) {
-    case "unreachable":
-      return { errorType: "unavailable", status: 503, message };
-    case "timeout":
-      return { errorType: "timeout", message };
-    case "too-large":
-      return { errorType: "execution", message };
-    case "canceled":
-      return { errorType: "canceled", message };
-    default:
-      return unreachable(kind);
-  }
 }

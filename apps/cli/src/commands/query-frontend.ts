@@ -25,6 +25,7 @@ interface QueryFrontendFlags {
   readonly "queryFrontend.maxConcurrent": number;
   readonly "queryFrontend.maxOutstandingPerTenant": number;
   readonly "queryFrontend.maxOutstanding": number;
+  readonly "queryFrontend.maxHeldBytes": number;
   readonly "queryFrontend.timeout": number;
   readonly "queryRange.alignRangeWithStep": boolean;
   readonly "queryRange.splitInterval": number;
@@ -81,6 +82,12 @@ export function addQueryFrontendCommand(program: Command): void {
       readCount,
       queue.requestsMax,
     )
+    .option(
+      "--query-frontend.max-held-bytes <number>",
+      "bytes of all answers that are held at once; more are answered 503",
+      readCount,
+      defaultQueryFrontend.heldBytesMax,
+    )
     .addOption(durationOption("--query-frontend.timeout <duration>", "of a whole request", "5m"))
     .addOption(logLevelOption())
     .action(async (flags: QueryFrontendFlags) => await queryFrontendCommand(flags));
@@ -108,6 +115,7 @@ async function queryFrontendCommand(flags: QueryFrontendFlags): Promise<void> {
             cacheTimeoutMs: config.timeoutMs,
             validityMs: config.validityMs,
           }),
+      heldBytesMax: flags["queryFrontend.maxHeldBytes"],
       queue: {
         concurrentMax: flags["queryFrontend.maxConcurrent"],
         requestsPerTenantMax: flags["queryFrontend.maxOutstandingPerTenant"],
