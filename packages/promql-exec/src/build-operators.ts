@@ -211,7 +211,7 @@ function buildAggregate(node: AggregateNode, grid: StepGrid, context: QueryConte
     case "group": {
       const aggregation = { operator, without, grouping, parameter: undefined, inputRange } as const;
       const leaf = leafOf(node.input);
-      if (leaf === undefined || !isFitLeaf(leaf, grid, context) || mayMerge(leaf, context)) {
+      if (leaf === undefined || !isFitLeaf(leaf, grid) || mayMerge(leaf, context)) {
         return createAggregation(input(), aggregation, grid, context);
       }
       const { source, handOver } = createSelectHandOver(context.source);

@@ -50,7 +50,7 @@ export function createInstantSelector(
           };
           const leaf = leafOf(select, value);
           const isSmall = reader.labels.length * references.length < context.leafResultsMin;
-          if (isSmall || leaf === undefined || !isFitLeaf(leaf, grid, context)) {
+          if (isSmall || leaf === undefined || !isFitLeaf(leaf, grid)) {
             await eachSeries(reader.labels.length, references.length, context, fill, counted);
             return;
           }
@@ -58,7 +58,7 @@ export function createInstantSelector(
           const present = new Uint8Array(references.length);
           const visitOther = (seriesId: number) => {
             const found = fill(seriesId, values, present);
-            if (found !== false) visit(seriesId, values, present, found === true ? undefined : found);
+            if (found !== false) counted(seriesId, values, present, found === true ? undefined : found);
           };
           await eachLeafRow(reader, leaf, grid, context, visit, visitOther, signal);
         },

@@ -16,9 +16,10 @@ import { createGroupTotals, type GroupTotals } from "./group-totals.ts";
 import { createLateOperator } from "./late-operator.ts";
 import { createLeafFeed, LeafUnfit } from "./leaf-feed.ts";
 import { shapeOfLeaf, type Leaf } from "./leaf.ts";
-import { fitsTask, slabLayout, type LeafShape, type LeafTask } from "./leaf-task.ts";
+import { addTaskCounts, fitsTask, slabLayout, type LeafShape, type LeafTask } from "./leaf-task.ts";
 import { noSample, reserveSamples, type Operator, type RowStream, type StepBatch } from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
+import { createQueryableSamples } from "./queryable-samples.ts";
 import { informOfOddName } from "./range-call.ts";
 import { metricSchemaLabels } from "./renamed-series.ts";
 import type { SelectHandOver } from "./select-hand-over.ts";
@@ -41,7 +42,7 @@ export function createLeafAggregation(
   handOver: SelectHandOver["handOver"],
 ): Operator {
   const fold = aggregation.operator === "group" ? "count" : aggregation.operator;
-  const shape = shapeOfLeaf(leaf, fold, grid);
+  const shape = shapeOfLeaf(leaf, fold, grid, context);
   let labels: readonly Labels[] | undefined;
   let isGeneral = false;
   let step = 0;
@@ -114,8 +115,12 @@ async function foldSeries(
   const isOfCounters = kernel.kind === "range" && (kernel.function === "rate" || kernel.function === "increase");
   const names = isOfCounters ? createOddNames(leaf.range, context) : undefined;
 
+  // Counted apart: where tasks do not fit in the end, who takes over counts all.
+  const counted = context.queryable && createQueryableSamples(shape.stepCount);
+
   const consume = (task: LeafTask, sampleCount: number) => {
     tally.samplesRead += sampleCount;
+    if (counted !== undefined) addTaskCounts(pool.views, task.slab, shape.stepCount, counted);
     totals.addTask(pool.views, task.slab, locals.globalsOf(task.slab));
     names?.informOf(pool.views.words, task.slab);
   };
@@ -152,6 +157,7 @@ async function foldSeries(
     endSelect(cursor, context);
     await feed.finish();
     totals.reserve(groups.labels.length);
+    counted?.perStep.forEach((samples, step) => context.queryable?.add(step, samples));
     return groups.labels;
   } catch (error) {
     if (error instanceof LeafUnfit && batches !== undefined) {

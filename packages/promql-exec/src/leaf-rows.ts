@@ -2,7 +2,7 @@
 import type { StepGrid } from "@pleiad/promql-plan";
 import { createLeafFeed } from "./leaf-feed.ts";
 import { shapeOfLeaf, type Leaf } from "./leaf.ts";
-import { fitsTask, headerWord, rowBytes, slabLayout, type LeafTask } from "./leaf-task.ts";
+import { addTaskCounts, fitsTask, headerWord, rowBytes, slabLayout, type LeafTask } from "./leaf-task.ts";
 import type { RowVisitor } from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
 import type { SeriesReader } from "./series-reader.ts";
@@ -21,7 +21,7 @@ export async function eachLeafRow(
   signal: AbortSignal,
 ): Promise<void> {
   const pool = context.leafPool();
-  const shape = shapeOfLeaf(leaf, "rows", grid);
+  const shape = shapeOfLeaf(leaf, "rows", grid, context);
   const { stepCount } = shape;
   const { bytes, numbers, words } = pool.views;
   // By slab, the series of its task, and in between those that are none of it, as ~id.
@@ -30,6 +30,7 @@ export async function eachLeafRow(
 
   const consume = ({ slab }: LeafTask, sampleCount: number) => {
     context.tally.samplesRead += sampleCount;
+    if (context.queryable !== undefined) addTaskCounts(pool.views, slab, stepCount, context.queryable);
     const output = words[slab / 4 + headerWord.output];
     const found = (slab + slabLayout.found) / 4;
     let place = 0;

@@ -168,6 +168,7 @@ export function createLeafRunner(memory: SharedMemory, scratch: number): (slab: 
       kernel < compiledKernels.length
         ? undefined
         : createPlainKernel(plainFunctions[kernel - compiledKernels.length], slab, stepCount);
+    const lookedAt = words[header + headerWord.counts] / 8;
     const sums = output;
     const compensations = sums + 8 * groupCount * stepCount;
     const counts = compensations + 8 * groupCount * stepCount;
@@ -196,6 +197,7 @@ export function createLeafRunner(memory: SharedMemory, scratch: number): (slab: 
       }
       const left = kernels.dropStale(timestamps, values, count);
       if (left === 0) return 0;
+      if (lookedAt !== 0) countWindows(sample, left);
       if (plain !== undefined) return plain(sample, left, row);
       const flags = extrapolationFlags[kernel - deltaKernel];
       return kernels.extrapolated(
@@ -212,6 +214,25 @@ export function createLeafRunner(memory: SharedMemory, scratch: number): (slab: 
         row,
         present,
       );
+    };
+
+    /** Counts the samples in the window of each step, of those from `sample` on. */
+    const countWindows = (sample: number, count: number) => {
+      const at = timestampsAt / 8 + sample;
+      let start = 0;
+      let end = 0;
+      for (let step = 0; step < stepCount; step++) {
+        const endMs = firstMs + step * stepMs - offsetMs;
+        while (start < count && numbers[at + start] <= endMs - rangeMs) start++;
+        while (end < count && numbers[at + end] <= endMs) end++;
+        numbers[lookedAt + step] += Math.max(0, end - start);
+      }
+    };
+
+    /** Counts the sample at each step of a row that has one. */
+    const countLatest = (row: number) => {
+      const present = row + 8 * stepCount;
+      for (let step = 0; step < stepCount; step++) numbers[lookedAt + step] += bytes[present + step];
     };
 
     /** Adds a row to its group; gives whether a mean overflows. */
@@ -290,6 +311,7 @@ export function createLeafRunner(memory: SharedMemory, scratch: number): (slab: 
         const row = fold === "rows" ? output + series * rowBytes(stepCount) : scratchRow;
         const isFound = kept > 0 && compute(sample, kept, row) > 0;
         words[found + series] = isFound ? 1 : 0;
+        if (lookedAt !== 0 && isFound && !isRange) countLatest(row);
         if (isFound && add(row, words[groups + series])) return end(taskOutcome.overflow);
         sample += count;
       }

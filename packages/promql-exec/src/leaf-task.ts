@@ -2,11 +2,12 @@
  * Tasks of a query's leaves, in memory that threads share: encoded chunks of many series go in, rows of steps or partial
  * aggregates of groups come out. A task lies in one slab of the memory, numbers only, so that any thread can run it:
  *
- *     header | table of chunks | table of series | bytes of the chunks | output
+ *     header | table of chunks | table of series | bytes of the chunks | output | samples looked at, by step
  *
  * What a task holds depends on the series and nothing else, so neither do its results on who runs it, or when.
  */
 import { xorBulkFailure, xorBulkRow, xorBulkRowBytes, xorBulkSlackBytes, type ChunkFailure } from "@pleiad/chunks";
+import type { QueryableSamples } from "./queryable-samples.ts";
 
 /** The latest sample at each step, or its time in seconds; or a function over the range before it. */
 export type LeafKernel =
@@ -28,6 +29,8 @@ export interface LeafShape {
   readonly rangeMs: number; // or lookback
   /** Which share of a series' samples a step goes through: its window's where each window is gone through, else none. */
   readonly windowShare: number;
+  /** Whether a task tells how many samples each step looks at. */
+  readonly countsSamples: boolean;
 }
 
 export const slabBytes = 2 << 20;
@@ -67,6 +70,7 @@ export const headerWord = {
   outcome: 9, // out: see `taskOutcome`
   failedChunk: 10, // out
   sampleCount: 11, // out: samples decoded
+  counts: 12, // address of the samples looked at, a number a step; 0 where nobody asks
 } as const;
 
 /** Numbers of the header, as indices of a Float64Array. */
@@ -122,9 +126,26 @@ export interface LeafTask {
   seal(): void;
 }
 
+function countsBytes({ stepCount, countsSamples }: LeafShape): number {
+  return countsSamples ? 8 * stepCount : 0;
+}
+
+/** Adds what the steps of a task that has run looked at. */
+export function addTaskCounts(
+  { words, numbers }: MemoryViews,
+  slab: number,
+  stepCount: number,
+  samples: QueryableSamples,
+): void {
+  const first = words[slab / 4 + headerWord.counts] / 8;
+  for (let step = 0; step < stepCount; step++) samples.add(step, numbers[first + step]);
+}
+
 /** Whether a task of its own has room for a series. */
-export function fitsTask(chunks: readonly Uint8Array[], count: number, { stepCount }: LeafShape): boolean {
-  let bytes = slabLayout.data + xorBulkSlackBytes + Math.max(rowBytes(stepCount), groupBytes(stepCount)) + 16;
+export function fitsTask(chunks: readonly Uint8Array[], count: number, shape: LeafShape): boolean {
+  const { stepCount } = shape;
+  const outputBytes = Math.max(rowBytes(stepCount), groupBytes(stepCount)) + countsBytes(shape);
+  let bytes = slabLayout.data + xorBulkSlackBytes + outputBytes + 16;
   let samples = 0;
   for (let i = 0; i < count; i++) {
     if (chunks[i].length > chunkBytesMax) return false;
@@ -148,7 +169,8 @@ export function createLeafTask(
   const groups = (slab + slabLayout.groups) / 4;
   const isFolding = shape.fold !== "rows";
   const outputBytes = isFolding ? groupBytes(shape.stepCount) : rowBytes(shape.stepCount);
-  const end = slab + slabBytes - xorBulkSlackBytes - 8;
+  const counts = slab + slabBytes - countsBytes(shape);
+  const end = counts - xorBulkSlackBytes - 8;
   let seriesCount = 0;
   let groupCount = 0;
   let chunkCount = 0;
@@ -220,6 +242,8 @@ export function createLeafTask(
       words[header + headerWord.output] = Math.ceil((dataEnd + xorBulkSlackBytes) / 8) * 8;
       words[header + headerWord.outcome] = taskOutcome.whole;
       words[header + headerWord.sampleCount] = 0;
+      words[header + headerWord.counts] = shape.countsSamples ? counts : 0;
+      numbers.fill(0, counts / 8, (slab + slabBytes) / 8);
       numbers[headerNumbers + headerNumber.startMs] = shape.startMs;
       numbers[headerNumbers + headerNumber.stepMs] = shape.stepMs;
       numbers[headerNumbers + headerNumber.offsetMs] = shape.offsetMs;

@@ -286,7 +286,16 @@ it("kernels run their benchmark", () => {
 describe("a thread that ends", () => {
   const shape: LeafShape = {
     ...{ kernel: { kind: "latest", as: "value" }, fold: "count" },
-    ...{ startMs, stepMs: 1, stepCount: 1, offsetMs: 0, atMs: undefined, rangeMs: 1000, windowShare: 0 },
+    ...{
+      startMs,
+      stepMs: 1,
+      stepCount: 1,
+      offsetMs: 0,
+      atMs: undefined,
+      rangeMs: 1000,
+      windowShare: 0,
+      countsSamples: false,
+    },
   } as const;
 
   it("loses the task that it had claimed, and no other; another thread takes its place", async () => {

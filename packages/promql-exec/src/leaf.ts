@@ -19,10 +19,8 @@ export interface Leaf {
  * Whether a leaf may be computed in tasks; what its series are made of decides in the end. Start timestamps do not matter:
  * the encoding that tasks read has none.
  */
-export function isFitLeaf({ kernel, select }: Leaf, grid: StepGrid, context: QueryContext): boolean {
-  if (select.extension !== undefined || kernelNumber(kernel) === undefined || stepCountOf(grid) === 0) return false;
-  // Samples are not counted by step in tasks.
-  return context.queryable === undefined;
+export function isFitLeaf({ kernel, select }: Leaf, grid: StepGrid): boolean {
+  return select.extension === undefined && kernelNumber(kernel) !== undefined && stepCountOf(grid) > 0;
 }
 
 /** Whether two series of a leaf may become one for want of their names, and the query then have to fail. */
@@ -31,9 +29,16 @@ export function mayMerge({ select, dropsName }: Leaf, context: QueryContext): bo
   return !select.matchers.some(({ name, type, value }) => name === metricNameLabel && type === "=" && value !== "");
 }
 
-export function shapeOfLeaf({ kernel, select }: Leaf, fold: LeafFold, grid: StepGrid): LeafShape {
+export function shapeOfLeaf(
+  { kernel, select }: Leaf,
+  fold: LeafFold,
+  grid: StepGrid,
+  { queryable }: Pick<QueryContext, "queryable">,
+): LeafShape {
   const { offsetMs, atMs, rangeMs, minTimeMs, maxTimeMs } = select;
   const { startMs, stepMs } = grid;
   const windowShare = isSinglePass(kernel) ? 0 : Math.min(1, rangeMs / (maxTimeMs - minTimeMs + 1));
-  return { kernel, fold, startMs, stepMs, stepCount: stepCountOf(grid), offsetMs, atMs, rangeMs, windowShare };
+  const countsSamples = queryable !== undefined;
+  const stepCount = stepCountOf(grid);
+  return { kernel, fold, startMs, stepMs, stepCount, offsetMs, atMs, rangeMs, windowShare, countsSamples };
 }

@@ -77,6 +77,35 @@ describe("samples that a query looks at", () => {
     });
   }
 
+  for (const [one, other] of [
+    ["every30s", "sum(every30s)"],
+    ["every30s offset 7m", "count(every30s offset 7m)"],
+    ["timestamp(every30s)", "max(timestamp(every30s))"],
+    ["quantile_over_time(0.5, every30s[1m])", "rate(every30s[1m])"],
+    ["quantile_over_time(0.5, every30s[1m])", "sum(rate(every30s[1m]))"],
+    ["quantile_over_time(0.5, every10s[95s] offset 3m)", "max_over_time(every10s[95s] offset 3m)"],
+    ["quantile_over_time(0.5, every10s[95s] offset 3m)", "avg(max_over_time(every10s[95s] offset 3m))"],
+    ["quantile_over_time(0.5, every30s[5m] @ 200)", "sum(increase(every30s[5m] @ 200))"],
+  ] as const) {
+    it(`are as many, of any number of steps, whoever looks: ${other}`, async () => {
+      const range = { startMs: -100_000, endMs: 4_000_000, stepMs: 13_000 };
+      const countsOf = async (query: string) => {
+        const { statistics } = await answerTo({ query, ...range, countSamples: "per-step" });
+        return [...(statistics.samplesQueryablePerStep?.counts ?? [])];
+      };
+      const counts = await countsOf(one);
+      expect(Math.max(...counts)).toBeGreaterThan(0);
+      expect(await countsOf(other)).toEqual(counts);
+    });
+  }
+
+  it("are as many as have one within the lookback, of any number of steps", async () => {
+    const range = { startMs: -100_000, endMs: 4_000_000, stepMs: 13_000 };
+    const { statistics } = await answerTo({ query: "every30s", ...range, countSamples: "per-step" });
+    const { timestampsMs = [], counts = [] } = statistics.samplesQueryablePerStep ?? {};
+    expect([...counts]).toEqual(Array.from(timestampsMs, (time) => (time >= 0 && time < 3_300_000 ? 3 : 0)));
+  });
+
   it("are not counted unless asked for", async () => {
     const { statistics } = await answerTo({ query: "every10s", timeMs: 0 });
     expect([statistics.samplesQueryable, statistics.samplesQueryablePerStep]).toEqual([undefined, undefined]);

@@ -101,7 +101,7 @@ export function createSelectedWindows(
     },
     async eachResult(name, grid, visit, visitSamples, signal) {
       const leaf: Leaf = { kernel: { kind: "range", function: name }, select, dropsName: false, range: select.range };
-      if (!isFitLeaf(leaf, grid, context)) return await this.each(visitSamples, signal);
+      if (!isFitLeaf(leaf, grid)) return await this.each(visitSamples, signal);
       const opened = openedReader();
       const visitOther = (seriesId: number) => void visitSeries(opened, seriesId, visitSamples);
       isInTasks = true;
