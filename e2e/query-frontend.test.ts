@@ -22,7 +22,7 @@ import { eventually, peerMissing, temporaryFolder } from "./twin-under-test.ts";
 const storeAddress = "127.0.0.1:33510";
 const querierAddress = "127.0.0.1:33511";
 const brokenPort = 33_513;
-const redisPort = 33_514;
+const redisPort = 26_203; // below the ports that outgoing connections take
 const memcachedPorts = [26_200, 26_201] as const;
 
 const dayMs = 86_400_000;
