@@ -27,41 +27,36 @@ export interface TimeRange {
 
 /** Samples of the range that penalty leaves of several lines. */
 export function mergeLines(lines: readonly ReplicaLine[], range: TimeRange): readonly SourceChunk[] {
-  const replicas = lines.map((line) => samplesOf(line, range));
-  const picks = createReplicaPicks();
-  pickReplicaSamples("penalty", replicas, picks);
-  const writer = createChunkWriter();
-  for (let i = 0; i < picks.count; i++) {
-    const replica = replicas[picks.replicas[i] as number] as LineSamples;
-    const sample = picks.samples[i] as number;
-    writer.append(replica.chunks[replica.chunkOf[sample] as number] as DecodedChunk, replica.placeOf[sample] as number);
-  }
-  return writer.finish();
+  return mergeFloatLines(lines, range) ?? mergeMixedLines(lines, range);
 }
 
 /**
  * The same for what only rises, so that going over from one replica to another is no reset: each line is added up over its
  * own resets first. Undefined where a line is no counter of floats.
  */
-export function mergeCounterLines(
-  lines: readonly ReplicaLine[],
-  { minTimeMs, maxTimeMs }: TimeRange,
-): readonly SourceChunk[] | undefined {
-  const totals: SampleColumns[] = [];
-  for (const line of lines) {
-    const whole = totalsOf(line);
-    if (whole === undefined) return undefined;
-    const clipped = createSampleColumns(whole.count);
-    for (let i = 0; i < whole.count; i++) {
-      const timeMs = whole.timestampsMs[i] as number;
-      if (timeMs < minTimeMs || timeMs > maxTimeMs) continue;
-      clipped.timestampsMs[clipped.count] = timeMs;
-      clipped.values[clipped.count++] = whole.values[i] as number;
-    }
-    totals.push(clipped);
-  }
-  const merged = createSampleColumns(0);
-  mergeFloatReplicas("penalty", totals, merged, { isCounter: true });
+export function mergeCounterLines(lines: readonly ReplicaLine[], range: TimeRange): readonly SourceChunk[] | undefined {
+  const totals = allOf(lines, totalsOf);
+  return totals && encodeMerged(totals, range, { isCounter: true });
+}
+
+/** Nearly all series are of floats alone: no sample of theirs is looked at one by one but for its time. */
+function mergeFloatLines(lines: readonly ReplicaLine[], range: TimeRange): readonly SourceChunk[] | undefined {
+  const floats = allOf(lines, floatsOf);
+  return floats && encodeMerged(floats, range, { isCounter: false });
+}
+
+function encodeMerged(
+  replicas: readonly SampleColumns[],
+  range: TimeRange,
+  options: { readonly isCounter: boolean },
+): readonly SourceChunk[] {
+  const merged = createSampleColumns(Math.max(...replicas.map(({ count }) => count)));
+  mergeFloatReplicas(
+    "penalty",
+    replicas.map((columns) => withinRange(columns, range)),
+    merged,
+    options,
+  );
   const chunks: SourceChunk[] = [];
   for (let from = 0; from < merged.count; from += samplesPerChunk) {
     const to = Math.min(merged.count, from + samplesPerChunk);
@@ -75,28 +70,90 @@ export function mergeCounterLines(
   return chunks;
 }
 
+/** A view of the samples in the range. */
+function withinRange(columns: SampleColumns, { minTimeMs, maxTimeMs }: TimeRange): SampleColumns {
+  const { timestampsMs, values, valueWords, count } = columns;
+  let from = 0;
+  while (from < count && (timestampsMs[from] as number) < minTimeMs) from++;
+  let to = count;
+  while (to > from && (timestampsMs[to - 1] as number) > maxTimeMs) to--;
+  if (to - from === count) return columns;
+  return {
+    timestampsMs: timestampsMs.subarray(from, to),
+    values: values.subarray(from, to),
+    valueWords: valueWords.subarray(2 * from, 2 * to),
+    count: to - from,
+  };
+}
+
+function allOf<T>(lines: readonly ReplicaLine[], read: (line: ReplicaLine) => T | undefined): readonly T[] | undefined {
+  const all: T[] = [];
+  for (const line of lines) {
+    const one = read(line);
+    if (one === undefined) return undefined;
+    all.push(one);
+  }
+  return all;
+}
+
+function floatsOf(line: ReplicaLine): SampleColumns | undefined {
+  let floats = createSampleColumns(line.reduce((count, { times }) => count + times.count, 0));
+  for (const { raw } of line) {
+    if (raw?.kind !== "floats" || raw.encoding !== xorEncoding) return undefined;
+    floats = appended(floats, raw.columns);
+  }
+  return floats;
+}
+
+/** The samples of both, each time once: in `columns` where the others follow, as they mostly do. */
+function appended(columns: SampleColumns, others: SampleColumns): SampleColumns {
+  const { count } = others;
+  const lastMs = columns.timestampsMs[columns.count - 1] ?? -Infinity;
+  if (columns.count > 0 && count > 0 && (others.timestampsMs[0] as number) <= lastMs) {
+    const both = createSampleColumns(columns.count + count);
+    mergeFloatReplicas("one-to-one", [columns, others], both);
+    return both;
+  }
+  reserveSamples(columns, count);
+  columns.timestampsMs.set(others.timestampsMs.subarray(0, count), columns.count);
+  // As words: a copy of doubles may change the bits of a staleness marker.
+  columns.valueWords.set(others.valueWords.subarray(0, 2 * count), 2 * columns.count);
+  columns.count += count;
+  return columns;
+}
+
+function mergeMixedLines(lines: readonly ReplicaLine[], range: TimeRange): readonly SourceChunk[] {
+  const replicas = lines.map((line) => samplesOf(line, range));
+  const picks = createReplicaPicks();
+  pickReplicaSamples("penalty", replicas, picks);
+  const writer = createChunkWriter();
+  for (let i = 0; i < picks.count; i++) {
+    const replica = replicas[picks.replicas[i] as number] as LineSamples;
+    const sample = picks.samples[i] as number;
+    writer.append(replica.chunks[replica.chunkOf[sample] as number] as DecodedChunk, replica.placeOf[sample] as number);
+  }
+  return writer.finish();
+}
+
 /** Chunks of a line that are raw and overlap are copies: what one lacks is taken from the other. */
 function totalsOf(line: ReplicaLine): SampleColumns | undefined {
   const join = new CounterJoin();
   const totals = createSampleColumns(0);
-  let raw: SampleColumns | undefined; // not added up yet
+  let raw = createSampleColumns(0); // not added up yet
+  const addUp = () => {
+    if (raw.count > 0) join.append(raw, totals);
+    raw = createSampleColumns(0);
+  };
   for (const { raw: own, aggregates } of line) {
     const counter = own ?? aggregates.get("counter");
     if (counter?.kind !== "floats") return undefined;
-    if (own !== undefined && raw !== undefined) {
-      const both = createSampleColumns(raw.count + counter.columns.count);
-      mergeFloatReplicas("one-to-one", [raw, counter.columns], both);
-      raw = both;
-      continue;
-    }
-    if (own !== undefined) raw = counter.columns;
+    if (own !== undefined) raw = appended(raw, counter.columns);
     else {
-      if (raw !== undefined) join.append(raw, totals);
-      raw = undefined;
+      addUp();
       join.append(counter.columns, totals);
     }
   }
-  if (raw !== undefined) join.append(raw, totals);
+  addUp();
   return totals;
 }
 
