@@ -13,25 +13,17 @@ const userId = 1000;
 const s3Port = 8333;
 const metricsPort = 9327;
 
-export function objectStoreObjects(deployment: Deployment, workload: Workload): readonly KubernetesObject[] {
+/** `workload` is undefined where the store is run by somebody else, an operator such as Rook's included. */
+export function objectStoreObjects(
+  deployment: Deployment,
+  workload: Workload | undefined,
+): readonly KubernetesObject[] {
   const { storage } = deployment;
-  if (storage === undefined) return [];
+  if (storage?.kind === "rook") return [bucketClaim(deployment, storage.bucket)];
+  if (storage === undefined || workload === undefined) return [];
   switch (storage.kind) {
     case "external":
       return [];
-    case "rook":
-      return [
-        {
-          apiVersion: "objectbucket.io/v1alpha1",
-          kind: "ObjectBucketClaim",
-          metadata: {
-            name: storage.bucket,
-            namespace: deployment.settings.storageNamespace,
-            labels: { ...commonLabels },
-          },
-          spec: { bucketName: storage.bucket, storageClassName: "rook-ceph-bucket" },
-        },
-      ];
     case "seaweedfs":
       return storeObjects(deployment, workload, seaweedfs(deployment, workload));
     case "silo":
@@ -41,6 +33,15 @@ export function objectStoreObjects(deployment: Deployment, workload: Workload): 
     default:
       return unreachable(storage.kind);
   }
+}
+
+function bucketClaim({ settings }: Deployment, bucket: string): KubernetesObject {
+  return {
+    apiVersion: "objectbucket.io/v1alpha1",
+    kind: "ObjectBucketClaim",
+    metadata: { name: bucket, namespace: settings.storageNamespace, labels: { ...commonLabels } },
+    spec: { bucketName: bucket, storageClassName: "rook-ceph-bucket" },
+  };
 }
 
 function storeObjects(deployment: Deployment, workload: Workload, pod: WorkloadPod): readonly KubernetesObject[] {

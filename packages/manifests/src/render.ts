@@ -65,13 +65,12 @@ function storageFolder(deployment: Deployment): Kustomization | undefined {
   const own = deployment.workloads.filter(({ kind }) => kind === "object-store");
   const { storage, settings } = deployment;
   if (storage === undefined || storage.kind === "external") return undefined;
-  const workload = own[0];
   return {
     path: "s3",
     comment: `Object storage (${storage.kind}) with the bucket ${storage.bucket}.`,
     files: new Map<string, readonly KubernetesObject[]>([
       ["namespace.yaml", [namespaceObject(settings.storageNamespace), closedNamespace(settings.storageNamespace)]],
-      ["object-store.yaml", workload === undefined ? [] : objectStoreObjects(deployment, workload)],
+      ["object-store.yaml", objectStoreObjects(deployment, own[0])],
       ["network-policies.yaml", storage.kind === "rook" ? [] : networkPolicies(deployment, own)],
     ]),
     folders: [],

@@ -1,9 +1,10 @@
 /** `pleiad cluster add | remove | move`: the fleet file changed by one cluster, and what that changes in a rendered folder. */
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { changeCluster, type ChangedFleetFile, type ClusterChange } from "@pleiad/fleet";
-import { renderFleet, type RenderSettings } from "@pleiad/manifests";
+import { deploymentOf, renderFleet } from "@pleiad/manifests";
 import type { Command } from "commander";
 import { previousOption } from "../command-options.ts";
+import { clusterSteps } from "../cluster-steps.ts";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
 import { loadFleet, resolveFleetFile } from "../fleet-input.ts";
 import { loadOlderPlan, loadPlannedFleet } from "../previous-plan.ts";
@@ -59,13 +60,12 @@ function clusterCommand(change: ClusterChange, { fleet: file, output, ...options
     const { fleet, plan } = loadPlannedFleet(file, options.previous);
     const tree = renderFleet(fleet, plan, settings);
     if (!tree.ok) throw new CommandFailure(exitCodes.badInput, tree.failure.message);
+    const deployment = deploymentOf(fleet, plan, settings);
+    if (!deployment.ok) throw new CommandFailure(exitCodes.badInput, deployment.failure.message);
     const difference = writeFolder(output, tree.value);
-    lines.push(
-      "",
-      ...changesOf(difference),
-      "",
-      ...stepsOf(change, changed.value, { output, shown, settings, difference }),
-    );
+    const flags = `${shown} -o ${output}${options.previous === undefined ? "" : ` --previous ${options.previous}`}`;
+    const steps = clusterSteps(change, { output, flags, deployment: deployment.value, difference });
+    lines.push("", ...changesOf(difference), "", ...numbered(steps));
   }
   process.stdout.write(`${lines.join("\n")}\n`);
 }
@@ -86,48 +86,6 @@ function changesOf({ added, changed, removed }: FolderDifference): readonly stri
     ...changed.map((path) => `~ ${path}`),
     ...removed.map((path) => `- ${path}`),
   ];
-}
-
-interface Rendered {
-  readonly output: string;
-  readonly shown: string;
-  readonly settings: RenderSettings;
-  readonly difference: FolderDifference;
-}
-
-/** A new cluster answers before it is asked, and one that goes is no longer asked before it is gone. */
-function stepsOf(
-  { kind, cluster }: ClusterChange,
-  { regionBefore }: ChangedFleetFile,
-  rendered: Rendered,
-): readonly string[] {
-  const { output, shown, settings, difference } = rendered;
-  const own = `app-clusters/${cluster}`;
-  const folders = new Set(
-    [...difference.added, ...difference.changed, ...difference.removed]
-      .filter((path) => path.includes("/") && !path.startsWith("app-clusters/"))
-      .map((path) => path.slice(0, path.indexOf("/"))),
-  );
-  const monitoring = [...folders].map(
-    (folder) => `kubectl apply --server-side -k ${output}/${folder}   # monitoring cluster`,
-  );
-  if (kind === "remove") {
-    const objects = difference.removed.filter((path) => path.startsWith(`${own}/`));
-    return numbered([
-      ...monitoring,
-      `in ${cluster}: delete what ${own} had (${objects.length} files, in the history of the folder); its history stays in the bucket`,
-      `in ${cluster} and the monitoring cluster: take back the keys of its bucket and certificate`,
-    ]);
-  }
-  const apply = `kubectl --context ${cluster} apply --server-side -k ${output}/${own}`;
-  if (kind === "move") return numbered([apply, ...(regionBefore === undefined ? [] : monitoring)]);
-  return numbered([
-    `pleiad certs ${shown} -o ${output}, then kubectl --context ${cluster} apply --server-side -f ${output}/secrets/${own}.yaml`,
-    `in ${cluster}: the other Secrets that ${output}/README.md lists`,
-    apply,
-    ...(settings.appClusters === "operator" ? [] : [`in ${cluster}: helm with ${output}/${own}/values.yaml`]),
-    ...monitoring,
-  ]);
 }
 
 function numbered(steps: readonly string[]): readonly string[] {
