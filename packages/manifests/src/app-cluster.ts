@@ -7,6 +7,7 @@ import {
   inClusterServerName,
   receiverHost,
 } from "./certificates.ts";
+import { clusterCertificateWatch } from "./certificate-watch.ts";
 import { clusterAddresses } from "./endpoints.ts";
 import type { Deployment } from "./deployment.ts";
 import type { IPrometheus, KubernetesObject } from "./kubernetes-object.ts";
@@ -48,6 +49,7 @@ export function appClusterObjects(deployment: Deployment, cluster: PlannedCluste
           },
         ]),
     selfMonitor(deployment, metadata),
+    ...clusterCertificateWatch(deployment, labels),
     ...(cluster.ingest === "pull" ? exposedSidecars(deployment, cluster) : []),
     ...storageSecretObjects(deployment, {
       use: "upload",

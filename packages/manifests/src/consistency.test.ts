@@ -249,6 +249,7 @@ describe("network policies", () => {
     ).toEqual([
       "alertmanager > elsewhere:443",
       "grafana > elsewhere:5432",
+      "monitoring-agent-certificates > elsewhere:9402",
       ...["a1", "a2", "a3", "bcd"].map((region) => `regional-querier-${region} > elsewhere:10901`),
     ]);
   });

@@ -75,6 +75,7 @@ export function monitoringAgentObjects(deployment: Deployment, workload: Workloa
         scrapeInterval: `${intervalSeconds}s`,
         retention: `${Math.ceil(monitoring.retentionMs / 3_600_000)}h`,
         serviceMonitorSelector: selector,
+        podMonitorSelector: selector,
         ruleSelector: selector,
         alerting: { alertmanagers: [{ name: "alertmanager", namespace: settings.namespace, port: "http" }] },
         priorityClassName: "pleiad-alerting",

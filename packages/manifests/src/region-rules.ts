@@ -39,43 +39,46 @@ export function regionRules(deployment: Deployment, region: string): readonly IC
 
 function regionAlerts({ settings }: Deployment, region: string, clusterCount: number): readonly AlertRule[] {
   const within = `region="${region}"`;
+  // Two regions that lack clusters are two alerts.
+  const regional = (...[alert, severity, expr, wait, summary]: Parameters<typeof alertRule>) =>
+    alertRule(alert, severity, expr, wait, summary, { region });
   return [
-    alertRule(
+    regional(
       "PleiadRegionIncomplete",
       "critical",
       `(count(region_cluster:up:count{${within}}) or vector(0)) < ${clusterCount}`,
       "10m",
       `Of the ${clusterCount} clusters of region ${region}, {{ $value }} are seen.`,
     ),
-    alertRule(
+    regional(
       "PleiadClusterMissing",
       "critical",
       `group by (cluster) (max_over_time(region_cluster:up:count{${within}}[1d])) unless group by (cluster) (up{${within}})`,
       "10m",
       "The cluster {{ $labels.cluster }} was seen within a day, and is not now.",
     ),
-    alertRule(
+    regional(
       "PleiadClusterTargetsDown",
       "warning",
       `region_cluster:up_down:sum{${within}} / region_cluster:up:count{${within}} > 0.1`,
       "30m",
       "Of the targets of {{ $labels.cluster }}, {{ $value | humanizePercentage }} are down.",
     ),
-    alertRule(
+    regional(
       "PleiadClusterUploadsOld",
       "critical",
       `time() - region_cluster:thanos_objstore_bucket_last_successful_upload_time:max{${within}} > 3 * 3600`,
       "15m",
       "The cluster {{ $labels.cluster }} has uploaded no block for {{ $value | humanizeDuration }}: what its retention passes is lost.",
     ),
-    alertRule(
+    regional(
       "PleiadClusterNeverUploads",
       "critical",
       `max by (cluster) (thanos_objstore_bucket_last_successful_upload_time{${within}}) == 0`,
       "4h",
       "The cluster {{ $labels.cluster }} has uploaded no block since its sidecar started.",
     ),
-    alertRule(
+    regional(
       "PleiadClusterUploadsFail",
       "critical",
       `sum by (cluster) (increase(thanos_shipper_upload_failures_total{${within}}[1h])) > 0`,
@@ -84,7 +87,7 @@ function regionAlerts({ settings }: Deployment, region: string, clusterCount: nu
     ),
     ...(settings.certificates === "cert-manager"
       ? [
-          alertRule(
+          regional(
             "PleiadClusterCertificateEnds",
             "critical",
             `min by (cluster, name) (${certificateEnds(settings.namespace, within)}) - time() < 14 * 86400`,

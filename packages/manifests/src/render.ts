@@ -3,6 +3,7 @@ import { ok, unreachable, type Result } from "@pleiad/model";
 import type { Fleet, Plan } from "@pleiad/fleet";
 import { appClusterObjects } from "./app-cluster.ts";
 import { bucketPolicyFiles } from "./bucket-policies.ts";
+import { certificateWatch } from "./certificate-watch.ts";
 import { authorityObjects } from "./certificates.ts";
 import { chartValueFiles } from "./chart-values.ts";
 import { deploymentOf, type Deployment, type RenderFailure } from "./deployment.ts";
@@ -104,7 +105,7 @@ function globalFolder(deployment: Deployment): Kustomization {
       ["memcached.yaml", hasCache ? [...memcachedObjects(deployment), cachePolicy(deployment)] : []],
       ...own.map((workload) => [`${workload.name}.yaml`, componentObjects(deployment, workload)] as const),
       ["endpoints.yaml", endpointObjects(deployment, own)],
-      ["rules.yaml", fleetRules(deployment)],
+      ["rules.yaml", [...fleetRules(deployment), ...certificateWatch(deployment)]],
       ["network-policies.yaml", networkPolicies(deployment, own)],
     ]),
     folders: [],

@@ -12,19 +12,23 @@ const discovered = [
   { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: ["get", "list", "watch"] },
 ];
 
-/** Rights in its own namespace, or in all of them and on the nodes' metrics. */
-export function scraperRules(account: Account, scope: "namespace" | "cluster"): readonly KubernetesObject[] {
+/** Rights in one namespace, its own unless another is named; or in all of them and on the nodes' metrics. */
+export function scraperRules(
+  account: Account,
+  scope: "namespace" | "cluster",
+  of = account.namespace,
+): readonly KubernetesObject[] {
   const { name, namespace, labels } = account;
   const subjects = [{ kind: "ServiceAccount", name, namespace }];
   if (scope === "namespace") {
-    const metadata = { name, namespace, labels };
+    const metadata = { name: of === namespace ? name : `pleiad-${name}`, namespace: of, labels };
     return [
       { apiVersion: "rbac.authorization.k8s.io/v1", kind: "Role", metadata, rules: discovered },
       {
         apiVersion: "rbac.authorization.k8s.io/v1",
         kind: "RoleBinding",
         metadata,
-        roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name },
+        roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: metadata.name },
         subjects,
       },
     ];
