@@ -10,9 +10,9 @@ import {
 } from "@pleiad/model";
 import { parseExpression, selectorsOf } from "@pleiad/promql-syntax";
 import { badData, wholeAnswer, type ApiAnswer, type ApiFailure } from "./envelope.ts";
-import type { MonitoringRoutesOptions } from "./monitoring-routes.ts";
+import { readMonitoringSettings, type MonitoringRoutesOptions } from "./monitoring-routes.ts";
 import { timeMaxMs, timeMinMs } from "./parameter-text.ts";
-import { readSourceSettings, readTime, type SourceDefaults } from "./request-settings.ts";
+import { readTime, type SourceDefaults } from "./request-settings.ts";
 import type { RequestForm } from "./request-form.ts";
 import type { Route, RouterPorts } from "./router.ts";
 import { failureOfSource } from "./source-failure.ts";
@@ -52,7 +52,7 @@ async function listExemplars(
   if (end.value < start.value) return fail(badData("end timestamp must not be before start timestamp"));
   const query = parseExpression(form.first("query"));
   if (!query.ok) return fail(badData(query.failure.message));
-  const settings = readSourceSettings(form, defaults, 0);
+  const settings = readMonitoringSettings(form, defaults);
   if (!settings.ok) return settings;
   const selectors = selectorsOf(query.value);
   if (ask === undefined || selectors.length === 0) return ok(wholeAnswer([]));

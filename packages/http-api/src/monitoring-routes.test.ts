@@ -185,6 +185,7 @@ describe("what is asked of the source", () => {
     ["rules?match[]={x=}", "1:4: parse error: unexpected"],
     ["metadata?limit=x", "limit must be a number"],
     ["metadata?limit_per_metric=1.5", "limit_per_metric must be a number"],
+    ["alerts?storeMatch[]={a=%22b%22}", `parameter "storeMatch[]" is for queries and series only`],
     ["targets?dedup=maybe", "'dedup' parameter"],
   ] as const) {
     it(`nothing for ${target}, which is refused`, async () => {

@@ -41,11 +41,10 @@ export function monitoringRoutes(
     answer: {
       kind: "api",
       answer: async ({ form, signal }: RouteRequest) => {
-        const settings = readSourceSettings(form, defaults, 0);
+        const settings = readMonitoringSettings(form, defaults);
         if (!settings.ok) return settings;
-        const { withoutLabels, onFailure } = settings.value;
         return await withDeadline(clock, timeoutMs, signal, async (deadline) =>
-          answer({ form, settings: { withoutLabels, onFailure }, monitoring, signal: deadline }),
+          answer({ form, settings: settings.value, monitoring, signal: deadline }),
         );
       },
     },
@@ -58,9 +57,25 @@ export function monitoringRoutes(
   ];
 }
 
+/** `dedup`, `replicaLabels[]` and `partial_response`, as for queries. */
+export function readMonitoringSettings(
+  form: RequestForm,
+  defaults: SourceDefaults,
+): Result<MonitoringSettings, ApiFailure> {
+  // Thanos passes over it here. But a filter that is not heeded answers more than was asked.
+  if (form.all("storeMatch[]").length > 0)
+    return fail(badData(`parameter "storeMatch[]" is for queries and series only`));
+  const settings = readSourceSettings(form, defaults, 0);
+  if (!settings.ok) return settings;
+  const { withoutLabels, onFailure } = settings.value;
+  return ok({ withoutLabels, onFailure });
+}
+
+type MonitoringSettings = Pick<TargetsRequest, "withoutLabels" | "onFailure">;
+
 interface Asked {
   readonly form: RequestForm;
-  readonly settings: Pick<TargetsRequest, "withoutLabels" | "onFailure">;
+  readonly settings: MonitoringSettings;
   readonly monitoring: MonitoringSource;
   readonly signal: AbortSignal;
 }
