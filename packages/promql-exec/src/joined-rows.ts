@@ -5,12 +5,15 @@ import type { JoinTable } from "./join-table.ts";
 import { histogramCost } from "./limits.ts";
 import { floatSample, histogramSample, noSample, type RowHistograms, type RowStream } from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
+import type { RowArithmetic } from "./row-arithmetic.ts";
 import { createRowPages } from "./row-pages.ts";
 
 /** What two samples give: a value, and whether it stays. */
 export interface Combination {
   readonly value: (many: number, one: number) => number;
   readonly keeps: ((many: number, one: number) => boolean) | undefined;
+  /** The same as `value`, for a row at once, where everything stays. */
+  readonly ofRow: RowArithmetic | undefined;
   /** For two samples of which one at least is a histogram. */
   readonly ofHistograms: HistogramOperation;
   readonly isTrim: boolean; // nothing of two floats
@@ -120,9 +123,14 @@ function combineFloats(
   values: Float64Array,
   present: Uint8Array,
   other: OtherRow,
-  { value, keeps }: Combination,
+  { value, keeps, ofRow }: Combination,
 ): void {
   const { at } = other;
+  if (ofRow !== undefined) {
+    for (let step = 0; step < present.length; step++) present[step] &= other.present[at + step];
+    ofRow(values, other.values, at);
+    return;
+  }
   for (let step = 0; step < present.length; step++) {
     const one = other.values[at + step];
     const isThere =

@@ -10,6 +10,7 @@ import { createLateOperator } from "./late-operator.ts";
 import { createStepBatch, reserveSamples, type Operator, type StepBatch } from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
 import { notEvaluated, QueryError, sameLabelsetText } from "./query-error.ts";
+import { rowArithmetic } from "./row-arithmetic.ts";
 
 /** `range` is where the operation stands in the query. Below, "one" is the side on which a match has one series, and "many" the other; one-to-one: the right is "one". */
 export function createVectorOperation(
@@ -74,7 +75,7 @@ function combinationOf(
   operation: HistogramOperation,
 ): Combination {
   const ofHistograms: HistogramOperation = oneIsLeft ? (many, one) => operation(one, many) : operation;
-  if (isTrim(operator)) return { value: () => NaN, keeps: undefined, ofHistograms, isTrim: true };
+  if (isTrim(operator)) return { value: () => NaN, keeps: undefined, ofRow: undefined, ofHistograms, isTrim: true };
   return { ...floatCombination(operator, bool, oneIsLeft), ofHistograms, isTrim: false };
 }
 
@@ -82,17 +83,18 @@ function floatCombination(
   operator: BinaryOperator,
   bool: boolean,
   oneIsLeft: boolean,
-): Pick<Combination, "value" | "keeps"> {
+): Pick<Combination, "value" | "keeps" | "ofRow"> {
   if (isArithmetic(operator)) {
     const compute = arithmetic[operator];
-    return { value: oneIsLeft ? (many, one) => compute(one, many) : compute, keeps: undefined };
+    const value = oneIsLeft ? (many: number, one: number) => compute(one, many) : compute;
+    return { value, keeps: undefined, ofRow: rowArithmetic(operator, oneIsLeft) };
   }
   if (!isComparison(operator)) throw notEvaluated(`the operator ${operator} is`);
   const compare = comparisons[operator];
   const holds = oneIsLeft ? (many: number, one: number) => compare(one, many) : compare;
-  if (bool) return { value: (many, one) => Number(holds(many, one)), keeps: undefined };
+  if (bool) return { value: (many, one) => Number(holds(many, one)), keeps: undefined, ofRow: undefined };
   // A filter gives the left side's value, whichever side is "many".
-  return { value: oneIsLeft ? (_, one) => one : (many) => many, keeps: holds };
+  return { value: oneIsLeft ? (_, one) => one : (many) => many, keeps: holds, ofRow: undefined };
 }
 
 interface JoinState {
