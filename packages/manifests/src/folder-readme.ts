@@ -40,6 +40,8 @@ export function folderReadme(deployment: Deployment, folders: readonly string[])
     "",
     "## The order",
     "",
+    "`pleiad apply` brings all but the Secrets that you make to the clusters in this order, and waits for each. By hand:",
+    "",
     "1. The Secrets above, in the namespaces that they name.",
     ...folders.map((folder, i) => `${i + 2}. \`kubectl apply --server-side -k ${folder}\` in the monitoring cluster.`),
     `${folders.length + 2}. Each folder below \`app-clusters\` in the cluster of that name: \`kubectl --context CLUSTER apply --server-side -k app-clusters/CLUSTER\`${isChart ? ", then helm with its `values.yaml`" : ""}.`,
