@@ -183,7 +183,7 @@ function measuredFigures(twin: ReadTwin, model: CapacityModel): readonly Measure
 
 /** The scrape rate is that of the window: one that is not many scrapes long has one more or less of them. */
 function samplesMeasured(twin: ReadTwin, model: CapacityModel): readonly MeasuredFigure[] {
-  const processes = twin.plan.twin.clusterProcesses.map(({ name }) => name);
+  const processes = agentProcesses(twin);
   const appended = "prometheus_tsdb_head_samples_appended_total";
   const regions = twin.plan.regions.map(({ name: scope, clusters }) => ({
     scope,
@@ -264,16 +264,17 @@ function requestsMeasured(twin: ReadTwin, model: CapacityModel): readonly Measur
   const stores = idsOf(twin.roles("object-store"));
   const operations = (ids: readonly string[], operation: string) =>
     twin.rate(ids, requestsTotal, { operation }) * daySeconds;
+  const pages = pagesPerLook(twin, [...gateways, ...compactors], stores);
   return [
     ...(gateways.length === 0
       ? []
       : [
-          { figure: "store-gateway.list-requests", scope, value: operations(gateways, "iter") },
+          { figure: "store-gateway.list-requests", scope, value: operations(gateways, "iter") * pages },
           { figure: "store-gateway.head-requests", scope, value: operations(gateways, "attributes") },
         ]),
     ...(compactors.length === 0
       ? []
-      : [{ figure: "compactor.list-requests", scope, value: operations(compactors, "iter") }]),
+      : [{ figure: "compactor.list-requests", scope, value: operations(compactors, "iter") * pages }]),
     ...uploadRequests(twin, model),
     ...compactionRequests(twin, compactors, model),
     ...(stores.length === 0
@@ -282,12 +283,29 @@ function requestsMeasured(twin: ReadTwin, model: CapacityModel): readonly Measur
   ];
 }
 
+/** A look is one operation to who looks, and a request a thousand objects to the store; 1 where none was counted. */
+function pagesPerLook(twin: ReadTwin, lookers: readonly string[], stores: readonly string[]): number {
+  const looks = twin.rate(lookers, requestsTotal, { operation: "iter" });
+  const ofUploads = twin.rate(agentProcesses(twin), requestsTotal, { operation: "iter" });
+  const lists = twin.rate(stores, "pleiad_s3_requests_total", { operation: "ListObjectsV2" });
+  return looks > 0 && lists > ofUploads ? (lists - ofUploads) / looks : 1;
+}
+
+function agentProcesses(twin: ReadTwin): readonly string[] {
+  return twin.plan.twin.clusterProcesses.map(({ name }) => name);
+}
+
+/** An upload is a HEAD, so that nothing is replaced, and a PUT; all other operations are a request each. */
+function requestsSinceStart(twin: ReadTwin, ids: readonly string[]): number {
+  return twin.now(ids, requestsTotal) + twin.now(ids, requestsTotal, { operation: "upload" });
+}
+
 /** Of agents: nobody else of their processes asks the bucket for anything. */
 function uploadRequests(twin: ReadTwin, { fleet }: CapacityModel): readonly MeasuredFigure[] {
-  const processes = twin.plan.twin.clusterProcesses.map(({ name }) => name);
+  const processes = agentProcesses(twin);
   const uploads = twin.now(processes, "thanos_shipper_uploads_total");
   if (uploads === 0) return [];
-  const perBlock = twin.now(processes, requestsTotal) / uploads;
+  const perBlock = requestsSinceStart(twin, processes) / uploads;
   const value = perBlock * blocksPerDay * fleet.figure("fleet.streams").value;
   return [{ figure: "object-store.upload-requests", scope: fleet.name, value }];
 }
@@ -303,7 +321,7 @@ function compactionRequests(
 ): readonly MeasuredFigure[] {
   const merged = twin.now(compactors, "thanos_compact_blocks_marked_total", { reason: "compacted" });
   if (merged === 0) return [];
-  const work = twin.now(compactors, requestsTotal) - twin.now(compactors, requestsTotal, { operation: "iter" });
+  const work = requestsSinceStart(twin, compactors) - twin.now(compactors, requestsTotal, { operation: "iter" });
   const blocks = blocksPerDay * fleet.figure("fleet.streams").value * mergesPerBlock;
   return [{ figure: "compactor.work-requests", scope: fleet.name, value: (work / merged) * blocks }];
 }

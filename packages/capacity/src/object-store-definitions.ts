@@ -24,6 +24,13 @@ export const objectStoreDefinitions: readonly Definition[] = [
       "Thanos pkg/block/fetcher.go asks for every block's mark; Pleiad sees in the listing which ones are there",
     ],
     ["compactor.syncs", "count", { thanos: 2600, embedded: 288 }, "a day, of the compactor with its page", compact],
+    [
+      "compactor.work-share",
+      "count",
+      { thanos: 4, embedded: 1.4 },
+      "of the compactor for each request of an upload",
+      "Thanos: three compactions and one pass of downsampling, each reading and writing. Pleiad, counted: 10.5 for a block that is merged, and 10 for its upload",
+    ],
     ["object-store.replicas", "count", 1, "servers of a store of the fleet's own", "the fleet file"],
     ["object-store.network", "bits/s", 1e10, "into object storage: the slowest node that has it", "the fleet file"],
     [
@@ -63,7 +70,7 @@ export const objectStoreDefinitions: readonly Definition[] = [
     [
       "store-gateway.list-requests",
       "requests/day",
-      "store-gateway.pods * bucket.syncs * ceil(bucket.blocks * (1 + 3.2 * bucket.recursive) / 1000)",
+      "store-gateway.pods * bucket.syncs * max(1, ceil(bucket.blocks * (1 + 3.2 * bucket.recursive) / 1000))",
       "of all gateways, a thousand objects each",
       fetcher,
     ],
@@ -91,7 +98,7 @@ export const objectStoreDefinitions: readonly Definition[] = [
     [
       "compactor.list-requests",
       "requests/day",
-      "compactor.syncs * ceil(bucket.blocks * (1 + 3.2 * bucket.recursive) / 1000)",
+      "compactor.syncs * max(1, ceil(bucket.blocks * (1 + 3.2 * bucket.recursive) / 1000))",
       "of the compactor",
       compact,
     ],
@@ -105,7 +112,7 @@ export const objectStoreDefinitions: readonly Definition[] = [
     [
       "compactor.work-requests",
       "requests/day",
-      "object-store.upload-requests * 4",
+      "object-store.upload-requests * compactor.work-share",
       "to fetch and store what it compacts",
       "three compactions and one pass of downsampling, each reading and writing",
     ],
