@@ -47,7 +47,12 @@ export function seriesRoutes(options: SeriesRoutesOptions, { clock }: RouterPort
   ) => {
     const source = selectSource(form, options);
     if (!source.ok) return source;
-    return await withDeadline(clock, options.timeoutMs, signal, async (deadline) => await answer(source.value, deadline));
+    return await withDeadline(
+      clock,
+      options.timeoutMs,
+      signal,
+      async (deadline) => await answer(source.value, deadline),
+    );
   };
   const series = (request: RouteRequest) =>
     ofStores(request, (source, deadline) => listSeries(request.form, { ...options, source }, deadline));
