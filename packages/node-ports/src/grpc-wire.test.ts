@@ -364,6 +364,27 @@ describe("client", () => {
     expect(seen).toEqual(messages.map(text));
   });
 
+  it("goes on over another connection when a server finds its pings too many", async () => {
+    let sessions = 0;
+    const server = createServer();
+    server.on("session", (session) => {
+      sessions++;
+      session.on("stream", (stream) => {
+        stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
+        stream.on("wantTrailers", () => stream.sendTrailers(ok));
+        stream.on("close", () => session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM, 0, Buffer.from("too_many_pings")));
+        stream.end(good);
+      });
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    closers.push(() => server.close());
+    const client = network.rpcClient(`127.0.0.1:${(server.address() as AddressInfo).port}`);
+    closers.push(() => client.close());
+    for (let i = 0; i < 5; i++) expect(text(await client.call("/t.T/Echo", bytes("x"), options))).toBe("x");
+    expect(sessions).toBeGreaterThan(1);
+  });
+
   it("ends at its deadline where a message stops half-way, and holds no more than came", async () => {
     const clock = manualClock();
     const own = nodeNetwork({ clock, random: seededRandom(1), observations: silentObservations() });

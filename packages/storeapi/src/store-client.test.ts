@@ -1,17 +1,20 @@
 import {
   collectSeries,
+  compareLabels,
   formatSourceFailure,
   labelsFromRecord,
+  labelsKey,
   ok,
   plainSelect,
   withLabels,
   withoutLabels,
   type Labels,
   type SelectRequest,
+  type SourceSeries,
 } from "@pleiad/model";
 import { runSeriesSourceAcceptance } from "@pleiad/model/acceptance";
 import { createSampleColumns, decodeChunk } from "@pleiad/chunks";
-import { RpcError, type RpcHandler } from "@pleiad/ports";
+import { RpcError, seededRandom, type RpcHandler } from "@pleiad/ports";
 import { memoryNetwork, manualClock, silentObservations } from "@pleiad/ports/testing";
 import { encodeInfoResponse, encodeLabelTexts, noCapabilities } from "@pleiad/wire";
 import { describe, expect, it } from "vitest";
@@ -81,38 +84,68 @@ describe("store client", () => {
     }
   });
 
-  it("strips replica labels and sorts anew for a peer that does not", async () => {
-    // A peer of old: it sends the series as they are, and does not announce that it could do better.
-    const inner = memorySource([...series, ...series.map((one) => ({ ...one, labels: replica(one.labels, "1") }))]);
+  /** A peer of old: it sends the series as they are, and does not announce that it could do better. */
+  async function clientOfOldPeer(stored: readonly SourceSeries[]) {
+    const inner = memorySource(stored);
     const source = {
       ...inner,
       select: (request: SelectRequest, to: AbortSignal) => inner.select({ ...request, withoutLabels: [] }, to),
     };
     const handlers = new Map(storeHandlers(source, () => identity));
+    const store = { minTimeMs: 0, maxTimeMs: 1, supportsSharding: false, supportsWithoutReplicaLabels: false };
     handlers.set("/thanos.info.Info/Info", {
       kind: "unary",
       handle: async () =>
         encodeInfoResponse({
           componentType: "sidecar",
           labelSets: [],
-          store: {
-            minTimeMs: 0,
-            maxTimeMs: 1,
-            supportsSharding: false,
-            supportsWithoutReplicaLabels: false,
-            tsdbInfos: [],
-          },
+          store: { ...store, tsdbInfos: [] },
           capabilities: noCapabilities,
         }),
     });
     const client = await clientOf(handlers);
     await client.info(signal);
+    return client;
+  }
+
+  it("strips replica labels and sorts anew for a peer that does not", async () => {
+    const client = await clientOfOldPeer([
+      ...series,
+      ...series.map((one) => ({ ...one, labels: replica(one.labels, "1") })),
+    ]);
     const answer = await collectSeries(client.select({ ...plainSelect, withoutLabels: ["replica"] }, signal));
     const wanted = series.map(({ labels, chunks }) => ({
       labels: withoutLabels(labels, new Set(["replica"])),
       chunks,
     }));
     expect(answer.series).toEqual(wanted);
+  });
+
+  it("keeps labels in strict order whatever the replica label stands before, between or behind", async () => {
+    for (let seed = 1; seed <= 200; seed++) {
+      const random = seededRandom(seed);
+      const names = ["__name__", "a", "ab", "b", "replica", "z", "~"];
+      const removed = names[1 + random.int(names.length - 1)] ?? "replica";
+      const stored = new Map<string, SourceSeries>();
+      for (let i = 0; i < 40; i++) {
+        const pairs = names.flatMap((name) =>
+          random.int(3) > 0 ? [[name, "xyz~"[random.int(4)] ?? ""] as const] : [],
+        );
+        const labels = labelsFromRecord(Object.fromEntries([["id", String(random.int(4))], ...pairs]));
+        stored.set(labelsKey(labels), seriesOf(labels, [[i, 1]]));
+      }
+      const client = await clientOfOldPeer([...stored.values()]);
+      const answer = await collectSeries(client.select({ ...plainSelect, withoutLabels: [removed] }, signal));
+      expect(answer.failure).toBeUndefined();
+      for (const [i, { labels }] of answer.series.entries()) {
+        const before = answer.series[i - 1]?.labels;
+        if (before !== undefined) expect(compareLabels(before, labels), `seed ${seed}`).toBeLessThan(0);
+      }
+      const bare = [...stored.values()].map(({ labels }) => labelsKey(withoutLabels(labels, new Set([removed]))));
+      expect(answer.series.map(({ labels }) => labelsKey(labels)).sort(), `seed ${seed}`).toEqual(
+        [...new Set(bare)].sort(),
+      );
+    }
   });
 
   it("sorts label values that came out of order, and drops repeats", async () => {
