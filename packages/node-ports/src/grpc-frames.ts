@@ -31,7 +31,7 @@ export function* packMessages(
       yield header;
       yield alone;
     } else {
-      const pack = new Uint8Array(packBytes);
+      const pack = Buffer.allocUnsafe(packBytes);
       let at = 0;
       for (; from < to; from++) {
         const message = messages[from] ?? pack;
@@ -61,7 +61,7 @@ export async function packCompressed(
 }
 
 function writeHeader(bytes: Uint8Array, at: number, length: number, isCompressed = false): void {
-  if (isCompressed) bytes[at] = 1;
+  bytes[at] = isCompressed ? 1 : 0;
   bytes[at + 1] = length >>> 24;
   bytes[at + 2] = length >>> 16;
   bytes[at + 3] = length >>> 8;

@@ -30,11 +30,14 @@ for (let i = staticCount; i > 0; i--) {
   indexesByField.set(`${name}\n${value}`, i);
 }
 
-/** Each value is Latin-1. */
+let scratch = new Uint8Array(1024);
+
+/** Each value is Latin-1. The block is good until the next call. */
 export function encodeHeaders(fields: HeaderFields): Uint8Array {
   let room = 0;
   for (const text of fields) room += text.length + 6;
-  const block = new Uint8Array(room);
+  if (room > scratch.length) scratch = new Uint8Array(2 * room);
+  const block = scratch;
   let at = 0;
   const writeText = (text: string) => {
     at = writeInteger(block, at, 0, 7, text.length);

@@ -22,7 +22,7 @@ const uint32 = (...values: readonly number[]) => {
   return Uint8Array.from(bytes);
 };
 const empty = new Uint8Array(0);
-const block = encodeHeaders([":method", "POST", ":path", "/t"]);
+const block = encodeHeaders([":method", "POST", ":path", "/t"]).slice();
 const nothingHeard: StreamEvents = { headers() {}, data() {}, ended() {}, drained() {}, closed() {} };
 const events: Http2Events = {
   opened: () => nothingHeard,

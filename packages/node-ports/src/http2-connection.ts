@@ -6,6 +6,7 @@ import type { Socket } from "node:net";
 import { createHeaderDecoder, encodeHeaders, type HeaderFields, type Headers } from "./hpack.ts";
 import {
   acknowledgedFlag,
+  copiedBytesMax,
   createFrameWriter,
   createHttp2FrameReader,
   dataFrameBytesMax,
@@ -231,7 +232,9 @@ export class Http2Connection {
   }
 
   #writeHeaders(stream: Http2Stream, fields: HeaderFields, isLast: boolean): void {
-    const block = encodeHeaders(fields);
+    const encoded = encodeHeaders(fields);
+    // What is too long to be copied into the next write must not change until then.
+    const block = encoded.length > copiedBytesMax ? encoded.slice() : encoded;
     let type: number = frameTypes.headers;
     for (let from = 0; ;) {
       const piece = block.subarray(from, from + this.#peerFrameBytesMax);

@@ -173,14 +173,14 @@ export interface FrameWriter {
   take(): readonly Uint8Array[];
 }
 
-// Above this, a payload goes out uncopied.
-const copiedBytesMax = 4096;
+/** Above this, a payload goes out uncopied. */
+export const copiedBytesMax = 4096;
 const bufferBytesFirst = 1024;
 const bufferBytesMax = 32_768;
 
 export function createFrameWriter(): FrameWriter {
   let pieces: Uint8Array[] = [];
-  let buffer = new Uint8Array(0);
+  let buffer: Uint8Array = nothing;
   let from = 0; // of what is in the buffer and not yet a piece
   let fill = 0;
   let total = 0;
@@ -193,7 +193,8 @@ export function createFrameWriter(): FrameWriter {
     if (fill + bytes <= buffer.length) return;
     closePiece();
     const room = Math.min(bufferBytesMax, Math.max(bufferBytesFirst, 2 * buffer.length));
-    buffer = new Uint8Array(Math.max(room, bytes));
+    // Small ones are cut out of memory that Node shares out: one of its own for each would be most of the collector's work.
+    buffer = Buffer.allocUnsafe(Math.max(room, bytes));
     from = 0;
     fill = 0;
   };
@@ -227,7 +228,7 @@ export function createFrameWriter(): FrameWriter {
       const taken = pieces;
       pieces = [];
       total = 0;
-      buffer = new Uint8Array(0);
+      buffer = nothing;
       from = 0;
       fill = 0;
       return taken;
