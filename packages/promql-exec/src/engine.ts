@@ -10,7 +10,7 @@ import {
   type PlanNode,
   type StepGrid,
 } from "@pleiad/promql-plan";
-import { parseExpression, typeOf, type Expression } from "@pleiad/promql-syntax";
+import { typeOf, type Expression } from "@pleiad/promql-syntax";
 import { lookbackForResolution } from "./aggregate-reader.ts";
 import type { AnswerValue, InstantRequest, QueryAnswer, QueryFailure, QueryLimits, RangeRequest } from "./answer.ts";
 import { buildScalar, buildVector, buildWindows } from "./build-operators.ts";
@@ -23,6 +23,7 @@ import { createProfiler, type OperatorProfile } from "./operator-profile.ts";
 import type { Operator } from "./operator.ts";
 import { createPace, type Pace } from "./pace.ts";
 import { createQueryAnnotations } from "./query-annotations.ts";
+import { createQueryReader, type QueryReader } from "./parsed-queries.ts";
 import type { QueryContext } from "./query-context.ts";
 import { QueryError } from "./query-error.ts";
 import { createQueryableSamples } from "./queryable-samples.ts";
@@ -88,6 +89,8 @@ export function createEngine(
   const { clock, observations } = ports;
   let openedPool: LeafPool | undefined;
   const leafPool = () => (openedPool ??= createLeafPool(ports.threads));
+  const { experimentalFunctions, extendedRangeSelectors, fillModifiers } = options.features;
+  const read = createQueryReader({ experimentalFunctions, extendedRangeSelectors, fillModifiers });
   const queue = createQueryQueue(options.concurrencyMax, options.concurrencyMax * waitingPerRunning);
   const durations = observations.histogram(
     "pleiad_query_duration_seconds",
@@ -119,7 +122,7 @@ export function createEngine(
     arrivalMs: number,
   ): Promise<Result<QueryAnswer, QueryFailure>> => {
     const startMs = clock.monotonicMs();
-    const expression = parseQuery(query, options);
+    const expression = parseQuery(query, read);
     if (!expression.ok) return expression;
     const parsedMs = clock.monotonicMs();
     const planned = planOf(expression.value, query, source, options);
@@ -202,7 +205,7 @@ export function createEngine(
     close: async () => await openedPool?.close(),
     explain(request, source) {
       const query = "stepMs" in request ? rangeQuery(request) : instantQuery(request);
-      const expression = parseQuery(query, options);
+      const expression = parseQuery(query, read);
       if (!expression.ok) return expression;
       const planned = planOf(expression.value, query, source, options);
       if (!planned.ok) return planned;
@@ -277,9 +280,8 @@ function refuseRange({ startMs, endMs, stepMs }: RangeRequest, { stepsMax }: Que
   return undefined;
 }
 
-function parseQuery({ text }: Query, { features }: EngineOptions): Result<Expression, QueryFailure> {
-  const { experimentalFunctions, extendedRangeSelectors, fillModifiers } = features;
-  const parsed = parseExpression(text, { experimentalFunctions, extendedRangeSelectors, fillModifiers });
+function parseQuery({ text }: Query, read: QueryReader): Result<Expression, QueryFailure> {
+  const parsed = read(text);
   return parsed.ok ? parsed : fail({ kind: "parse", message: parsed.failure.message });
 }
 
