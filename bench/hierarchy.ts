@@ -5,7 +5,7 @@
  *   --running         a twin of that file runs already, at the ports that the file gives; else one is started and ended
  *   --history SPAN    made before the first start of one that is started (4h)
  *   --port N          the first of its ports (20300)
- *   --seconds N       of each load; there are eight (5)
+ *   --seconds N       of each load; there are ten (5)
  *   --runs N          of a question whose median is told (5)
  *   --small           the laptop fleet, without history, and short loads
  */
