@@ -1,9 +1,4 @@
-import {
-  createSampleColumns,
-  decodeChunk,
-  encodeFloatHistograms,
-  encodeXor,
-} from "@pleiad/chunks";
+import { createSampleColumns, decodeChunk, encodeFloatHistograms, encodeXor } from "@pleiad/chunks";
 import {
   collectSeries,
   cursorOf,
