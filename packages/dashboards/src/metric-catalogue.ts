@@ -10,7 +10,8 @@ export interface MetricFacts {
   readonly kind: MetricKind;
 }
 
-type Families = ReadonlyMap<string, MetricFacts>;
+/** By name of the family: a histogram's without `_bucket`, `_sum` and `_count`. */
+export type Families = ReadonlyMap<string, MetricFacts>;
 
 /** Made by whoever scrapes or evaluates, and by exporters that stand beside the roles. */
 const furtherFamilies = `
@@ -37,17 +38,19 @@ const catalogue: ReadonlyMap<string, readonly (readonly [version: string, famili
 );
 const further = changed(new Map(), furtherFamilies);
 
+/** What a version of a program exposes: of the newest that is known and no newer. None where all that are known are newer. */
+export function familiesOf(program: keyof typeof metricFamilies, version: string): Families {
+  const known = catalogue.get(program)?.filter(([one]) => minorOf(one) <= minorOf(version));
+  return known?.at(-1)?.[1] ?? new Map<string, MetricFacts>();
+}
+
 /**
  * Facts of a name as a query writes it; undefined where neither that version of Thanos exposes it, nor the Prometheus and
  * the Alertmanager beside it, nor whoever scrapes them.
  */
 export function metricFacts(name: string, thanosVersion: string): MetricFacts | undefined {
-  const thanos = catalogue
-    .get("thanos")
-    ?.filter(([version]) => minorOf(version) <= minorOf(thanosVersion))
-    .at(-1)?.[1];
-  const others = ["prometheus", "alertmanager"].flatMap((program) => catalogue.get(program)?.at(-1)?.[1] ?? []);
-  for (const families of [thanos ?? new Map<string, MetricFacts>(), ...others, further]) {
+  const neighbours = (["prometheus", "alertmanager"] as const).map((program) => familiesOf(program, "999.0.0"));
+  for (const families of [familiesOf("thanos", thanosVersion), ...neighbours, further]) {
     const facts = factsIn(families, name);
     if (facts !== undefined) return facts;
   }
