@@ -4,7 +4,8 @@ import type { Finding } from "./finding.ts";
 
 /** Whether the entry is about such a finding: at its path or below it. */
 export function isAccepted({ finding, at }: FleetAcceptance, { code, path }: Pick<Finding, "code" | "path">): boolean {
-  return code === finding && (at === undefined || path === at || path.startsWith(`${at}.`));
+  if (code !== finding) return false;
+  return at === undefined || path === at || path.startsWith(`${at}.`) || path.startsWith(`${at}[`);
 }
 
 /** The reason of the first entry that accepts a finding; undefined where none does. */

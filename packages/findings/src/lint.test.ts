@@ -70,6 +70,41 @@ describe("rules", () => {
   });
 });
 
+describe("what a file accepts", () => {
+  const one = "roles:\n  global-querier: { replicas: 1 }\n  grafana: { replicas: 1 }\n";
+  const accept = (entries: string) => example(`${one}accept: [${entries}]\n`);
+  const reasons = (findings: readonly Finding[]) =>
+    findings.flatMap(({ code, path, accepted }) => (accepted === undefined ? [] : [`${code} ${path}: ${accepted}`]));
+
+  it("is found all the same, with its reason, and counts no more", () => {
+    const findings = accept('{ finding: role-without-replica, reason: "a test" }');
+    expect(reasons(findings)).toEqual([
+      "role-without-replica roles.global-querier: a test",
+      "role-without-replica roles.grafana: a test",
+    ]);
+    expect(codesOf(findings)).toEqual(["role-without-replica"]);
+    expect(countFindings(findings)).toEqual({ fatal: 0, high: 0, medium: 0, low: 0 });
+  });
+
+  it("may be so at one place alone", () => {
+    const findings = accept('{ finding: role-without-replica, at: roles.grafana, reason: "a test" }');
+    expect(reasons(findings)).toEqual(["role-without-replica roles.grafana: a test"]);
+    expect(countFindings(findings)).toMatchObject({ high: 1, medium: 0 });
+  });
+
+  for (const [rule, entry] of [
+    ["that is corrected", '{ finding: object-store-on-one-node, reason: "no more" }'],
+    ["at another place", '{ finding: role-without-replica, at: roles.ruler, reason: "not there" }'],
+    ["whose name only begins as one that is found", '{ finding: role-without-replica, at: roles.graf, reason: "no" }'],
+    ["of no known code", '{ finding: role-without-replicas, reason: "misspelt" }'],
+  ] as const) {
+    it(`is a finding itself where it accepts one ${rule}`, () => {
+      const [stale] = accept(entry).filter(({ code }) => code === "acceptance-without-finding");
+      expect(stale).toMatchObject({ severity: "low", path: "accept[0]" });
+    });
+  }
+});
+
 describe("the design as written", () => {
   const findings = findingsOf(read("fleets/seven-nodes-as-designed.yaml"));
 

@@ -74,4 +74,19 @@ describe("a line chart", () => {
       expect(drawn).not.toMatch(/NaN|Infinity|undefined/);
     }
   });
+
+  it("draws lines through the same points once, under all their names", () => {
+    const points = [[0, 1] as const, [1, 2] as const];
+    const chart = lineChart(
+      [
+        { name: "one", points },
+        { name: "two", points: [...points] },
+        { name: "three", points: [[0, 1] as const, [1, 3] as const] },
+      ],
+      { title: "t", xName: "x", yName: "y", limit: 2 },
+    );
+    expect(chart.match(/<polyline/g)).toHaveLength(2);
+    expect(chart).toContain(">one = two</text>");
+    expect(chart).toContain(">limit: 2</text>");
+  });
 });
