@@ -16,3 +16,4 @@ export { readForm, type RequestForm } from "./request-form.ts";
 export type { RouterPorts } from "./router.ts";
 export type { BuildInfo, ListedStore, StoreListing } from "./status-routes.ts";
 export { defaultWarmUp, warmUp, type WarmUpOptions } from "./warm-up.ts";
+export { warmUpSource } from "./warm-up-source.ts";

@@ -9,6 +9,7 @@ import {
   loopbackAccess,
   type AccessOptions,
   type BuildInfo,
+  type HttpApiOptions,
 } from "@pleiad/http-api";
 import { fail, monitoringServices, ok, type EvaluatingSource, type Result, type SeriesSource } from "@pleiad/model";
 import type { Ports, ServerTls, Service } from "@pleiad/ports";
@@ -39,6 +40,7 @@ import {
   type Fanout,
 } from "@pleiad/storeapi";
 import type { QuerierFailure } from "./querier-failure.ts";
+import { warmUpQuerier } from "./querier-warm-up.ts";
 import { countConnections, listStores } from "./store-listing.ts";
 
 export interface QuerierLimits {
@@ -94,6 +96,8 @@ export interface QuerierOptions {
   readonly partialResponse?: boolean;
   /** What its engine has of Prometheus's experimental features; by default none. */
   readonly features?: Features;
+  /** Whether it runs its code over a made-up series once it listens, for some seconds, so that first answers take no longer. */
+  readonly warmsUp?: boolean;
 }
 
 export type QueryMode = "fan-out" | "distributed";
@@ -136,15 +140,13 @@ export async function startQuerier(
     { ...defaultFanout, name, endpoints, replicaLabels, requestTimeoutMs, seriesMax, endpointsMax },
     ports,
   );
-  const engine = createEngine(
-    {
-      ...defaultEngineOptions,
-      limits: { ...defaultLimits, samplesMax, timeoutMs: queryTimeoutMs },
-      concurrencyMax: limits.concurrentQueriesMax,
-      features,
-    },
-    ports,
-  );
+  const engineOptions = {
+    ...defaultEngineOptions,
+    limits: { ...defaultLimits, samplesMax, timeoutMs: queryTimeoutMs },
+    concurrencyMax: limits.concurrentQueriesMax,
+    features,
+  };
+  const engine = createEngine(engineOptions, ports);
   // Not of what queriers above ask for: replicas of theirs may be elsewhere.
   const evaluated = (stores: EvaluatingSource): SeriesSource =>
     deduplicate(options.queryMode === "fan-out" ? seriesOnly(stores) : stores, options.deduplication ?? "auto");
@@ -153,34 +155,29 @@ export async function startQuerier(
   const judge = readinessOf(fanout);
   const ready = () => (stopping.signal.aborted ? { ready: false, reason: "stopping" } : judge());
   const observeConnections = connectionGauge(fanout, ports);
-  const handleHttp = createHttpApi(
-    {
-      engine,
-      source,
-      sourceOfStores(selectors) {
-        const stores = fanout.ofStores(selectors);
-        return stores.ok ? ok(evaluated(stores.value)) : stores;
-      },
-      monitoring: fanout.monitoring,
-      stores: () => ({ stores: listStores(fanout.endpoints()), missingClusters: fanout.inventory().missing }),
-      buildInfo: options.buildInfo ?? unknownBuild,
-      replicaLabels,
-      partialResponseDefault: options.partialResponse ?? true,
-      renderMetrics: () => {
-        observeConnections();
-        return options.renderMetrics();
-      },
-      ready,
-      access: options.access ?? loopbackAccess,
-      limits: {
-        concurrentQueriesMax: limits.concurrentQueriesMax,
-        waitingQueriesMax: limits.waitingQueriesMax,
-        timeoutMs: queryTimeoutMs,
-        seriesMax,
-      },
+  const api = {
+    stores: () => ({ stores: listStores(fanout.endpoints()), missingClusters: fanout.inventory().missing }),
+    buildInfo: options.buildInfo ?? unknownBuild,
+    replicaLabels,
+    partialResponseDefault: options.partialResponse ?? true,
+    renderMetrics: () => {
+      observeConnections();
+      return options.renderMetrics();
     },
-    ports,
-  );
+    ready,
+    access: options.access ?? loopbackAccess,
+    limits: {
+      concurrentQueriesMax: limits.concurrentQueriesMax,
+      waitingQueriesMax: limits.waitingQueriesMax,
+      timeoutMs: queryTimeoutMs,
+      seriesMax,
+    },
+  };
+  const sourceOfStores: HttpApiOptions["sourceOfStores"] = (selectors) => {
+    const stores = fanout.ofStores(selectors);
+    return stores.ok ? ok(evaluated(stores.value)) : stores;
+  };
+  const handleHttp = createHttpApi({ ...api, engine, source, sourceOfStores, monitoring: fanout.monitoring }, ports);
   const { storeRequestsMax: requestsMax } = limits;
   const identity = () => ({
     ...fanout.identity(),
@@ -218,6 +215,11 @@ export async function startQuerier(
     grpc: rpc.address,
     endpoints: endpoints.length,
   });
+  const warming = options.warmsUp === true ? warmUpQuerier(api, engineOptions, ports, stopping.signal) : undefined;
+  // Without it, the first answers take longer.
+  const warmed = warming?.catch((error: unknown) =>
+    ports.observations.log("info", "no warm-up", { name, error: String(error) }),
+  );
   return ok({
     name,
     httpAddress: http.address,
@@ -225,6 +227,7 @@ export async function startQuerier(
     ready,
     async stop(graceMs) {
       stopping.abort();
+      await warmed;
       await listening.value.close(graceMs);
       await following;
       await Promise.all([fanout.stop(), engine.close()]);

@@ -131,6 +131,7 @@ async function querierCommand(flags: QuerierFlags): Promise<void> {
       },
       renderMetrics: world.renderMetrics,
       access: accessAt(flags.httpAddress),
+      warmsUp: true,
     },
     world.ports,
   );
