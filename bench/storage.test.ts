@@ -22,7 +22,7 @@ describe.skipIf(!isThere && !isRequired)("our storage beside Prometheus", () => 
   beforeAll(async () => {
     const data = await makeReferenceBlocks(folder, { clusters: 2, samples: 40 }, () => {});
     setting = {
-      ...{ data, folder, port: 27_850, runs: 1, note: () => {} },
+      ...{ data, folder, port: 27_850, runs: 1, scrapes: 40, note: () => {} },
       ...{ settleMs: 200, settleMsMax: 1000, scrape: { intervalMs: 200, windowMs: 1000 } },
     };
   }, 60_000);
@@ -55,7 +55,9 @@ describe.skipIf(!isThere && !isRequired)("our storage beside Prometheus", () => 
   // Prometheus takes up to ten seconds until it scrapes.
   it("scrapes, on our side", async () => {
     const pages = await serveScrapePages(setting.data.fleet, setting.port + 3);
-    expect((await scrapeOurs(setting, pages, 0)).value).toBeGreaterThan(0);
+    const readings = await scrapeOurs(setting, pages);
+    expect(readings).toHaveLength(setting.runs);
+    for (const { value } of readings) expect(value).toBeGreaterThan(0);
     await pages.close();
   }, 30_000);
 

@@ -4,6 +4,7 @@
  *   --data FOLDER    where the reference blocks are, or shall be made (default: below the system's temporary folder)
  *   --clusters N     of the reference fleet (220); a fleet of another size needs a folder of its own
  *   --runs N         of what can be repeated (3)
+ *   --scrapes N      of those that the head is given (240, two hours); 30 take two minutes
  *   --only A,B       of blocks, decoding, head, scraping, compaction (all)
  *   --port N         the first of four (27800)
  */
@@ -31,6 +32,7 @@ const { values: flags } = parseArgs({
     data: { type: "string", default: join(tmpdir(), "pleiad-reference-fleet") },
     clusters: { type: "string", default: "220" },
     runs: { type: "string", default: "3" },
+    scrapes: { type: "string", default: "240" },
     only: { type: "string", default: Object.keys(measures).join(",") },
     port: { type: "string", default: "27800" },
   },
@@ -42,8 +44,8 @@ const folder = mkdtempSync(join(tmpdir(), "pleiad-storage-"));
 try {
   const data = await makeReferenceBlocks(flags.data, { clusters: Number(flags.clusters) }, note);
   const setting: StorageSetting = {
-    ...{ data, folder, port: Number(flags.port), runs: Number(flags.runs), note },
-    ...{ settleMs: 20_000, settleMsMax: 180_000, scrape: { intervalMs: 5_000, windowMs: 30_000 } },
+    ...{ data, folder, port: Number(flags.port), runs: Number(flags.runs), scrapes: Number(flags.scrapes), note },
+    ...{ settleMs: 10_000, settleMsMax: 60_000, scrape: { intervalMs: 5_000, windowMs: 10_000 } },
   };
   process.stdout.write(figureHeading);
   for (const name of flags.only.split(",")) {

@@ -20,19 +20,21 @@ interface FilledHead {
   readonly blockBytes: number;
 }
 
-/** One head with all series of the reference fleet, two hours of samples each. */
+/** One head with all series of the reference fleet, as many scrapes of them as the setting says. */
 export async function measureHead(setting: StorageSetting): Promise<readonly StorageFigure[]> {
-  const { data, folder, runs, note } = setting;
+  const { data, folder, runs, scrapes, note } = setting;
   const rows = `${folder}/rows`;
   note("writing the rows of the reference fleet");
-  const samples = writeSampleRows(rows, data.fleet);
+  const samples = writeSampleRows(rows, { ...data.fleet, samples: scrapes });
   note("filling our head");
-  const ours = await fillOurs(setting, rows);
+  const filled = await fillOurs(setting, rows);
+  note("filling that of Prometheus");
+  // Ours rests meanwhile, until its memory has settled.
+  const [settled, theirs] = await Promise.all([filled.settle(), fillTheirs(setting, rows)]);
+  const ours = await filled.cut(settled);
   // Both read the same log: the one that ours left when it was killed.
   const [ourLog, theirLog] = [`${folder}/head`, `${folder}/prometheus-log`];
   cpSync(ourLog, theirLog, { recursive: true });
-  note("filling that of Prometheus");
-  const theirs = await fillTheirs(setting, rows);
   rmSync(rows, { recursive: true });
   for (const [name, head] of Object.entries({ ours, theirs })) {
     if (head.samples !== samples) throw new Error(`${name} took ${String(head.samples)} of ${String(samples)} samples`);
@@ -69,7 +71,15 @@ export async function measureHead(setting: StorageSetting): Promise<readonly Sto
   ];
 }
 
-async function fillOurs(setting: StorageSetting, rows: string): Promise<FilledHead> {
+/** A head of ours that is full, in a process of its own. */
+interface OurFilledHead {
+  /** Waits until its memory stays as it is; gives the bytes. */
+  settle(): Promise<number>;
+  /** Cuts its block, and kills the process. */
+  cut(settledBytes: number): Promise<FilledHead>;
+}
+
+async function fillOurs(setting: StorageSetting, rows: string): Promise<OurFilledHead> {
   const { data, folder } = setting;
   const blocks = `${folder}/cut`;
   const job = await startJob("fillHead", { rows, head: `${folder}/head`, blocks, time: timeOf(data) });
@@ -77,21 +87,25 @@ async function fillOurs(setting: StorageSetting, rows: string): Promise<FilledHe
   const filledBytes = job.residentBytes();
   const peakBytes = job.peakBytes();
   await job.stage();
-  const settled = await settledBytes(job, setting);
-  job.resetPeak();
-  const cut = await job.stage();
-  if (cut.samples !== filled.samples) throw new Error("our cut block lacks samples");
-  const reading = { value: cut.wallMs / 1000, cpuMs: cut.cpuMs, peakBytes: job.peakBytes() };
-  await job.kill();
-  rmSync(blocks, { recursive: true });
   return {
-    series: filled.series,
-    samples: filled.samples,
-    fill: { value: filled.samples / filled.wallMs, cpuMs: filled.cpuMs, peakBytes },
-    filledBytes,
-    settledBytes: settled,
-    cut: reading,
-    blockBytes: cut.bytes,
+    settle: async () => await settledBytes(job, setting),
+    async cut(settled) {
+      job.resetPeak();
+      const cut = await job.stage();
+      if (cut.samples !== filled.samples) throw new Error("our cut block lacks samples");
+      const reading = { value: cut.wallMs / 1000, cpuMs: cut.cpuMs, peakBytes: job.peakBytes() };
+      await job.kill();
+      rmSync(blocks, { recursive: true });
+      return {
+        series: filled.series,
+        samples: filled.samples,
+        fill: { value: filled.samples / filled.wallMs, cpuMs: filled.cpuMs, peakBytes },
+        filledBytes,
+        settledBytes: settled,
+        cut: reading,
+        blockBytes: cut.bytes,
+      };
+    },
   };
 }
 

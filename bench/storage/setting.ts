@@ -12,6 +12,8 @@ export interface StorageSetting {
   readonly port: number;
   /** How often what can be repeated is done. */
   readonly runs: number;
+  /** How many of the fleet's the head is given. */
+  readonly scrapes: number;
   /** How long memory must stay as it is to count as settled, and how long that is waited for. */
   readonly settleMs: number;
   readonly settleMsMax: number;
