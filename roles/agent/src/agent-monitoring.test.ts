@@ -6,7 +6,7 @@ import {
   type MonitoringData,
 } from "@pleiad/model/monitoring-acceptance";
 import { testPorts } from "@pleiad/ports/testing";
-import { createFanout, defaultFanout } from "@pleiad/storeapi";
+import { createFanout, createStoreClient, defaultFanout, defaultStoreClient } from "@pleiad/storeapi";
 import { describe, expect, it } from "vitest";
 import { startAgent, type Agent } from "./agent.ts";
 
@@ -118,6 +118,15 @@ runMonitoringSourceAcceptance("an agent over gRPC", ["targets", "metadata", "exe
 });
 
 describe("an agent", () => {
+  it("announces just what it tells of", async () => {
+    const { ports, agent } = await openAgent();
+    const client = createStoreClient(grpcAddress, ports, { ...defaultStoreClient, name: "a1" });
+    const info = await client.info(signal);
+    expect(info.ok && info.value.serves).toEqual(["targets", "metadata", "exemplars"]);
+    await client.close();
+    await agent.stop(0);
+  });
+
   it("tells of no rules, and is asked for none", async () => {
     const { ports, agent } = await openAgent();
     const endpoints = [{ address: grpcAddress, name: "a1", expects: [{ name: "a", labels: acceptanceLabels }] }];

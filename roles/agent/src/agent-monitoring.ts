@@ -75,7 +75,8 @@ function activeTarget(
     globalUrl: scrapeUrl,
     lastError,
     lastScrape: lastScrapeMs === undefined ? zeroInstant : instantOfMs(lastScrapeMs),
-    lastScrapeSeconds: lastDurationMs / 1000,
+    // To the nanosecond, as Prometheus has it.
+    lastScrapeSeconds: Math.round(lastDurationMs * 1e6) / 1e9,
     health,
   };
 }

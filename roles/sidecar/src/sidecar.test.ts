@@ -102,7 +102,7 @@ describe("a sidecar", () => {
     const { ports, start, serve, info } = openWorld();
     const pending = start();
     await ports.clock.advance(20_000);
-    expect(await info()).toMatchObject({ componentType: "sidecar", labelSets: [] });
+    expect(await info()).toMatchObject({ componentType: "sidecar", labelSets: [], ready: false });
     await serve();
     await ports.clock.advance(5_000);
     const sidecar = await started(pending);
@@ -111,6 +111,7 @@ describe("a sidecar", () => {
       componentType: "sidecar",
       labelSets: [labelsFromRecord({ cluster: "a" })],
       minTimeMs: startMs,
+      serves: ["rules", "targets", "metadata", "exemplars"],
     });
     await sidecar.stop(0);
   });
