@@ -1,9 +1,11 @@
 /** Rules, targets, metadata and exemplars over Thanos's services: one server, many, and tiers of them; and who is missing. */
 import {
+  collectSeries,
   everyRule,
   labelsFromRecord,
   labelValue,
   monitoringServices,
+  plainSelect,
   withLabels,
   type ExemplarsRequest,
   type Labels,
@@ -18,13 +20,14 @@ import {
 } from "@pleiad/model/monitoring-acceptance";
 import { RpcError, type RpcHandler } from "@pleiad/ports";
 import { testPorts } from "@pleiad/ports/testing";
-import { encodeRuleGroup } from "@pleiad/wire";
+import { encodeInfoResponse, encodeRuleGroup, noCapabilities } from "@pleiad/wire";
 import { describe, expect, it } from "vitest";
 import type { EndpointSpec } from "./endpoint.ts";
 import { createFanout, defaultFanout, type Fanout, type FanoutOptions } from "./fanout.ts";
 import { defaultMonitoringHandlers, monitoringHandlers } from "./monitoring-handlers.ts";
 import { monitoringMethods } from "./monitoring-methods.ts";
 import { storeHandlers } from "./store-handlers.ts";
+import { infoMethod } from "./store-methods.ts";
 import type { StoreIdentity } from "./store-identity.ts";
 import { memoryMonitoring, memorySource, plainSelectors } from "./testing.ts";
 
@@ -426,6 +429,62 @@ describe("a server", () => {
     expect(answerOf(await questions.rules(fanout)).groups).toHaveLength(acceptanceMonitoring.groups.length);
     await fanout.stop();
   });
+});
+
+describe("a ruler without a store", () => {
+  const infoOf = (store: boolean, componentType = "rule"): RpcHandler => ({
+    kind: "unary",
+    handle: async () =>
+      encodeInfoResponse({
+        ...{ labelSets: [labelsFromRecord({ ruler: "1" })], componentType },
+        store: store
+          ? { minTimeMs: 0, maxTimeMs: 1, supportsSharding: false, supportsWithoutReplicaLabels: true, tsdbInfos: [] }
+          : undefined,
+        capabilities: { ...noCapabilities, rules: true },
+      }),
+  });
+  const endpoints = [{ address: "ruler:1", name: "ruler", expects: [] }];
+
+  it("is asked for its rules, and is no hole in series", async () => {
+    const ports = testPorts();
+    await serve(ports, "ruler:1", { labels: acceptanceLabels, handlers: { [infoMethod]: infoOf(false) } });
+    const fanout = await fanoutOver(ports, endpoints);
+    expect(fanout.endpoints()[0]).toMatchObject({ healthy: true, componentType: "rule" });
+    expect(answerOf(await questions.rules(fanout)).groups).toHaveLength(acceptanceMonitoring.groups.length);
+    expect(warningsOf(await questions.targets(fanout))).toEqual([]);
+    for (const times of [{}, { minTimeMs: -8.64e15, maxTimeMs: 8.64e15 }]) {
+      const matchers = [{ type: "=", name: "__name__", value: "up" } as const];
+      const found = await collectSeries(fanout.select({ ...plainSelect, ...times, matchers }, signal));
+      expect([found.series, found.warnings, found.failure]).toEqual([[], [], undefined]);
+    }
+    await fanout.stop();
+  });
+
+  for (const [rule, first, then, componentType] of [
+    ["that had a store before", true, false, "rule"],
+    ["is what no other component is", false, false, "sidecar"],
+  ] as const) {
+    it(`${rule} is not ready without it`, async () => {
+      const ports = testPorts();
+      let hasStore: boolean = first;
+      const info: RpcHandler = {
+        kind: "unary",
+        handle: async (bytes, context) => {
+          const handler = infoOf(hasStore, componentType);
+          return handler.kind === "unary" ? await handler.handle(bytes, context) : bytes;
+        },
+      };
+      await serve(ports, "ruler:1", { labels: acceptanceLabels, handlers: { [infoMethod]: info } });
+      const fanout = await fanoutOver(ports, endpoints);
+      hasStore = then;
+      await fanout.refresh();
+      expect(fanout.endpoints()[0]).toMatchObject({ healthy: false, lastError: "not ready at ruler:1" });
+      expect(warningsOf(await questions.rules(fanout))).toEqual([
+        "endpoints missing from the answer: ruler (not ready at ruler:1)",
+      ]);
+      await fanout.stop();
+    });
+  }
 });
 
 describe("a peer of before Thanos 0.41", () => {

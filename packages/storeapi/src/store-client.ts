@@ -40,7 +40,7 @@ import { createMonitoringClient, type MonitoringClient } from "./monitoring-clie
 import { callQuery, type QueryCallFailure } from "./query-client.ts";
 import { failureOfCall } from "./rpc-failures.ts";
 import { infoMethod, labelNamesMethod, labelValuesMethod, seriesMethod } from "./store-methods.ts";
-import { anyTime, servicesOf, type StoreIdentity } from "./store-identity.ts";
+import { anyTime, noTime, servicesOf, type StoreIdentity } from "./store-identity.ts";
 import { messageOfLabels, messageOfSelect } from "./store-requests.ts";
 import { createWarningList } from "./warning-list.ts";
 
@@ -75,7 +75,7 @@ export interface StoreClient extends SeriesSource {
   /** Its rules, targets, metadata and exemplars: to be asked for what the peer says that it serves. */
   readonly monitoring: MonitoringClient;
   select(request: SelectRequest, signal: AbortSignal): StoreCursor;
-  /** What the peer says of itself. One that serves no StoreAPI now has `ready` false. */
+  /** What the peer says of itself. One that serves no StoreAPI now has `ready` false, unless it is a ruler without a store. */
   info(signal: AbortSignal, timeoutMs?: number): Promise<Result<StoreIdentity, SourceFailure>>;
   /** Has the peer evaluate a query, if it announced that it does. `silenceMs`: how long to wait for a sign of life. */
   evaluate(
@@ -112,6 +112,7 @@ export function createStoreClient(address: string, ports: StoreClientPorts, opti
   // What the peer announced last; until then it is taken for one that follows the contract.
   let removesReplicaLabels = true;
   let evaluates: StoreIdentity["query"] = "none";
+  let hadStore = false;
 
   async function call<T>(
     method: string,
@@ -180,10 +181,16 @@ export function createStoreClient(address: string, ports: StoreClientPorts, opti
       if (!answer.ok) return answer;
       const { componentType, labelSets, store, capabilities } = answer.value;
       evaluates = capabilities.query;
-      if (store === undefined) return ok({ componentType, labelSets, ...anyTime, tsdbInfos: [], ready: false });
+      const serves = servicesOf(capabilities);
+      if (store === undefined) {
+        // A ruler that sends its samples away has none itself, and says so from the start. Any other is not ready.
+        const tellsOnly = componentType === "rule" && serves.includes("rules") && !hadStore;
+        const times = tellsOnly ? noTime : anyTime;
+        return ok({ componentType, labelSets, ...times, tsdbInfos: [], ready: tellsOnly, serves });
+      }
+      hadStore = true;
       removesReplicaLabels = store.supportsWithoutReplicaLabels;
       const { minTimeMs, maxTimeMs, tsdbInfos } = store;
-      const serves = servicesOf(capabilities);
       return ok({ componentType, labelSets, minTimeMs, maxTimeMs, tsdbInfos, ready: true, query: evaluates, serves });
     },
     async evaluate(request, signal, silenceMs = timeoutMs) {

@@ -20,6 +20,9 @@ export interface StoreIdentity {
 /** The time range of a store that can say nothing of it: the ends stand for those of int64 on the wire. */
 export const anyTime = { minTimeMs: -Number.MAX_SAFE_INTEGER, maxTimeMs: Number.MAX_SAFE_INTEGER } as const;
 
+/** That of a peer that has no samples. */
+export const noTime = { minTimeMs: Number.MAX_SAFE_INTEGER, maxTimeMs: -Number.MAX_SAFE_INTEGER } as const;
+
 /** A component that is not ready answers without `store`, as Thanos's do. */
 export function infoOfIdentity(identity: StoreIdentity): InfoResponseMessage {
   const { componentType, labelSets, minTimeMs, maxTimeMs, tsdbInfos } = identity;
