@@ -25,7 +25,8 @@ export function createGrpcClient(
         const session = await interruption.orElse(connection.session());
         const exchange = startExchange(session, address, method, message, options, interruption);
         try {
-          yield* exchange.answers();
+          for (let messages = await exchange.next(); messages !== undefined; messages = await exchange.next())
+            yield messages;
           return;
         } catch (error) {
           // The server said that it never looked at the call, as one does that is going away: safe to ask once more.
@@ -105,7 +106,8 @@ function createInterruption({ signal, timeoutMs }: CallOptions, { clock }: GrpcP
 
 /** One request on one session, and what comes back. */
 interface Exchange {
-  answers(): AsyncGenerator<Uint8Array[], void, undefined>;
+  /** Messages that came together; undefined at the end. Rejects with an RpcError. */
+  next(): Promise<Uint8Array[] | undefined>;
   /** Whether the server refused the call unseen. */
   refused(): boolean;
   /** Gives the stream up, if it is not at its end. Must be called. */
@@ -183,10 +185,7 @@ function startExchange(
   if (stream === undefined) {
     // The session ended between being handed out and now.
     return {
-      // oxlint-disable-next-line require-yield
-      answers: async function* () {
-        throw lost();
-      },
+      next: () => Promise.reject(lost()),
       refused: () => true,
       end: () => {},
     };
@@ -199,28 +198,28 @@ function startExchange(
   for (const bytes of request.writes) stream.write(bytes);
   stream.end();
 
-  async function* answers() {
+  let mayHaveMore = false; // messages in the reader
+  async function next(): Promise<Uint8Array[] | undefined> {
     for (;;) {
       const interrupted = interruption.error();
       if (interrupted !== undefined) throw interrupted;
-      if (chunks.length > 0) {
+      if (mayHaveMore && reader !== undefined) {
+        const taken = reader.take();
+        const messages = taken instanceof Promise ? await taken : taken;
+        if (messages.length > 0) return messages;
+        mayHaveMore = false;
+      } else if (chunks.length > 0) {
         const taken = chunks;
         chunks = [];
         stream?.consumed(queuedBytes);
         queuedBytes = 0;
         if (reader === undefined) throw new RpcError("INTERNAL", "data before the response headers");
         for (const chunk of taken) reader.push(chunk);
-        for (;;) {
-          const messages = await reader.take();
-          if (messages.length === 0) break;
-          yield messages;
-          const interrupted = interruption.error();
-          if (interrupted !== undefined) throw interrupted;
-        }
+        mayHaveMore = true;
       } else if (finished) {
         if (failure !== undefined) throw failure;
         if (reader?.unfinished() === true) throw new RpcError("INTERNAL", "stream ended inside a message");
-        return;
+        return undefined;
       } else {
         await new Promise<void>((resolve) => {
           wake = resolve;
@@ -230,7 +229,7 @@ function startExchange(
   }
 
   return {
-    answers,
+    next,
     refused: () => refused,
     end: () => {
       session.callEnded();

@@ -76,7 +76,7 @@ export interface FrameReader {
    * Messages completed since the last call, decompressed; empty when there are none left. Compressed ones come about a
    * megabyte at a time, so that a small chunk cannot grow into unbounded memory. Throws RpcError.
    */
-  take(): Promise<Uint8Array[]>;
+  take(): Uint8Array[] | Promise<Uint8Array[]>;
   /** Whether the chunks so far end inside a frame. */
   unfinished(): boolean;
 }
@@ -143,28 +143,31 @@ export function createFrameReader(encoding: GrpcEncoding, messageBytesMax: numbe
         emit(body.length === bodyBytes ? body : body.subarray(0, bodyBytes));
       }
     },
-    take: async () => {
+    take: () => {
+      if (anyCompressed) return takeCompressed();
       const taken = messages;
-      if (!anyCompressed) {
-        messages = [];
-        return taken;
-      }
-      const inflated: Uint8Array[] = [];
-      let inflatedBytes = 0;
-      let count = 0;
-      for (; count < taken.length && inflatedBytes < inflatedTogetherBytes; count++) {
-        const bytes = taken[count] ?? header;
-        const message = compressed[count] === true ? await decompressMessage(encoding, bytes, messageBytesMax) : bytes;
-        inflated.push(message);
-        inflatedBytes += message.length;
-      }
-      messages = taken.slice(count);
-      compressed = compressed.slice(count);
-      anyCompressed = messages.length > 0;
-      return inflated;
+      messages = [];
+      return taken;
     },
     unfinished: () => headerFill > 0,
   };
+
+  async function takeCompressed(): Promise<Uint8Array[]> {
+    const taken = messages;
+    const inflated: Uint8Array[] = [];
+    let inflatedBytes = 0;
+    let count = 0;
+    for (; count < taken.length && inflatedBytes < inflatedTogetherBytes; count++) {
+      const bytes = taken[count] ?? header;
+      const message = compressed[count] === true ? await decompressMessage(encoding, bytes, messageBytesMax) : bytes;
+      inflated.push(message);
+      inflatedBytes += message.length;
+    }
+    messages = taken.slice(count);
+    compressed = compressed.slice(count);
+    anyCompressed = messages.length > 0;
+    return inflated;
+  }
 }
 
 function tooLong(bytes: number, bytesMax: number): RpcError {
