@@ -194,6 +194,21 @@ for (const version of versions) {
   });
 }
 
+it("the monitoring Prometheus may discover pods wherever its monitors look", () => {
+  const objects = objectsOf(rendered(sevenNodes)).filter(({ path }) => !path.startsWith("app-clusters/"));
+  const looked = objects.flatMap(({ object }) => {
+    if (object.kind !== "ServiceMonitor" && object.kind !== "PodMonitor") return [];
+    return object.spec?.namespaceSelector?.matchNames ?? [object.metadata?.namespace ?? ""];
+  });
+  const bound = objects.flatMap(({ object }) =>
+    object.kind === "RoleBinding" && object.subjects?.some(({ name }) => name === "monitoring-agent") === true
+      ? [object.metadata?.namespace ?? ""]
+      : [],
+  );
+  expect([...new Set(looked)].sort()).toEqual(["cert-manager", "monitoring", "storage"]);
+  expect(bound.sort()).toEqual(["cert-manager", "monitoring", "storage"]);
+});
+
 describe("network policies", () => {
   it("let through every edge of the plan between workloads, and what they rest on, and nothing else", () => {
     const { plan } = planned(sevenNodes);
@@ -243,12 +258,15 @@ describe("network policies", () => {
     }
     expect(seen.in.sort()).toEqual(wanted);
     expect(seen.out.filter((edge) => !edge.includes("> elsewhere:")).sort()).toEqual(wanted);
-    // Out of the cluster: to app clusters' sidecars, those whom Alertmanager notifies, Grafana's database; and names.
+    // Out of the cluster: to app clusters' sidecars, those whom Alertmanager notifies, Grafana's database; to the API of
+    // Kubernetes and cert-manager, which nobody can name here; and names.
     expect(
       [...new Set(seen.out.filter((edge) => edge.includes("> elsewhere:") && !edge.endsWith(":53")))].sort(),
     ).toEqual([
       "alertmanager > elsewhere:443",
       "grafana > elsewhere:5432",
+      "monitoring-agent > elsewhere:443",
+      "monitoring-agent > elsewhere:6443",
       "monitoring-agent-certificates > elsewhere:9402",
       ...["a1", "a2", "a3", "bcd"].map((region) => `regional-querier-${region} > elsewhere:10901`),
     ]);

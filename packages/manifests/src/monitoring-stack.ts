@@ -58,6 +58,10 @@ export function monitoringAgentObjects(deployment: Deployment, workload: Workloa
   return [
     { apiVersion: "v1", kind: "ServiceAccount", metadata },
     ...scraperRules(metadata, "namespace"),
+    // The object store is in a namespace of its own.
+    ...(workloads.some(({ kind }) => kind === "object-store") && settings.storageNamespace !== settings.namespace
+      ? scraperRules(metadata, "namespace", settings.storageNamespace)
+      : []),
     serviceOf(deployment, workload, labels),
     {
       apiVersion: "monitoring.coreos.com/v1",

@@ -43,7 +43,12 @@ export function allowedEdges(deployment: Deployment): readonly AllowedEdge[] {
           { from: name, to: "outside", port: 443 }, // those whom it notifies
         ];
       case "monitoring-agent":
-        return [{ from: name, to: "alertmanager", port: 9093 }];
+        return [
+          { from: name, to: "alertmanager", port: 9093 },
+          // The API of Kubernetes, where it discovers whom to scrape: its Service, and what that leads to.
+          { from: name, to: "outside", port: 443 },
+          { from: name, to: "outside", port: 6443 },
+        ];
       case "grafana":
         return [
           { from: name, to: name, port: alertmanagerMeshPort.port },
