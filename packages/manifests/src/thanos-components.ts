@@ -38,6 +38,7 @@ export function querierObjects(deployment: Deployment, workload: Workload): read
     "query.max-concurrent": fleet.queryLoad.concurrentPerQuerierMax,
     "query.timeout": "2m",
     "store.response-timeout": "30s",
+    ...requestLimits(workload, 0.5),
     "query.auto-downsampling": true,
     ...endpointFlags(deployment, workload),
   };
@@ -69,6 +70,7 @@ export function queryFrontendObjects(deployment: Deployment, workload: Workload)
     "query-frontend.compress-responses": true,
     "query-frontend.log-queries-longer-than": "10s",
     "query-range.split-interval": "24h",
+    "query-range.max-query-length": historyOf(deployment),
     "query-range.align-range-with-step": true,
     "query-range.max-query-parallelism": 14,
     "query-range.response-cache-max-freshness": "5m",
@@ -77,6 +79,24 @@ export function queryFrontendObjects(deployment: Deployment, workload: Workload)
     "labels.response-cache-config": yamlOf(config),
   };
   return thanosObjects(deployment, workload, "query-frontend", flags, {});
+}
+
+/** No question reaches further back than blocks are kept; undefined where they are kept forever. */
+function historyOf({ storage }: Deployment): string | undefined {
+  const keptMs = storage?.retention.oneHourMs;
+  return keptMs === undefined ? undefined : `${Math.ceil(keptMs / 3_600_000)}h`;
+}
+
+/**
+ * What one request may take of a role's memory: 2 KiB a series with its chunks' places, 16 bytes a sample. Above it the
+ * request fails, and the role lives.
+ */
+function requestLimits({ roles }: Workload, share: number): FlagValues {
+  const bytes = (roles[0]?.memoryBytes ?? 2 ** 30) * share;
+  return {
+    "store.limits.request-series": Math.floor(bytes / 2048),
+    "store.limits.request-samples": Math.floor(bytes / 16),
+  };
 }
 
 export function storeGatewayObjects(deployment: Deployment, workload: Workload): readonly KubernetesObject[] {
@@ -90,6 +110,8 @@ export function storeGatewayObjects(deployment: Deployment, workload: Workload):
     "chunk-pool-size": `${Math.max(500, Math.floor(bytes / 4 / 2 ** 20))}MB`,
     "block-discovery-strategy": deployment.storage?.blockDiscovery ?? "concurrent",
     "store.enable-index-header-lazy-reader": true,
+    // Caches and pools have the rest.
+    ...requestLimits(workload, 0.25),
     "ignore-deletion-marks-delay": "24h",
   };
   return [
