@@ -123,7 +123,7 @@ describe("a Prometheus with our sidecar under two tiers", { skip: peerMissing("p
       const found = records((await ask(`query_exemplars?${exemplarsOf("latency_seconds_bucket")}`)).data);
       return found.length > 0 ? true : undefined;
     });
-  }, 60_000);
+  }, 120_000);
   afterAll(async () => {
     for (const querier of queriers.toReversed()) await querier.stop(0);
     await sidecar?.end("SIGTERM");
