@@ -34,6 +34,7 @@ import { mergeSeries, type SeriesMerge } from "./series-merge.ts";
 import { createStoreClient, type StoreClientPorts } from "./store-client.ts";
 import { anyTime, type StoreIdentity } from "./store-identity.ts";
 import { compileStoreSelection } from "./store-selection.ts";
+import { verifiedSets } from "./verified-chunks.ts";
 import { createWarningList } from "./warning-list.ts";
 
 export interface FanoutOptions {
@@ -92,6 +93,8 @@ export interface Fanout extends EvaluatingSource {
   inventory(): Inventory;
   /** The same over those endpoints only that at least one of the selectors matches; the failure is a sentence. */
   ofStores(selectors: readonly (readonly Matcher[])[]): Result<EvaluatingSource, string>;
+  /** Likewise, of all endpoints where there is no selector: one that sends a damaged chunk fails, and is named. */
+  ofVerifiedStores(selectors: readonly (readonly Matcher[])[]): Result<EvaluatingSource, string>;
   /** What a querier over this fan-out says of itself to those above. */
   identity(): StoreIdentity;
 }
@@ -346,6 +349,11 @@ export function createFanout(options: FanoutOptions, ports: StoreClientPorts): F
     ofStores(selectors) {
       const selection = compileStoreSelection(selectors);
       return selection.ok ? ok(evaluatingSourceOf(() => selection.value(set.replicaSets))) : selection;
+    },
+    ofVerifiedStores(selectors) {
+      const selection = selectors.length === 0 ? undefined : compileStoreSelection(selectors);
+      if (selection?.ok === false) return selection;
+      return ok(evaluatingSourceOf(() => verifiedSets(selection?.value(set.replicaSets) ?? set.replicaSets)));
     },
     monitoring: monitoringFanout({
       ...unary,

@@ -1,5 +1,5 @@
 /** Stores that do what they should not: the answer, what it says, how long it takes, and how much is read. */
-import { labelsFromRecord, type SeriesCursor, type SeriesSource, type SourceSeries } from "@pleiad/model";
+import { cursorOf, labelsFromRecord, type SeriesCursor, type SeriesSource, type SourceSeries } from "@pleiad/model";
 import type { RpcHandler } from "@pleiad/ports";
 import type { TestPorts } from "@pleiad/ports/testing";
 import { memorySource, seriesOf } from "@pleiad/storeapi/testing";
@@ -239,6 +239,33 @@ describe("a store that", () => {
       const answer = await world.ask(sums);
       expect(answer.body.warnings).toBeUndefined();
       expect(result(answer)).toEqual([goodSum, hostileSum]);
+    });
+  }
+
+  for (const [rule, data] of [
+    ["that ends too soon", Uint8Array.of(0, 20, 1, 2, 3)],
+    ["of one byte", Uint8Array.of(9)],
+    ["that claims 65,535 samples", Uint8Array.of(255, 255, 0, 0, 0, 0, 0)],
+  ] as const) {
+    it(`sends a chunk ${rule} is named, and the others answer`, async () => {
+      const damaged = { ...firstChunk, content: { kind: "raw", encoding: 1, data } } as const;
+      for (const mode of ["fan-out", "distributed"] as const) {
+        const world = await startHostileWorld({
+          mode,
+          serve: (_, ports) =>
+            handlersOf(
+              { ...memorySource([]), select: () => cursorOf([{ ...own, chunks: [damaged] }]) },
+              { cluster: hostile.name },
+              ports,
+            ),
+        });
+        const answer = await world.ask(sums);
+        expect(result(answer)).toEqual([goodSum]);
+        expect(answer.body.warnings?.join()).toMatch(
+          /cluster-hostile \(corrupt data, a damaged chunk of up\{cluster="cluster-hostile"\}, from 127/,
+        );
+        expect((await world.ask(`${sums}&partial_response=false`)).body).toMatchObject({ status: "error" });
+      }
     });
   }
 

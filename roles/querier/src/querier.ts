@@ -40,6 +40,7 @@ import {
   type Fanout,
 } from "@pleiad/storeapi";
 import type { QuerierFailure } from "./querier-failure.ts";
+import { verifyingEngine } from "./verifying-engine.ts";
 import { warmUpQuerier } from "./querier-warm-up.ts";
 import { countConnections, listStores } from "./store-listing.ts";
 
@@ -146,11 +147,29 @@ export async function startQuerier(
     concurrencyMax: limits.concurrentQueriesMax,
     features,
   };
-  const engine = createEngine(engineOptions, ports);
+  const ownedEngine = createEngine(engineOptions, ports);
   // Not of what queriers above ask for: replicas of theirs may be elsewhere.
   const evaluated = (stores: EvaluatingSource): SeriesSource =>
     deduplicate(options.queryMode === "fan-out" ? seriesOnly(stores) : stores, options.deduplication ?? "auto");
-  const source = evaluated(fanout);
+  const verifiedSources = new WeakMap<SeriesSource, () => SeriesSource | undefined>();
+  const verifiable = (stores: EvaluatingSource, selectors: Parameters<Fanout["ofStores"]>[0]): SeriesSource => {
+    const source = evaluated(stores);
+    verifiedSources.set(source, () => {
+      const verified = fanout.ofVerifiedStores(selectors);
+      return verified.ok ? evaluated(verified.value) : undefined;
+    });
+    return source;
+  };
+  const source = verifiable(fanout, []);
+  const repeats = ports.observations.counter(
+    "pleiad_querier_verified_queries_total",
+    "Queries evaluated once more, since a store had sent a damaged chunk.",
+  );
+  const engine = verifyingEngine(
+    ownedEngine,
+    (from) => verifiedSources.get(from)?.(),
+    () => repeats.add(1),
+  );
   const stopping = new AbortController();
   const judge = readinessOf(fanout);
   const ready = () => (stopping.signal.aborted ? { ready: false, reason: "stopping" } : judge());
@@ -175,7 +194,7 @@ export async function startQuerier(
   };
   const sourceOfStores: HttpApiOptions["sourceOfStores"] = (selectors) => {
     const stores = fanout.ofStores(selectors);
-    return stores.ok ? ok(evaluated(stores.value)) : stores;
+    return stores.ok ? ok(verifiable(stores.value, selectors)) : stores;
   };
   const handleHttp = createHttpApi({ ...api, engine, source, sourceOfStores, monitoring: fanout.monitoring }, ports);
   const { storeRequestsMax: requestsMax } = limits;
@@ -230,7 +249,7 @@ export async function startQuerier(
       await warmed;
       await listening.value.close(graceMs);
       await following;
-      await Promise.all([fanout.stop(), engine.close()]);
+      await Promise.all([fanout.stop(), ownedEngine.close()]);
     },
   });
 }
