@@ -184,6 +184,42 @@ describe("requests", () => {
     expect(bucket.requests.get).toBe(2);
   });
 
+  it("that fail at times do not make it begin anew: what was read is known", async () => {
+    const bucket = memoryBucket();
+    for (let i = 0; i < 40; i++) putBlock(bucket, ulidOf(i));
+    for (let i = 0; i < 20; i++) putMark(bucket, "deletion", ulidOf(i));
+    let answers = 0;
+    const tired = {
+      ...bucket,
+      get: async (...request: Parameters<typeof bucket.get>) => {
+        if (++answers % 10 === 0) throw new BucketError("unavailable", request[0], "down");
+        return await bucket.get(...request);
+      },
+    };
+    const lister = createBlockLister(tired, { ...defaultBlockLister, requestsAtOnceMax: 1 });
+    let attempts = 1;
+    while (!(await lister.refresh(signal)).ok) attempts++;
+    expect([attempts, bucket.requests.get]).toEqual([7, 60]);
+    const { blocks } = await refreshed(lister);
+    expect([...blocks.values()].filter(({ marks }) => marks.has("deletion"))).toHaveLength(20);
+  });
+
+  it("are none for marks of blocks that are not wanted, until they are", async () => {
+    const bucket = memoryBucket();
+    for (let i = 0; i < 4; i++) {
+      putBlock(bucket, ulidOf(i));
+      putMark(bucket, "deletion", ulidOf(i));
+    }
+    let wanted = [ulidOf(1)];
+    const wantsMarksOf = ({ ulid }: BlockMeta) => wanted.includes(ulid);
+    const lister = createBlockLister(bucket, { ...defaultBlockLister, wantsMarksOf });
+    const marked = async () =>
+      [...(await refreshed(lister)).blocks].filter(([, { marks }]) => marks.size > 0).map(([ulid]) => ulid);
+    expect([await marked(), bucket.requests.get]).toEqual([wanted, 5]);
+    wanted = [ulidOf(1), ulidOf(2)];
+    expect([await marked(), bucket.requests.get]).toEqual([wanted, 6]);
+  });
+
   it("are bounded", async () => {
     const bucket = memoryBucket();
     for (let i = 0; i < 5; i++) putBlock(bucket, ulidOf(i));

@@ -56,6 +56,8 @@ export interface BlockListerOptions {
   readonly blocksMax: number;
   /** Asked before the bucket is; none: each lister reads every meta.json once. */
   readonly metas?: MetaCache;
+  /** Whose marks are read; of all, partial ones included, where this is not given. */
+  readonly wantsMarksOf?: (meta: BlockMeta) => boolean;
 }
 
 export const defaultBlockLister: BlockListerOptions = { requestsAtOnceMax: 32, blocksMax: 500_000 };
@@ -77,8 +79,8 @@ export function createBlockLister(bucket: Bucket, options: BlockListerOptions = 
     const folders = await listFolders(bucket, options.blocksMax, signal);
     const freshMetas = new Map<string, Result<BlockMeta, string>>();
     const freshMarks = new Map<string, Result<BlockMark, string>>();
-    const reads: (() => Promise<void>)[] = [];
     const readOnce = <T>(
+      reads: (() => Promise<void>)[],
       key: string,
       from: ReadonlyMap<string, Result<T, string>>,
       to: Map<string, Result<T, string>>,
@@ -98,22 +100,31 @@ export function createBlockLister(bucket: Bucket, options: BlockListerOptions = 
         }
       });
     };
-    for (const { ulid, files } of folders) {
-      if (files.has("meta.json")) {
-        const key = `${ulid}/meta.json`;
-        readOnce(key, metas, freshMetas, () => readMeta(bucket, options.metas, ulid, signal));
+    try {
+      const metaReads: (() => Promise<void>)[] = [];
+      for (const { ulid, files } of folders) {
+        if (!files.has("meta.json")) continue;
+        const read = () => readMeta(bucket, options.metas, ulid, signal);
+        readOnce(metaReads, `${ulid}/meta.json`, metas, freshMetas, read);
       }
-      for (const kind of blockMarkKinds) {
-        const file = blockMarkFiles[kind];
-        if (files.has(file)) {
-          const key = `${ulid}/${file}`;
-          readOnce(key, marks, freshMarks, async () =>
-            parseBlockMark(kind, await bucket.get(key, undefined, signal), ulid),
-          );
+      await runAll(metaReads, options.requestsAtOnceMax);
+      const markReads: (() => Promise<void>)[] = [];
+      for (const { ulid, files } of folders) {
+        if (!areMarksWanted(freshMetas.get(`${ulid}/meta.json`), options.wantsMarksOf)) continue;
+        for (const kind of blockMarkKinds) {
+          const key = `${ulid}/${blockMarkFiles[kind]}`;
+          if (!files.has(blockMarkFiles[kind])) continue;
+          const read = async () => parseBlockMark(kind, await bucket.get(key, undefined, signal), ulid);
+          readOnce(markReads, key, marks, freshMarks, read);
         }
       }
+      await runAll(markReads, options.requestsAtOnceMax);
+    } catch (error) {
+      // The next attempt goes on from here: a bucket that fails now and then would have it begin for ever.
+      metas = new Map([...metas, ...freshMetas]);
+      marks = new Map([...marks, ...freshMarks]);
+      throw error;
     }
-    await runAll(reads, options.requestsAtOnceMax);
     metas = freshMetas;
     marks = freshMarks;
     return toListing(folders, metas, marks);
@@ -155,6 +166,13 @@ async function listFolders(bucket: Bucket, blocksMax: number, signal: AbortSigna
     folder.files.add(key.slice(slash + 1));
   }
   return folders;
+}
+
+function areMarksWanted(
+  meta: Result<BlockMeta, string> | undefined,
+  wantsMarksOf: BlockListerOptions["wantsMarksOf"],
+): boolean {
+  return wantsMarksOf === undefined || (meta?.ok === true && wantsMarksOf(meta.value));
 }
 
 async function readMeta(

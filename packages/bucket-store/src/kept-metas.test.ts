@@ -2,7 +2,14 @@
 import { memoryBucket, memoryFiles, testPorts, type MemoryBucket } from "@pleiad/ports/testing";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { epochMs, interceptedBucket, openStore, putBlock, steadySeries } from "./bucket-store.fixtures.ts";
+import {
+  epochMs,
+  interceptedBucket,
+  openStore,
+  putBlock,
+  putDeletionMark,
+  steadySeries,
+} from "./bucket-store.fixtures.ts";
 import type { BucketStoreOptions } from "./store-options.ts";
 
 type MemoryFiles = ReturnType<typeof memoryFiles>;
@@ -45,6 +52,15 @@ describe("the list of blocks after a restart", () => {
     expect([first.lists, first.gets]).toEqual([1, clusters.length]);
     expect(await run(bucket, files, { rules })).toEqual({ ...first, gets: 0 });
     expect(await run(bucket, files, { rules })).toEqual({ ...first, gets: 0 });
+  });
+
+  it("costs a request for each mark of its own blocks besides, as marks may change", async () => {
+    const { bucket, metas } = await threeBlocks(memoryBucket());
+    for (const { ulid } of metas) await putDeletionMark(bucket, ulid, epochMs);
+    const files = memoryFiles();
+    const rules = [{ action: "keep", sourceLabels: ["cluster"], separator: ";", regex: "b|c" }] as const;
+    expect(await run(bucket, files, { rules })).toMatchObject({ gets: 5, blocks: { length: 2 } });
+    expect(await run(bucket, files, { rules })).toMatchObject({ gets: 2, blocks: { length: 2 } });
   });
 
   it("costs a request for each block that is new", async () => {

@@ -89,7 +89,9 @@ export class ServedBlocks {
       onWarning,
     });
     const { blocksMax } = options;
-    this.#lister = createBlockLister(bucket, { ...defaultBlockLister, blocksMax, metas: this.#metas });
+    // What others serve may be marked as it likes.
+    const wantsMarksOf = parts.shard.isSelected;
+    this.#lister = createBlockLister(bucket, { ...defaultBlockLister, blocksMax, metas: this.#metas, wantsMarksOf });
     this.#cache = createSharedCache(options.cacheBytesMax);
     this.#heldOptions = this.#optionsOfBlocks();
   }
