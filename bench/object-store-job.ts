@@ -18,4 +18,6 @@ const started = await startObjectStore(
   createNodePorts({ observations: silentObservations() }),
 );
 if (!started.ok) throw new Error(started.failure.message);
+// Whoever started it may die of a failure.
+process.on("disconnect", () => process.exit());
 process.send?.("it listens");
