@@ -9,6 +9,9 @@ import { formatGrpcTimeout } from "./grpc-timeout.ts";
 import type { HeaderFields, Headers } from "./hpack.ts";
 import { http2Codes } from "./http2-frames.ts";
 
+/** A server that sends its connections away soon may do so to several in turn, where either side is slow. */
+const attemptsMax = 5;
+
 export function createGrpcClient(
   address: string,
   ports: GrpcPorts,
@@ -29,8 +32,8 @@ export function createGrpcClient(
             yield messages;
           return;
         } catch (error) {
-          // The server said that it never looked at the call, as one does that is going away: safe to ask once more.
-          if (attempt > 1 || !exchange.refused()) throw error;
+          // The server said that it never looked at the call, as one does that is going away: safe to ask again.
+          if (attempt >= attemptsMax || !exchange.refused()) throw error;
         } finally {
           exchange.end();
         }

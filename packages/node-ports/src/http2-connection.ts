@@ -3,29 +3,26 @@
  * much a stream, and a regional query is dozens of short ones.
  */
 import type { Socket } from "node:net";
-import { createHeaderDecoder, encodeHeaders, type HeaderFields, type Headers } from "./hpack.ts";
+import type { HeaderFields, Headers } from "./hpack.ts";
 import {
   acknowledgedFlag,
-  copiedBytesMax,
-  createFrameWriter,
   createHttp2FrameReader,
   dataFrameBytesMax,
-  endHeadersFlag,
   endStreamFlag,
   firstWindowBytes,
   frameBytesMax,
   frameLengthMax,
   frameTypes,
   http2Codes,
-  paddedFlag,
   preface,
-  priorityFlag,
   readUint32,
   settingIds,
+  unpadded,
   windowBytesMax,
-  writeUint32,
   type Frame,
 } from "./http2-frames.ts";
+import { createHeaderBlocks, type HeadersFault, type ReceivedHeaders } from "./http2-header-blocks.ts";
+import { Http2Output } from "./http2-output.ts";
 import { Http2Stream, type StreamEvents } from "./http2-stream.ts";
 
 export interface Http2Options {
@@ -47,15 +44,11 @@ export interface Http2Events {
   closed(reason: string | undefined): void;
 }
 
-const headerFieldsMax = 128;
-const headerTextMax = 65_536;
-const headerFramesMax = 64; // of one block
 const streamIdMax = 2 ** 31 - 1;
 /** Peers that begin and reset streams, or ask for answers that they do not read, keep us busy with nothing. */
 const resetsBurst = 1000;
 const resetsPerMs = 0.1;
 const controlFramesMax = 1000; // unanswered, while the peer does not read
-const writtenTogetherBytes = 65_536;
 const noBytes = new Uint8Array(0);
 
 export class Http2Connection {
@@ -69,20 +62,16 @@ export class Http2Connection {
   readonly #waiting: { readonly stream: Http2Stream; readonly fields: HeaderFields }[] = [];
   readonly #blocked = new Set<Http2Stream>(); // with something to send
   readonly #reader = createHttp2FrameReader();
-  readonly #writer = createFrameWriter();
-  readonly #headers = createHeaderDecoder({ fieldsMax: headerFieldsMax, textMax: headerTextMax });
+  readonly #headers = createHeaderBlocks();
+  readonly #output: Http2Output;
   readonly #pings: (() => void)[] = [];
-  #block: { readonly frame: Frame; readonly pieces: Uint8Array[]; bytes: number } | undefined;
   #prefaceLeft: Uint8Array | undefined;
   #isEstablished = false;
   #isLeaving = false;
-  #isFlushing = false;
-  #isCongested = false;
   #nextId = 1;
   #lastPeerId = 0;
   #sendWindow = firstWindowBytes;
   #peerWindowBytes = firstWindowBytes;
-  #peerFrameBytesMax = frameBytesMax;
   #peerStreamsMax = Infinity;
   #receiveWindow = firstWindowBytes;
   #returnedBytes = 0;
@@ -98,6 +87,7 @@ export class Http2Connection {
     nowMs: () => number,
   ) {
     this.socket = socket;
+    this.#output = new Http2Output(socket);
     this.#isServer = role === "server";
     this.#options = options;
     this.#events = events;
@@ -127,13 +117,13 @@ export class Http2Connection {
   /** `answered` is not called where the connection ends before. */
   ping(answered: () => void): void {
     this.#pings.push(answered);
-    this.#frame(frameTypes.ping, 0, 0, new Uint8Array(8));
+    this.#output.frame(frameTypes.ping, 0, 0, new Uint8Array(8));
   }
 
   /** Takes no new streams, and ends with the last one. */
   leave(): void {
     if (this.isClosed) return;
-    if (!this.#isLeaving) this.#sendGoaway(http2Codes.noError);
+    if (!this.#isLeaving) this.#output.goaway(this.#lastPeerId, http2Codes.noError);
     this.#isLeaving = true;
     this.#endIfDone();
   }
@@ -142,10 +132,11 @@ export class Http2Connection {
   destroy(reason?: string, code?: number): void {
     if (this.isClosed) return;
     if (code !== undefined) {
-      this.#sendGoaway(code);
-      this.#flush();
+      this.#output.goaway(this.#lastPeerId, code);
+      this.#output.flush();
     }
     this.isClosed = true;
+    this.#output.end();
     const streams = [...this.#waiting.map(({ stream }) => stream), ...this.#streams.values()];
     this.#waiting.length = 0;
     this.#streams.clear();
@@ -159,7 +150,7 @@ export class Http2Connection {
 
   sendHeaders(stream: Http2Stream, fields: HeaderFields, isLast: boolean): void {
     stream.hasSentHeaders = true;
-    this.#writeHeaders(stream, fields, isLast);
+    this.#output.headers(stream.id, fields, isLast);
     if (isLast) this.#localOver(stream);
   }
 
@@ -167,8 +158,8 @@ export class Http2Connection {
     if (stream.id === 0 || stream.isLocalOver || this.isClosed) return;
     const { queue } = stream;
     while (queue.length > 0) {
-      const room = Math.min(this.#sendWindow, stream.sendWindow, this.#peerFrameBytesMax);
-      if (room <= 0 || this.#isCongested) {
+      const room = Math.min(this.#sendWindow, stream.sendWindow, this.#output.peerFrameBytesMax);
+      if (room <= 0 || this.#output.isCongested) {
         this.#blocked.add(stream);
         return;
       }
@@ -180,13 +171,13 @@ export class Http2Connection {
       stream.sendWindow -= piece.length;
       this.#sendWindow -= piece.length;
       const isLast = queue.length === 0 && stream.isEnding && stream.trailers === undefined;
-      this.#frame(frameTypes.data, isLast ? endStreamFlag : 0, stream.id, piece);
+      this.#output.frame(frameTypes.data, isLast ? endStreamFlag : 0, stream.id, piece);
       if (isLast) return this.#localOver(stream);
     }
     this.#blocked.delete(stream);
     if (!stream.isEnding) return;
-    if (stream.trailers === undefined) this.#frame(frameTypes.data, endStreamFlag, stream.id, noBytes);
-    else this.#writeHeaders(stream, stream.trailers, true);
+    if (stream.trailers === undefined) this.#output.frame(frameTypes.data, endStreamFlag, stream.id, noBytes);
+    else this.#output.headers(stream.id, stream.trailers, true);
     this.#localOver(stream);
   }
 
@@ -194,7 +185,7 @@ export class Http2Connection {
     if (stream.id === 0) {
       const at = this.#waiting.findIndex((one) => one.stream === stream);
       if (at >= 0) this.#waiting.splice(at, 1);
-    } else this.#sendReset(stream.id, code);
+    } else this.#output.reset(stream.id, code);
     this.#close(stream, code);
   }
 
@@ -205,7 +196,7 @@ export class Http2Connection {
     stream.returnedBytes += bytes;
     if (stream.returnedBytes * 2 < this.#options.streamWindowBytes) return;
     stream.receiveWindow += stream.returnedBytes;
-    this.#sendWindowUpdate(stream.id, stream.returnedBytes);
+    this.#output.windowUpdate(stream.id, stream.returnedBytes);
     stream.returnedBytes = 0;
   }
 
@@ -223,7 +214,7 @@ export class Http2Connection {
     this.#nextId += 2;
     this.#streams.set(stream.id, stream);
     stream.hasSentHeaders = true;
-    this.#writeHeaders(stream, fields, false);
+    this.#output.headers(stream.id, fields, false);
     this.pump(stream);
     if (this.#nextId <= streamIdMax || this.#isLeaving) return;
     // Numbers are used up: whoever asks next needs another connection.
@@ -231,89 +222,28 @@ export class Http2Connection {
     this.#events.leaving(http2Codes.noError);
   }
 
-  #writeHeaders(stream: Http2Stream, fields: HeaderFields, isLast: boolean): void {
-    const encoded = encodeHeaders(fields);
-    // What is too long to be copied into the next write must not change until then.
-    const block = encoded.length > copiedBytesMax ? encoded.slice() : encoded;
-    let type: number = frameTypes.headers;
-    for (let from = 0; ;) {
-      const piece = block.subarray(from, from + this.#peerFrameBytesMax);
-      from += piece.length;
-      const isWhole = from >= block.length;
-      const end = isLast && type === frameTypes.headers ? endStreamFlag : 0;
-      this.#frame(type, end | (isWhole ? endHeadersFlag : 0), stream.id, piece);
-      if (isWhole) return;
-      type = frameTypes.continuation;
-    }
-  }
-
   #sendSettings(): void {
     const { streamWindowBytes, sessionWindowBytes, concurrentStreamsMax } = this.#options;
-    const other = this.#isServer ? settingIds.concurrentStreamsMax : settingIds.enablePush;
-    const payload = new Uint8Array(18);
-    payload[1] = other;
-    writeUint32(payload, 2, this.#isServer ? concurrentStreamsMax : 0);
-    payload[7] = settingIds.initialWindowBytes;
-    writeUint32(payload, 8, streamWindowBytes);
-    payload[13] = settingIds.frameBytesMax;
-    writeUint32(payload, 14, dataFrameBytesMax);
-    this.#frame(frameTypes.settings, 0, 0, payload);
+    this.#output.settings([
+      this.#isServer ? [settingIds.concurrentStreamsMax, concurrentStreamsMax] : [settingIds.enablePush, 0],
+      [settingIds.initialWindowBytes, streamWindowBytes],
+      [settingIds.frameBytesMax, dataFrameBytesMax],
+    ]);
     const more = sessionWindowBytes - firstWindowBytes;
     if (more <= 0) return;
     this.#receiveWindow += more;
-    this.#sendWindowUpdate(0, more);
-  }
-
-  #sendWindowUpdate(streamId: number, bytes: number): void {
-    const payload = new Uint8Array(4);
-    writeUint32(payload, 0, bytes);
-    this.#frame(frameTypes.windowUpdate, 0, streamId, payload);
-  }
-
-  #sendReset(streamId: number, code: number): void {
-    const payload = new Uint8Array(4);
-    writeUint32(payload, 0, code);
-    this.#frame(frameTypes.reset, 0, streamId, payload);
-  }
-
-  #sendGoaway(code: number): void {
-    const payload = new Uint8Array(8);
-    writeUint32(payload, 0, this.#lastPeerId);
-    writeUint32(payload, 4, code);
-    this.#frame(frameTypes.goaway, 0, 0, payload);
-  }
-
-  #frame(type: number, flags: number, streamId: number, payload: Uint8Array): void {
-    if (this.isClosed) return;
-    this.#writer.frame(type, flags, streamId, payload);
-    if (this.#writer.bytes >= writtenTogetherBytes) this.#flush();
-    else if (!this.#isFlushing) {
-      this.#isFlushing = true;
-      // When all that came with this turn of the event loop has been answered: one write for many frames.
-      setImmediate(() => this.#flush());
-    }
-  }
-
-  #flush(): void {
-    this.#isFlushing = false;
-    if (this.isClosed || this.#writer.bytes === 0) return;
-    const pieces = this.#writer.take();
-    let isTaken = true;
-    if (pieces.length > 1) this.socket.cork();
-    for (const piece of pieces) isTaken = this.socket.write(piece);
-    if (pieces.length > 1) this.socket.uncork();
-    this.#isCongested = !isTaken;
+    this.#output.windowUpdate(0, more);
   }
 
   #onDrain(): void {
-    this.#isCongested = false;
+    this.#output.isCongested = false;
     this.#controlFrames = 0;
     this.#pumpBlocked();
   }
 
   #pumpBlocked(): void {
     for (const stream of [...this.#blocked]) {
-      if (this.#isCongested || this.#sendWindow <= 0) return;
+      if (this.#output.isCongested || this.#sendWindow <= 0) return;
       // Behind the others, for the next time.
       this.#blocked.delete(stream);
       this.pump(stream);
@@ -363,7 +293,7 @@ export class Http2Connection {
 
   #endIfDone(): void {
     if (!this.#isLeaving || this.#streams.size > 0) return;
-    this.#flush();
+    this.#output.flush();
     this.socket.end();
   }
 
@@ -371,7 +301,7 @@ export class Http2Connection {
     this.#returnedBytes += bytes;
     if (this.#returnedBytes * 2 < this.#options.sessionWindowBytes) return;
     this.#receiveWindow += this.#returnedBytes;
-    this.#sendWindowUpdate(0, this.#returnedBytes);
+    this.#output.windowUpdate(0, this.#returnedBytes);
     this.#returnedBytes = 0;
   }
 
@@ -404,7 +334,7 @@ export class Http2Connection {
 
   #onFrame(frame: Frame): void {
     const { type } = frame;
-    if (this.#block !== undefined && type !== frameTypes.continuation) {
+    if (this.#headers.isOpen && type !== frameTypes.continuation) {
       return this.#fail("a frame within headers", http2Codes.protocolError);
     }
     if (!this.#isEstablished && type !== frameTypes.settings) {
@@ -414,9 +344,9 @@ export class Http2Connection {
       case frameTypes.data:
         return this.#onData(frame);
       case frameTypes.headers:
-        return this.#onHeaders(frame);
+        return this.#onHeaders(this.#headers.begin(frame));
       case frameTypes.continuation:
-        return this.#onContinuation(frame);
+        return this.#onHeaders(this.#headers.goOn(frame));
       case frameTypes.reset:
         return this.#onReset(frame);
       case frameTypes.settings:
@@ -435,13 +365,6 @@ export class Http2Connection {
     }
   }
 
-  /** Without padding; undefined where that is longer than the payload. */
-  #unpadded({ flags, payload }: Frame): Uint8Array<ArrayBuffer> | undefined {
-    if ((flags & paddedFlag) === 0) return payload;
-    const padding = payload[0] ?? 0;
-    return payload.length > padding ? payload.subarray(1, payload.length - padding) : undefined;
-  }
-
   #isIdle(streamId: number): boolean {
     const isOwn = (streamId % 2 === 1) !== this.#isServer;
     return isOwn ? streamId >= this.#nextId : streamId > this.#lastPeerId;
@@ -449,7 +372,7 @@ export class Http2Connection {
 
   #onData(frame: Frame): void {
     const { flags, streamId } = frame;
-    const data = this.#unpadded(frame);
+    const data = unpadded(frame);
     if (data === undefined || streamId === 0 || this.#isIdle(streamId)) {
       return this.#fail("data of no stream", http2Codes.protocolError);
     }
@@ -466,41 +389,17 @@ export class Http2Connection {
     if ((flags & endStreamFlag) !== 0 && !stream.isClosed) this.#remoteOver(stream);
   }
 
-  #onHeaders(frame: Frame): void {
-    const { flags } = frame;
-    let block = this.#unpadded(frame);
-    if (block !== undefined && (flags & priorityFlag) !== 0) block = block.length < 5 ? undefined : block.subarray(5);
-    if (block === undefined) return this.#fail("headers cut short", http2Codes.protocolError);
-    if ((flags & endHeadersFlag) !== 0) return this.#onBlock(frame, block);
-    this.#block = { frame, pieces: [block.slice()], bytes: block.length };
-  }
-
-  #onContinuation({ flags, streamId, payload }: Frame): void {
-    const open = this.#block;
-    if (open === undefined || open.frame.streamId !== streamId) {
-      return this.#fail("headers out of turn", http2Codes.protocolError);
-    }
-    open.pieces.push(payload.slice());
-    open.bytes += payload.length;
-    if (open.bytes > headerTextMax || open.pieces.length > headerFramesMax) {
-      return this.#fail("headers without end", http2Codes.enhanceYourCalm);
-    }
-    if ((flags & endHeadersFlag) === 0) return;
-    this.#block = undefined;
-    this.#onBlock(open.frame, Uint8Array.from(Buffer.concat(open.pieces)));
-  }
-
-  #onBlock({ flags, streamId }: Frame, block: Uint8Array<ArrayBuffer>): void {
-    const headers = this.#headers.decode(block);
-    if (headers === undefined) return this.#fail("headers that cannot be read", http2Codes.compressionError);
-    const isLast = (flags & endStreamFlag) !== 0;
+  #onHeaders(received: ReceivedHeaders | HeadersFault | undefined): void {
+    if (received === undefined) return;
+    if (received.kind === "fault") return this.#fail(received.reason, received.code);
+    const { streamId, isLast, headers } = received;
     let stream = this.#streams.get(streamId);
     if (stream === undefined) {
       if (!this.#isIdle(streamId)) return; // of one that we have closed
       if (!this.#isServer || streamId % 2 === 0) return this.#fail("headers of no stream", http2Codes.protocolError);
       this.#lastPeerId = streamId;
       if (this.#isLeaving || this.#streams.size >= this.#options.concurrentStreamsMax) {
-        this.#sendReset(streamId, http2Codes.refusedStream);
+        this.#output.reset(streamId, http2Codes.refusedStream);
         return;
       }
       stream = this.#newStream(undefined);
@@ -533,7 +432,7 @@ export class Http2Connection {
       else if (id === settingIds.frameBytesMax) {
         if (value < frameBytesMax || value > frameLengthMax)
           return this.#fail("a wrong length of frames", http2Codes.protocolError);
-        this.#peerFrameBytesMax = value;
+        this.#output.peerFrameBytesMax = value;
       } else if (id === settingIds.initialWindowBytes) {
         if (value > windowBytesMax) return this.#fail("a window that is too large", http2Codes.flowControlError);
         for (const stream of this.#streams.values()) stream.sendWindow += value - this.#peerWindowBytes;
@@ -556,10 +455,10 @@ export class Http2Connection {
 
   /** An answer to what the peer may ask for without end. */
   #control(type: number, flags: number, payload: Uint8Array): void {
-    if (this.#isCongested && ++this.#controlFrames > controlFramesMax) {
+    if (this.#output.isCongested && ++this.#controlFrames > controlFramesMax) {
       return this.#fail("questions without reading answers", http2Codes.enhanceYourCalm);
     }
-    this.#frame(type, flags, 0, payload);
+    this.#output.frame(type, flags, 0, payload);
   }
 
   #onGoaway({ payload }: Frame): void {

@@ -53,6 +53,13 @@ export interface Frame {
   readonly payload: Uint8Array<ArrayBuffer>;
 }
 
+/** The payload of data or headers without padding; undefined where that is longer than the payload. */
+export function unpadded({ flags, payload }: Frame): Uint8Array<ArrayBuffer> | undefined {
+  if ((flags & paddedFlag) === 0) return payload;
+  const padding = payload[0] ?? 0;
+  return payload.length > padding ? payload.subarray(1, payload.length - padding) : undefined;
+}
+
 /** Cuts what comes into frames. */
 export interface Http2FrameReader {
   /**
