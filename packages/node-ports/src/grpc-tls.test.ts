@@ -88,7 +88,7 @@ describe("who is let in, and what it is called when not", () => {
       "no client that has files which are not there",
       mutualTls,
       shown("nobody"),
-      /certificate file .*nobody.pem: ENOENT/,
+      /certificate file .*nobody\.(pem|key): ENOENT/,
     ],
     ["no TLS where the server speaks none", undefined, clientTls, "it does not speak TLS"],
   ] as const) {

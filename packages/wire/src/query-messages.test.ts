@@ -156,7 +156,7 @@ const histogram: fc.Arbitrary<FloatHistogram> = fc
       sum: number,
       positiveSpans: fc.constant(positive.length === 0 ? [] : [{ offset: gap, length: positive.length }]),
       positiveBuckets: fc.constant(Float64Array.from(positive)),
-      negativeSpans: fc.constant(negative.length === 0 ? [] : [{ offset: 0 - gap, length: negative.length }]),
+      negativeSpans: fc.constant(negative.length === 0 ? [] : [{ offset: -1 - gap, length: negative.length }]),
       negativeBuckets: fc.constant(Float64Array.from(negative)),
       customBounds: fc.array(number, { maxLength: 3 }).map((bounds) => Float64Array.from(bounds)),
       counterReset: fc.constantFrom("unknown" as const, "reset" as const, "not-reset" as const, "gauge" as const),
