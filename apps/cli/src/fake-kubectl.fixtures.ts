@@ -2,7 +2,7 @@
  * Clusters that are not there, behind kubectl's command line as far as Pleiad speaks it: what is asked is understood word by
  * word, and anything else is refused. Run as a program it keeps its clusters in the file that FAKE_KUBECTL names.
  */
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { parseAllDocuments } from "yaml";
 import type { Kubectl, KubectlAnswer } from "./kubectl.ts";
 
@@ -196,16 +196,49 @@ function keyOf({ apiVersion, kind, metadata }: FakeObject): string {
   return `${apiVersion} ${kind} ${namespace === undefined ? name : `${namespace}/${name}`}`;
 }
 
+const lockWaitMs = 60_000;
+
+/** One process after the other, so that none loses what another one has put. Throws where the lock stays taken. */
+function locked<T>(path: string, work: () => T): T {
+  const untilMs = performance.now() + lockWaitMs;
+  for (;;) {
+    try {
+      closeSync(openSync(path, "wx"));
+      break;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST" || performance.now() > untilMs) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    }
+  }
+  try {
+    return work();
+  } finally {
+    rmSync(path);
+  }
+}
+
+/** What it changes is seen whole or not at all. */
+function answerFrom(path: string, args: readonly string[], input: string): KubectlAnswer | "hangs" {
+  const before = readFileSync(path, "utf8");
+  const clusters = JSON.parse(before) as FakeClusters;
+  const answer = answerTo(clusters, args, input);
+  const after = JSON.stringify(clusters);
+  if (answer !== "hangs" && after !== before) {
+    writeFileSync(`${path}.new`, after);
+    renameSync(`${path}.new`, path);
+  }
+  return answer;
+}
+
 const stateFile = process.env["FAKE_KUBECTL"];
 if (stateFile !== undefined && process.argv[1]?.endsWith("fake-kubectl.fixtures.ts") === true) {
-  const clusters = JSON.parse(readFileSync(stateFile, "utf8")) as FakeClusters;
-  const answer = answerTo(clusters, process.argv.slice(2), readFileSync(0, "utf8"));
+  process.once("SIGTERM", () => process.exit(143)); // heard between two steps only: a lock is never left behind
+  const input = readFileSync(0, "utf8");
+  const answer = locked(`${stateFile}.lock`, () => answerFrom(stateFile, process.argv.slice(2), input));
   if (answer === "hangs") {
     writeFileSync(`${stateFile}.hanging`, String(process.pid));
     setInterval(() => {}, 1000);
   } else {
-    writeFileSync(`${stateFile}.new`, JSON.stringify(clusters));
-    renameSync(`${stateFile}.new`, stateFile);
     process.stdout.write(answer.stdout);
     process.stderr.write(answer.stderr);
     process.exitCode = answer.exitCode ?? 1;

@@ -84,6 +84,16 @@ export function kubectlFailure({ stderr, exitCode }: KubectlAnswer, what?: Appli
   return lines.length === 0 ? `kubectl ended with ${exitCode}` : [...lines.slice(0, linesMax), ...more].join("\n");
 }
 
+/**
+ * The line of a failure that says most: the first that calls itself an error, else the last, as kubectl logs what it tries
+ * (`E0102 15:04:05.000000 ...`) before it says what came of it.
+ */
+export function failureInOneLine(failure: string): string {
+  const lines = failure.split("\n").filter((line) => line.trim() !== "");
+  const error = /^(\w*error\b|unable to connect|the connection to the server)/i;
+  return lines.find((line) => error.test(line)) ?? lines.at(-1) ?? failure;
+}
+
 /** An API server that refuses an object may quote it. */
 function withoutValues(text: string, secretText: string): string {
   const values = parseAllDocuments(secretText).flatMap((document) => {

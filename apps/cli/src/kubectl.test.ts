@@ -31,14 +31,16 @@ async function pidIn(file: string): Promise<number> {
   }
 }
 
+/** Dead too is what nobody has reaped yet. */
 function isAlive(pid: number): boolean {
   try {
-    process.kill(pid, 0);
-    return readFileSync(`/proc/${pid}/stat`, "utf8").split(" ")[2] !== "Z";
+    return !/^State:\t[ZX]/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
   } catch {
     return false;
   }
 }
+
+const untilDead = { timeout: 10_000 }; // one that was killed closes its output before it is dead
 
 it("hands over what it reads, and tells what it printed and how it ended", async () => {
   const kubectl = program('cat; echo "$1 $2" >&2; exit 3');
@@ -56,13 +58,43 @@ it("one that is not there is no exception", async () => {
   expect(answer).toMatchObject({ exitCode: undefined, stderr: `there is no program ${join(folder, "none")}` });
 });
 
-it("one that does not end in its time is ended, with what it started", async () => {
-  const kubectl = program(`sleep 600 & echo $! > ${folder}/child; wait`);
-  const answer = await kubectl.run({ args: [], timeoutMs: 300 }, never);
-  expect(answer.exitCode).toBeUndefined();
-  expect(answer.stderr).toContain("no end within 0.3 s");
-  expect(isAlive(await pidIn("child"))).toBe(false);
-});
+const stubborn = `sh -c 'trap "" TERM; echo $$ > "$0"; while :; do sleep 1; done'`;
+const started: readonly [what: string, script: (file: string) => string][] = [
+  ["what it started", (file) => `sleep 600 & echo $! > ${file}; wait`],
+  ["what ignores SIGTERM", (file) => `${stubborn} ${file} & wait`],
+  ["what ignores SIGTERM and has no output", (file) => `${stubborn} ${file} > ${file}.out 2>&1 & wait`],
+];
+
+/** The process that the script wrote into `child`, after the script ran out of its time. */
+async function outOfTime(script: string): Promise<number> {
+  const kubectl = program(script);
+  for (let tryMs = 300; ; tryMs *= 2) {
+    const answer = await kubectl.run({ args: [], timeoutMs: tryMs }, never);
+    expect(answer).toEqual({ exitCode: undefined, stdout: "", stderr: `no end within ${tryMs / 1000} s` });
+    const file = join(folder, "child");
+    // Else it was ended before it had started anything.
+    if (existsSync(file) && readFileSync(file, "utf8") !== "") return await pidIn("child");
+  }
+}
+
+it.each(started)(
+  "one that does not end in its time is ended, with %s",
+  async (_, script) => {
+    const child = await outOfTime(script(join(folder, "child")));
+    await expect.poll(() => isAlive(child), untilDead).toBe(false);
+  },
+  timeoutMs,
+);
+
+it(
+  "one that left its group and holds the output open is not waited for",
+  async () => {
+    const child = await outOfTime(`setsid sh -c 'echo $$ > "$0"; exec sleep 60' ${folder}/child & wait`);
+    expect(isAlive(child)).toBe(true);
+    process.kill(child, "SIGKILL");
+  },
+  timeoutMs,
+);
 
 it("ends with the signal, with what it started to log in by", async () => {
   const stop = new AbortController();
@@ -70,7 +102,7 @@ it("ends with the signal, with what it started to log in by", async () => {
   const child = await pidIn("child");
   stop.abort();
   expect(await running).toMatchObject({ exitCode: undefined, stderr: "stopped" });
-  expect(isAlive(child)).toBe(false);
+  await expect.poll(() => isAlive(child), untilDead).toBe(false);
 });
 
 it("is not begun where the signal came first", async () => {

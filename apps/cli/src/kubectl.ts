@@ -47,7 +47,12 @@ async function runProgram(
       if (endedBecause !== undefined) return;
       endedBecause = why;
       signalGroup(child.pid, "SIGTERM");
-      killTimer = setTimeout(() => signalGroup(child.pid, "SIGKILL"), killAfterMs);
+      killTimer = setTimeout(() => {
+        signalGroup(child.pid, "SIGKILL");
+        // One that left the group may hold these open for as long as it likes.
+        child.stdout.destroy();
+        child.stderr.destroy();
+      }, killAfterMs);
     };
     const onAbort = () => end("stopped");
     const collect = (parts: Buffer[]) => (part: Buffer) => {
@@ -71,9 +76,11 @@ async function runProgram(
     child.on("error", (error: NodeJS.ErrnoException) =>
       finish(undefined, error.code === "ENOENT" ? `there is no program ${path}` : String(error)),
     );
-    child.on("close", (code) =>
-      finish(endedBecause === undefined ? (code ?? undefined) : undefined, endedBecause ?? ""),
-    );
+    child.on("close", (code) => {
+      // What ignores SIGTERM and holds no output open outlives kubectl itself.
+      if (endedBecause !== undefined) signalGroup(child.pid, "SIGKILL");
+      finish(endedBecause === undefined ? (code ?? undefined) : undefined, endedBecause ?? "");
+    });
   });
 }
 

@@ -3,7 +3,7 @@ import { CommandFailure, exitCodes } from "./exit-codes.ts";
 import { clusterUid } from "./cluster-contents.ts";
 import type { ContextOf } from "./cluster-contexts.ts";
 import type { Kubectl } from "./kubectl.ts";
-import { kubectlFailure } from "./kubectl-apply.ts";
+import { failureInOneLine, kubectlFailure } from "./kubectl-apply.ts";
 import { workAtOnce } from "./work-at-once.ts";
 
 export interface ReachedContext {
@@ -30,7 +30,7 @@ export async function reachClusters(
     const context = contextOf(cluster) ?? (await currentContext(kubectl, signal));
     const uid = await clusterUid({ kubectl, context }, signal);
     if (uid.ok) reached.set(cluster, { context, clusterUid: uid.value });
-    else faults.push(`${cluster ?? "the monitoring cluster"} (context ${context}): ${uid.failure.split("\n")[0]}`);
+    else faults.push(`${cluster ?? "the monitoring cluster"} (context ${context}): ${failureInOneLine(uid.failure)}`);
   });
   if (signal.aborted) throw new CommandFailure(exitCodes.failed, "stopped; nothing was changed");
   faults.push(...sameClusters(clusters, reached));
