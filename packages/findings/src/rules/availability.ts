@@ -100,7 +100,7 @@ export const availabilityRules: readonly FindingRule[] = [
         {
           path: ["policies", "nodesLostMax"],
           severity: roles.some(({ kind }) => severityOfLoss[kind] === "high") ? "high" : "medium",
-          found: `without ${first.nodes.join(" and ")} there is no place for ${first.roles.map(sizeText).join(", ")}${othersText(others)}`,
+          found: `without ${first.nodes.join(" and ")} no place is found for ${first.roles.map(sizeText).join(", ")}${othersText(others)}`,
           instead: "another node of their tiers, more tiers for the role, or a replica more on a node that stays",
         },
       ];
@@ -140,7 +140,7 @@ function sizeText({ id, cpuMillicores, memoryBytes }: PlannedRole): string {
 function othersText(others: readonly LossWithoutRoom[]): string {
   if (others.length === 0) return "";
   const nodes = others.slice(0, 3).map((loss) => loss.nodes.join(" and "));
-  return `; nor is there for others without ${nodes.join(", or ")}${others.length > 3 ? `, and ${others.length - 3} more` : ""}`;
+  return `; nor for others without ${nodes.join(", or ")}${others.length > 3 ? `, and ${others.length - 3} more` : ""}`;
 }
 
 interface PlaceAtRisk {
