@@ -13,6 +13,7 @@ import {
   type EndpointSpec,
 } from "@pleiad/storeapi";
 import { InvalidArgumentError, Option, type Command } from "commander";
+import { collectValues } from "../command-options.ts";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
 import {
   addClientTlsOptions,
@@ -71,12 +72,17 @@ export function addQuerierCommand(program: Command): void {
     )
     .option("--endpoint.sd-config-file <file>", "endpoints in YAML, read anew while it runs")
     .addOption(durationOption("--endpoint.sd-config-reload-interval <duration>", "how often files are read", "5s"))
-    .option("--store.sd-files <file>", "targets as of Prometheus's file_sd; may be repeated, and hold *", collect, [])
+    .option(
+      "--store.sd-files <file>",
+      "targets as of Prometheus's file_sd; may be repeated, and hold *",
+      collectValues,
+      [],
+    )
     .addOption(
       durationOption("--store.response-timeout <duration>", "the longest wait for one endpoint", `${storeTimeoutMs}ms`),
     )
     .option("--store.limits.request-series <number>", "series of one question", readCount, seriesMax)
-    .option("--query.replica-label <name>", "label by which replicas differ; may be repeated", collect, [])
+    .option("--query.replica-label <name>", "label by which replicas differ; may be repeated", collectValues, [])
     .addOption(
       new Option("--deduplication.func <name>", "how the series of replicas are made one")
         .choices(deduplicationFunctions)
@@ -162,5 +168,3 @@ function readStrict(text: string, before: readonly string[]): readonly string[] 
   if (lookedUpAddress(text) !== undefined) throw new InvalidArgumentError(strictLookup);
   return readEndpoint(text, before);
 }
-
-const collect = (text: string, before: readonly string[]) => [...before, text];

@@ -11,6 +11,7 @@ import {
 } from "@pleiad/role-query-frontend";
 import { InvalidArgumentError, type Command } from "commander";
 import { parse } from "yaml";
+import { collectValues } from "../command-options.ts";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
 import { accessAt, durationOption, logLevelOption, openRoleWorld, readCount, runRole } from "../running-role.ts";
 
@@ -57,11 +58,11 @@ export function addQueryFrontendCommand(program: Command): void {
     .option(
       "--query-frontend.tenant-header <name>",
       "names the tenant; may be repeated; default: " + tenantHeaders.join(", "),
-      collect,
+      collectValues,
       [],
     )
     .option("--query-frontend.default-tenant-id <name>", "of requests without it", defaultTenant)
-    .option("--query-frontend.forward-header <name>", "goes downstream too; may be repeated", collect, [])
+    .option("--query-frontend.forward-header <name>", "goes downstream too; may be repeated", collectValues, [])
     .addOption(
       durationOption(
         "--query-frontend.log-queries-longer-than <duration>",
@@ -156,10 +157,6 @@ function readCacheConfig(flags: QueryFrontendFlags): CacheConfig | undefined {
   const config = parseCacheConfig(value);
   if (config.ok) return config.value;
   throw new CommandFailure(exitCodes.badInput, config.failure.map((problem) => `${place}: ${problem}`).join("\n"));
-}
-
-function collect(text: string, before: readonly string[]): readonly string[] {
-  return [...before, text];
 }
 
 function collectUrl(text: string, before: readonly string[]): readonly string[] {
