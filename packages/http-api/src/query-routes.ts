@@ -1,5 +1,5 @@
 /** `query`, `query_range` and their explanations: parameters to the engine's request, its answer to JSON. */
-import { fail, ok, type Result } from "@pleiad/model";
+import { fail, ok, type Result, type SeriesSource } from "@pleiad/model";
 import { childAbort, withDeadline } from "@pleiad/ports";
 import type { Engine, InstantRequest, QueryAnswer, QueryFailure, RangeRequest } from "@pleiad/promql-exec";
 import { createAlikeQueries, shareEvaluation, type SharedEvaluation } from "./alike-queries.ts";
@@ -43,32 +43,33 @@ export function queryRoutes(options: QueryRoutesOptions, ports: RouterPorts): re
     "Span between start and end of range queries.",
     [3_600, 21_600, 86_400, 604_800, 2_592_000, 31_536_000],
   );
-  const instant = async ({ form, signal }: RouteRequest) => {
-    const request = readInstantRequest(form, options.defaults, ports.clock.wallMs());
-    if (!request.ok) return request;
-    const source = selectSource(form, options);
-    if (!source.ok) return source;
-    const key = source.value === options.source ? keyOf(request.value) : undefined;
-    const answer = await gated(
-      { ...request.value, key },
-      signal,
-      async (timeoutMs, own) => await engine.instant({ ...request.value, timeoutMs }, source.value, own),
-    );
+  /** `run` gets the request's time and a signal as the gate gives them. */
+  const evaluate = async <R extends InstantRequest | RangeRequest>(
+    { form, signal }: RouteRequest,
+    request: R,
+    source: SeriesSource,
+    run: (request: R, source: SeriesSource, signal: AbortSignal) => Promise<Outcome>,
+  ): Promise<Result<ApiAnswer, ApiFailure>> => {
+    // What other stores answer is another answer.
+    const key = source === options.source ? keyOf(request) : undefined;
+    const work = async (timeoutMs: number, own: AbortSignal) => await run({ ...request, timeoutMs }, source, own);
+    const answer = await gated({ ...request, key }, signal, work);
     return answer.ok ? encodeAnswer(form, answer.value) : answer;
   };
-  const range = async ({ form, signal }: RouteRequest) => {
-    const request = readRangeRequest(form, options.defaults);
+  const instant = async (route: RouteRequest) => {
+    const request = readInstantRequest(route.form, options.defaults, ports.clock.wallMs());
     if (!request.ok) return request;
-    const source = selectSource(form, options);
+    const source = selectSource(route.form, options);
+    if (!source.ok) return source;
+    return await evaluate(route, request.value, source.value, async (...asked) => await engine.instant(...asked));
+  };
+  const range = async (route: RouteRequest) => {
+    const request = readRangeRequest(route.form, options.defaults);
+    if (!request.ok) return request;
+    const source = selectSource(route.form, options);
     if (!source.ok) return source;
     timespans.observe((request.value.endMs - request.value.startMs) / 1000);
-    const key = source.value === options.source ? keyOf(request.value) : undefined;
-    const answer = await gated(
-      { ...request.value, key },
-      signal,
-      async (timeoutMs, own) => await engine.range({ ...request.value, timeoutMs }, source.value, own),
-    );
-    return answer.ok ? encodeAnswer(form, answer.value) : answer;
+    return await evaluate(route, request.value, source.value, async (...asked) => await engine.range(...asked));
   };
   const explain = async ({ form }: RouteRequest) => {
     const request = readInstantRequest(form, options.defaults, ports.clock.wallMs());
