@@ -15,7 +15,7 @@ import {
   type TimedColumns,
 } from "@pleiad/chunks";
 import { xorEncoding, type Aggregate, type EncodedChunk, type SourceChunk } from "@pleiad/model";
-import type { DecodedChunk, DecodedSamples, ReplicaLine } from "./replica-lines.ts";
+import { allOf, type DecodedChunk, type DecodedSamples, type ReplicaLine } from "./replica-lines.ts";
 
 /** What Prometheus puts into a chunk. */
 const samplesPerChunk = 120;
@@ -84,16 +84,6 @@ function withinRange(columns: SampleColumns, { minTimeMs, maxTimeMs }: TimeRange
     valueWords: valueWords.subarray(2 * from, 2 * to),
     count: to - from,
   };
-}
-
-function allOf<T>(lines: readonly ReplicaLine[], read: (line: ReplicaLine) => T | undefined): readonly T[] | undefined {
-  const all: T[] = [];
-  for (const line of lines) {
-    const one = read(line);
-    if (one === undefined) return undefined;
-    all.push(one);
-  }
-  return all;
 }
 
 function floatsOf(line: ReplicaLine): SampleColumns | undefined {

@@ -12,6 +12,7 @@ import type {
 } from "@pleiad/model";
 import { mergeCounterLines, mergeLines, type TimeRange } from "./deduplicated-chunks.ts";
 import {
+  allOf,
   decodeSourceChunk,
   haveOverlap,
   linesWithoutContradiction,
@@ -86,7 +87,7 @@ function deduplicateCursor(cursor: SeriesCursor, request: SelectRequest, by: "au
           merged.push(series);
           continue;
         }
-        const decoded = decodeAll(series.chunks);
+        const decoded = allOf(series.chunks, decodeSourceChunk);
         samples += decoded?.reduce((sum, { times }) => sum + times.count, 0) ?? 0;
         merged.push(
           decoded === undefined ? series : { ...series, chunks: mergeReplicas(series.chunks, decoded, range, by) },
@@ -112,16 +113,6 @@ function deduplicateCursor(cursor: SeriesCursor, request: SelectRequest, by: "au
  * which then finds none at all: the samples for it are not added up here.
  */
 const counterFunctions: ReadonlySet<string> = new Set(["rate", "increase", "irate"]);
-
-function decodeAll(chunks: readonly SourceChunk[]): readonly DecodedChunk[] | undefined {
-  const decoded: DecodedChunk[] = [];
-  for (const chunk of chunks) {
-    const one = decodeSourceChunk(chunk);
-    if (one === undefined) return undefined;
-    decoded.push(one);
-  }
-  return decoded;
-}
 
 function mergeReplicas(
   chunks: readonly SourceChunk[],

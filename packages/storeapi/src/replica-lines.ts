@@ -158,3 +158,14 @@ function firstFrom(times: TimedColumns, fromMs: number): number {
   while (timeAt(times, i) < fromMs) i++;
   return i;
 }
+
+/** What `read` makes of each of them; undefined where it makes nothing of one. */
+export function allOf<A, B>(items: readonly A[], read: (item: A) => B | undefined): readonly B[] | undefined {
+  const all: B[] = [];
+  for (const item of items) {
+    const one = read(item);
+    if (one === undefined) return undefined;
+    all.push(one);
+  }
+  return all;
+}
