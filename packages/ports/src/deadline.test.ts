@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { withDeadline } from "./deadline.ts";
+import { sleepUnlessAborted, withDeadline } from "./deadline.ts";
 import { manualClock } from "./testing.ts";
 
 /** Settles with what its signal aborts with. */
@@ -40,5 +40,22 @@ describe("work under a deadline", () => {
     });
     await expect(failed).rejects.toThrow("no answer");
     expect(running.size).toBe(0);
+  });
+});
+
+describe("a loop that runs until its signal aborts", () => {
+  it("waits its time, and ends at once with the signal, also with one that had aborted", async () => {
+    const clock = manualClock();
+    const stop = new AbortController();
+    const waits = [sleepUnlessAborted(clock, 1000, stop.signal), sleepUnlessAborted(clock, 5000, stop.signal)];
+    await clock.advance(1000);
+    stop.abort();
+    expect(await Promise.all(waits)).toEqual([true, false]);
+    expect(await sleepUnlessAborted(clock, 1000, stop.signal)).toBe(false);
+  });
+
+  it("fails where the clock does", async () => {
+    const broken = { ...manualClock(), sleep: async () => await Promise.reject(new Error("no timer")) };
+    await expect(sleepUnlessAborted(broken, 1000, new AbortController().signal)).rejects.toThrow("no timer");
   });
 });

@@ -25,6 +25,17 @@ export async function withDeadline<T>(
   }
 }
 
+/** Waits for a loop that runs until its signal aborts: false where that has ended the wait. Other failures are thrown. */
+export async function sleepUnlessAborted(clock: Clock, spanMs: Milliseconds, signal: AbortSignal): Promise<boolean> {
+  try {
+    await clock.sleep(spanMs, signal);
+    return true;
+  } catch (error) {
+    if (signal.aborted) return false;
+    throw error;
+  }
+}
+
 /** An AbortController that aborts with its parent, too. */
 export interface ChildAbort {
   readonly signal: AbortSignal;

@@ -8,7 +8,7 @@ export {
 } from "./bucket.ts";
 export { joinBytes } from "./byte-parts.ts";
 export type { Clock, Milliseconds } from "./clock.ts";
-export { childAbort, withDeadline, type ChildAbort } from "./deadline.ts";
+export { childAbort, sleepUnlessAborted, withDeadline, type ChildAbort } from "./deadline.ts";
 export {
   FileError,
   type DirectoryEntry,

@@ -22,7 +22,7 @@ import {
   type SeriesRef,
 } from "@pleiad/head";
 import { fail, formatLabels, ok, unreachable, type Labels, type Result } from "@pleiad/model";
-import { withDeadline, type Ports } from "@pleiad/ports";
+import { sleepUnlessAborted, withDeadline, type Ports } from "@pleiad/ports";
 import { createLiveSeries } from "./live-series.ts";
 import type { MetadataStore, PageMetadata } from "./metadata-store.ts";
 import { fetchPage, type FetchedPage } from "./page-fetch.ts";
@@ -113,13 +113,8 @@ export function createScrapeLoop(
       stopping.abort();
       await ended;
       const markerMs = clock.wallMs() + options.intervalMs;
-      try {
-        await clock.sleep(retirementIntervals * options.intervalMs, signal);
-      } catch (error) {
-        if (signal.aborted) return;
-        throw error;
-      }
-      await scraper.markGone(markerMs);
+      const retired = await sleepUnlessAborted(clock, retirementIntervals * options.intervalMs, signal);
+      if (retired) await scraper.markGone(markerMs);
     },
   };
 }

@@ -1,6 +1,6 @@
 /** Endpoint files of a running querier: found, read, and read anew when they change. */
 import { fail, ok, type Result } from "@pleiad/model";
-import { FileError, type FileSystem, type Ports, type RpcClientOptions } from "@pleiad/ports";
+import { FileError, sleepUnlessAborted, type FileSystem, type Ports, type RpcClientOptions } from "@pleiad/ports";
 import { parseEndpoints } from "./endpoint-file.ts";
 import type { EndpointSpec } from "./endpoint.ts";
 
@@ -106,13 +106,7 @@ export async function openEndpointFiles(
     },
     async follow(take, signal) {
       let pending = false;
-      for (;;) {
-        try {
-          await clock.sleep(intervalMs, signal);
-        } catch (error) {
-          if (signal.aborted) return;
-          throw error;
-        }
+      while (await sleepUnlessAborted(clock, intervalMs, signal)) {
         if (!(await look()) && !pending) continue;
         const specs = united();
         const taken = await take(specs);

@@ -1,5 +1,6 @@
 /** The endpoints of a running querier, from all that names them: its own, those in files, and what DNS makes of either. */
 import { ok, type Result } from "@pleiad/model";
+import { sleepUnlessAborted } from "@pleiad/ports";
 import { openEndpointFiles, uniteSpecs, type EndpointFilesOptions, type EndpointFilesPorts } from "./endpoint-files.ts";
 import { createEndpointNames, type EndpointNamesOptions } from "./endpoint-names.ts";
 import type { EndpointSpec } from "./endpoint.ts";
@@ -43,13 +44,7 @@ export async function openEndpointSource(
 
   async function followNames(intervalMs: number, take: TakeSpecs, signal: AbortSignal): Promise<void> {
     let pending = false;
-    for (;;) {
-      try {
-        await clock.sleep(intervalMs, signal);
-      } catch (error) {
-        if (signal.aborted) return;
-        throw error;
-      }
+    while (await sleepUnlessAborted(clock, intervalMs, signal)) {
       await inTurn(async () => {
         const changed = (await names?.refresh()) ?? false;
         if (signal.aborted || (!changed && !pending)) return;

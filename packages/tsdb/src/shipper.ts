@@ -16,6 +16,7 @@ import { labelsToRecord, type Labels } from "@pleiad/model";
 import {
   BucketError,
   FileError,
+  sleepUnlessAborted,
   type Bucket,
   type BucketErrorKind,
   type Counter,
@@ -117,11 +118,7 @@ class FolderShipper implements Shipper {
         const fields = { directory, bucket: this.#bucket.name, pending, reason: failure, waitMs: Math.round(waitMs) };
         observations.log("warn", "Blocks could not be uploaded; they are kept, and tried again.", fields);
       }
-      try {
-        await clock.sleep(waitMs, signal);
-      } catch (error) {
-        if (!signal.aborted) throw error;
-      }
+      await sleepUnlessAborted(clock, waitMs, signal);
     }
   }
 

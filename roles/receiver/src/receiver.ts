@@ -3,6 +3,7 @@ import { createSharedCache, mergeSources } from "@pleiad/blocks";
 import { createProbeApi, createQueryGate, loopbackAccess, type AccessOptions } from "@pleiad/http-api";
 import { cursorOf, fail, ok, type Labels, type Result, type SeriesSource } from "@pleiad/model";
 import {
+  sleepUnlessAborted,
   FileError,
   type Bucket,
   type HttpRequest,
@@ -274,13 +275,7 @@ async function followRules(
   isGood.set(1);
   let text = firstText;
   let lastFailure: string | undefined;
-  for (;;) {
-    try {
-      await clock.sleep(intervalMs, signal);
-    } catch (error) {
-      if (signal.aborted) return;
-      throw error;
-    }
+  while (await sleepUnlessAborted(clock, intervalMs, signal)) {
     const read = await readRules(path, ports);
     isGood.set(read.ok ? 1 : 0);
     if (!read.ok) {

@@ -1,6 +1,6 @@
 /** Keeps asking a Prometheus whether it is ready, and what a sidecar goes by: its external labels, its flags, its oldest sample. */
 import { formatSourceFailure, ok, type Labels, type Result, type SourceFailure } from "@pleiad/model";
-import type { Clock, Observations } from "@pleiad/ports";
+import { sleepUnlessAborted, type Clock, type Observations } from "@pleiad/ports";
 import type { PrometheusApi, PrometheusFlags } from "@pleiad/remote";
 
 /** What a Prometheus says of itself. */
@@ -103,15 +103,7 @@ export function watchPrometheus(
       return failure;
     },
     async run(signal) {
-      while (!signal.aborted) {
-        try {
-          await clock.sleep(readyIntervalMs, signal);
-        } catch (error) {
-          if (!signal.aborted) throw error;
-          return;
-        }
-        await look(signal);
-      }
+      while (await sleepUnlessAborted(clock, readyIntervalMs, signal)) await look(signal);
     },
   };
 }
