@@ -236,6 +236,38 @@ describe("an answer that lacks what the inventory expects says so", () => {
     expect((await ask(fanout, { matchers: onlyThere })).warnings).toEqual([]);
   });
 
+  it("a cluster whose agent is away is missing to two tiers above, though a store announces its older samples", async () => {
+    const ports = testPorts();
+    await serveCluster(ports, 1);
+    const blocks = { ...identityOf("cluster-002"), maxTimeMs: 7_200_000 };
+    const tsdbInfos = [{ labels: externalLabels("cluster-002"), minTimeMs: 0, maxTimeMs: 7_200_000 }];
+    await ports.network.serveRpc(
+      address(31_000),
+      storeHandlers(memorySource(seriesOfCluster("cluster-002")), () => ({ ...blocks, tsdbInfos })),
+    );
+    const store = { address: address(31_000), name: "store-gateway", expects: [] };
+    const region = fanoutOver(ports, [...[1, 2].map(clusterEndpoint), store]);
+    await region.refresh();
+    const serveRegion = storeHandlers(region, () => ({
+      ...region.identity(),
+      tsdbInfos: [
+        { labels: externalLabels("cluster-001"), minTimeMs: 0, maxTimeMs: Number.MAX_SAFE_INTEGER },
+        ...tsdbInfos,
+      ],
+    }));
+    await ports.network.serveRpc(address(21_001), serveRegion);
+    const expects = [expected("cluster-001"), expected("cluster-002")];
+    const global = fanoutOver(ports, [{ address: address(21_001), name: "region-a1", expects }]);
+    await global.refresh();
+    const away = [{ type: "=", name: "cluster", value: "cluster-002" }] as const;
+    const hourMs = 3_600_000;
+    const recent = { matchers: away, minTimeMs: 10 * hourMs, maxTimeMs: 11 * hourMs };
+    const missing = "clusters missing from the answer: cluster-002 (connection refused by 127.0.0.1:30002)";
+    expect((await ask(region, recent)).warnings).toEqual([missing]);
+    expect((await ask(global, recent)).warnings).toEqual([missing]);
+    expect((await ask(global, { ...recent, onFailure: "abort" })).failure).toBeDefined();
+  });
+
   it("under abort it is no answer", async () => {
     const ports = testPorts();
     await serveCluster(ports, 1);

@@ -148,7 +148,7 @@ export function createFanout(options: FanoutOptions, ports: StoreClientPorts): F
       return { kind: "missing", clusters, troubles: set.endpoints.map((endpoint) => endpoint.trouble()) };
     }
     const concerned = healthy.filter(
-      ({ identity, identityAgeMs }) => identity !== undefined && concernsStore(question, identity, identityAgeMs),
+      (endpoint) => isExpectedToKnow(endpoint, question) || announcesSome(endpoint, question),
     );
     const notAnnounced = missingClusters(set)
       .filter(({ labels }) => question.couldMatch(labels))
@@ -373,6 +373,19 @@ export function createFanout(options: FanoutOptions, ports: StoreClientPorts): F
     inventory: () => set.inventory(),
     identity: () => identityOf(set.endpoints),
   };
+}
+
+/**
+ * Whether a cluster that the question is about is expected through the endpoint. It is asked then, whatever times it announces: where
+ * the cluster's agent is away and only its blocks in the bucket are announced, it says that the newer samples are missing.
+ */
+function isExpectedToKnow({ identity, spec }: Endpoint, question: Question): boolean {
+  if (identity === undefined || identity.minTimeMs > question.maxTimeMs) return false;
+  return spec.expects.some(({ labels }) => question.couldMatch(labels));
+}
+
+function announcesSome({ identity, identityAgeMs }: Endpoint, question: Question): boolean {
+  return identity !== undefined && concernsStore(question, identity, identityAgeMs);
 }
 
 /** Whether an endpoint that is away would have been asked for more than the clusters that are expected through it. */
