@@ -81,19 +81,22 @@ describe("the dashboards on the twin", () => {
   });
 
   it("all have data, but for those that are known to have none", { timeout: 420_000 }, async () => {
-    const asked = await Promise.all(dashboards.map(async (dashboard) => await queriesOf(dashboard, twin)));
-    const queries = asked.flat();
+    // Choices grow while roles come up and are scraped, so every round fills the queries anew.
+    const filled = async (): Promise<readonly FilledQuery[]> =>
+      (await Promise.all(dashboards.map(async (dashboard) => await queriesOf(dashboard, twin)))).flat();
+    let queries = await filled();
     expect(queries.length).toBeGreaterThan(80);
-    const expected = queries.filter(({ reason }) => reason === undefined);
-    const left = new Map(expected.map((query) => [query.name, query]));
+    const left = new Set(queries.filter(({ reason }) => reason === undefined).map(({ name }) => name));
     await eventually("data in every panel", 400_000, async () => {
-      for (const query of [...left.values()]) {
-        const answer = await instantQuery(query.url, query.text);
-        if (answer.status !== "success") throw new Error(`${query.name}: ${answer.error}: ${query.text}`);
-        if (hasData(answer)) left.delete(query.name);
+      queries = await filled();
+      const lacking: string[] = [];
+      for (const { name, url, text } of queries.filter((query) => left.has(query.name))) {
+        const answer = await instantQuery(url, text);
+        if (answer.status !== "success") throw new Error(`${name}: ${answer.error}: ${text}`);
+        if (hasData(answer)) left.delete(name);
+        else lacking.push(`${name}: ${text}`);
       }
-      if (left.size > 0)
-        throw new Error(`no data in ${[...left].map(([name, { text }]) => `${name}: ${text}`).join("\n")}`);
+      if (lacking.length > 0) throw new Error(`no data in ${lacking.join("\n")}`);
       return true;
     });
     const surprising: string[] = [];
@@ -160,7 +163,7 @@ async function queriesOf({ name, choices, rows }: Dashboard, twin: RunningTwin):
         fills.map((fill) => ({
           name: `${name} / ${panel.title} / ${legend} (${fill})`,
           url,
-          text: filled(query, values, fill),
+          text: fillIn(query, values, fill),
           reason:
             withoutData[`${name} / ${panel.title} / ${legend}`] ??
             withoutData[`${name} / ${panel.title}`] ??
@@ -171,7 +174,7 @@ async function queriesOf({ name, choices, rows }: Dashboard, twin: RunningTwin):
   );
 }
 
-function filled(query: string, values: ReadonlyMap<string, readonly string[]>, fill: string): string {
+function fillIn(query: string, values: ReadonlyMap<string, readonly string[]>, fill: string): string {
   let text = query.replaceAll("$__rate_interval", rateInterval);
   for (const [label, all] of values) {
     const value = fill === "one" ? (all.at(-1) ?? "") : fill === "all" ? `(${all.join("|")})` : fill;
