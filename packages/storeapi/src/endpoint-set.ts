@@ -18,7 +18,7 @@ export interface EndpointSetOptions {
 
 export interface Inventory {
   readonly expected: readonly string[]; // names of clusters
-  readonly missing: readonly string[]; // of those, the ones that no healthy endpoint announces
+  readonly missing: readonly string[]; // of those, the ones that no healthy endpoint announces up to now
 }
 
 export interface EndpointSet {
@@ -63,7 +63,7 @@ export function createEndpointSet(
   const expectedGauge = observations.gauge("pleiad_fanout_clusters_expected", "Clusters that the inventory expects.");
   const missingGauge = observations.gauge(
     "pleiad_fanout_clusters_missing",
-    "Expected clusters that no healthy endpoint announces.",
+    "Expected clusters that no healthy endpoint announces up to now.",
   );
   const seenTypes = new Set<string>();
 
@@ -89,7 +89,7 @@ export function createEndpointSet(
     const missing = new Set<string>();
     for (const set of replicaSets) {
       for (const { spec } of set.endpoints) for (const { name } of spec.expects) expected.add(name);
-      for (const { name } of missingClusters(set)) missing.add(name);
+      for (const { name } of missingClusters(set, clock.wallMs())) missing.add(name);
     }
     return { expected: [...expected], missing: [...missing] };
   }

@@ -1,7 +1,6 @@
 /** One endpoint of a fan-out: what is expected of it, what it said of itself, and whether it can be asked. */
 import {
   fail,
-  labelValue,
   withoutLabels,
   type Labels,
   type MonitoringService,
@@ -10,6 +9,7 @@ import {
 } from "@pleiad/model";
 import type { Clock, RpcClientOptions } from "@pleiad/ports";
 import type { AlertStateNumbers } from "@pleiad/wire";
+import { announcedUntil } from "./announced-ranges.ts";
 import { describeTrouble } from "./rpc-failures.ts";
 import type { StoreClient } from "./store-client.ts";
 import type { StoreIdentity } from "./store-identity.ts";
@@ -56,7 +56,8 @@ export interface Trouble {
 }
 
 export interface Endpoint {
-  readonly spec: EndpointSpec;
+  readonly spec: EndpointSpec; // what it expects, without replica labels
+  readonly expectsReplicas: readonly ExpectedCluster[]; // the same with them
   readonly client: StoreClient;
   /** Asks the endpoint what it is. Never rejects; an aborted call changes nothing. */
   check(signal: AbortSignal): Promise<void>;
@@ -65,8 +66,10 @@ export interface Endpoint {
   readonly identity: StoreIdentity | undefined;
   /** Time since it said so. */
   readonly identityAgeMs: number;
-  /** Expected clusters that it does not announce; all of them while it is unhealthy. */
+  /** Expected clusters that it does not announce up to now; all of them while it is unhealthy. */
   readonly missing: readonly ExpectedCluster[];
+  /** Likewise up to a time: what it announces of a cluster may end in the past, such as blocks whose agent is away. */
+  missingAt(timeMs: number): readonly ExpectedCluster[];
   /** Whether it said so last, however long ago; one that never said anything may. */
   mayServe(service: MonitoringService): boolean;
   /** Why it is unhealthy. */
@@ -94,15 +97,21 @@ export function createEndpoint(
   let failure: SourceFailure | undefined;
   let identity: StoreIdentity | undefined;
   let saidAtMs = 0; // monotonic
-  let notAnnounced: readonly ExpectedCluster[] = expects;
+  let announcedMs: readonly number[] = []; // of `expects`, until when
+  let allAnnouncedMs = -Infinity; // the least of these
 
   const isHealthy = () => identity !== undefined && failure === undefined;
   const knownIdentity = () =>
     isHealthy() || clock.monotonicMs() - saidAtMs < options.unhealthyTimeoutMs ? identity : undefined;
-  const missing = () => (isHealthy() ? notAnnounced : expects);
+  const missingAt = (timeMs: number) => {
+    if (!isHealthy()) return expects;
+    return timeMs <= allAnnouncedMs ? [] : expects.filter((_, i) => timeMs > (announcedMs[i] as number));
+  };
+  const missing = () => missingAt(clock.wallMs());
 
   return {
     spec: expected,
+    expectsReplicas: spec.expects,
     client,
     async check(signal) {
       const answer: Result<StoreIdentity, SourceFailure> =
@@ -118,8 +127,11 @@ export function createEndpoint(
         failure = undefined;
         identity = answer.value;
         saidAtMs = clock.monotonicMs();
-        const sets = [...answer.value.labelSets, ...answer.value.tsdbInfos.map(({ labels }) => labels)];
-        notAnnounced = expects.filter(({ labels }) => !sets.some((announced) => includesLabels(announced, labels)));
+        announcedMs = announcedUntil(
+          expects.map(({ labels }) => labels),
+          identity,
+        );
+        allAnnouncedMs = announcedMs.reduce((least, one) => Math.min(least, one), Infinity);
       }
     },
     get healthy() {
@@ -134,6 +146,7 @@ export function createEndpoint(
     get missing() {
       return missing();
     },
+    missingAt,
     mayServe: (service) => identity === undefined || identity.serves?.includes(service) === true,
     trouble: () => ({
       words: failure === undefined ? "not reached yet at" : describeTrouble(failure, spec.address),
@@ -157,11 +170,4 @@ export function createEndpoint(
       };
     },
   };
-}
-
-function includesLabels(labels: Labels, part: Labels): boolean {
-  for (let i = 0; i < part.length; i += 2) {
-    if (labelValue(labels, part[i] as string) !== part[i + 1]) return false;
-  }
-  return true;
 }

@@ -16,6 +16,7 @@ import { overlappingParts } from "./disjoint-parts.ts";
 import type { Endpoint, Trouble } from "./endpoint.ts";
 import { createMissingReport, missingClusterCount, type MissingPart } from "./missing-report.ts";
 import { anyOf, compileQuestion, labelSetsOf, type Question } from "./question.ts";
+import type { QueryGathering } from "./query-gathering.ts";
 import { concernedClusters, type Assignment, type ReplicaSet } from "./replica-set.ts";
 import { describeTrouble } from "./rpc-failures.ts";
 
@@ -23,9 +24,11 @@ import { describeTrouble } from "./rpc-failures.ts";
 export interface PartitionedFanout {
   readonly name: string;
   readonly sets: readonly ReplicaSet[];
-  assign(set: ReplicaSet, question: Question): Assignment;
+  /** Who of a set is asked, where all of `sets` could be. */
+  assign(set: ReplicaSet, question: Question, sets: readonly ReplicaSet[]): Assignment;
   /** The fan-out over some of its endpoints. */
   sourceOf(sets: readonly ReplicaSet[]): SeriesSource;
+  readonly queries: QueryGathering;
   /** How long the first of several replicas may be silent, and the last one. */
   readonly silenceMs: { readonly first: number; readonly last: number };
 }
@@ -34,7 +37,7 @@ export function partitionFanout(fanout: PartitionedFanout, request: PartitionReq
   const question = questionOf(fanout, request);
   const parts = fanout.sets.flatMap((set) => {
     if (question === undefined) return [{ set, labelSets: [emptyLabels], evaluators: [], notAnnounced: [] }];
-    const assignment = fanout.assign(set, question);
+    const assignment = fanout.assign(set, question, fanout.sets);
     return assignment.kind === "not-concerned" ? [] : [partOf(set, assignment, question, request)];
   });
   const overlapping = overlappingParts(parts.map(({ labelSets }) => labelSets));
@@ -119,7 +122,8 @@ function evaluatorOf(
       const troubles: Trouble[] = [];
       for (const [i, { client, spec }] of evaluators.entries()) {
         const isLast = i + 1 === evaluators.length;
-        const answer = await client.evaluate(request, signal, isLast ? fanout.silenceMs.last : fanout.silenceMs.first);
+        const silenceMs = isLast ? fanout.silenceMs.last : fanout.silenceMs.first;
+        const answer = await fanout.queries.evaluate(client, request, signal, silenceMs);
         if (!answer.ok) {
           if (answer.failure.kind !== "unreachable") return fail(answer.failure);
           const { address } = spec;

@@ -236,36 +236,143 @@ describe("an answer that lacks what the inventory expects says so", () => {
     expect((await ask(fanout, { matchers: onlyThere })).warnings).toEqual([]);
   });
 
-  it("a cluster whose agent is away is missing to two tiers above, though a store announces its older samples", async () => {
-    const ports = testPorts();
-    await serveCluster(ports, 1);
-    const blocks = { ...identityOf("cluster-002"), maxTimeMs: 7_200_000 };
-    const tsdbInfos = [{ labels: externalLabels("cluster-002"), minTimeMs: 0, maxTimeMs: 7_200_000 }];
-    await ports.network.serveRpc(
-      address(31_000),
-      storeHandlers(memorySource(seriesOfCluster("cluster-002")), () => ({ ...blocks, tsdbInfos })),
-    );
-    const store = { address: address(31_000), name: "store-gateway", expects: [] };
-    const region = fanoutOver(ports, [...[1, 2].map(clusterEndpoint), store]);
-    await region.refresh();
-    const serveRegion = storeHandlers(region, () => ({
-      ...region.identity(),
-      tsdbInfos: [
-        { labels: externalLabels("cluster-001"), minTimeMs: 0, maxTimeMs: Number.MAX_SAFE_INTEGER },
-        ...tsdbInfos,
-      ],
-    }));
-    await ports.network.serveRpc(address(21_001), serveRegion);
-    const expects = [expected("cluster-001"), expected("cluster-002")];
-    const global = fanoutOver(ports, [{ address: address(21_001), name: "region-a1", expects }]);
-    await global.refresh();
-    const away = [{ type: "=", name: "cluster", value: "cluster-002" }] as const;
+  describe("a cluster whose agent is away, and whose blocks a store gateway announces,", () => {
     const hourMs = 3_600_000;
-    const recent = { matchers: away, minTimeMs: 10 * hourMs, maxTimeMs: 11 * hourMs };
-    const missing = "clusters missing from the answer: cluster-002 (connection refused by 127.0.0.1:30002)";
-    expect((await ask(region, recent)).warnings).toEqual([missing]);
-    expect((await ask(global, recent)).warnings).toEqual([missing]);
-    expect((await ask(global, { ...recent, onFailure: "abort" })).failure).toBeDefined();
+    const nowMs = 100 * hourMs;
+    const blocksMs = { minTimeMs: 90 * hourMs, maxTimeMs: 98 * hourMs };
+    const onlyTheAway = [{ type: "=", name: "cluster", value: "cluster-002" }] as const;
+    const away = "clusters missing from the answer: cluster-002 (connection refused by 127.0.0.1:30002)";
+    const unannounced = "clusters missing from the answer: cluster-002 (not announced by 127.0.0.1:21001)";
+
+    /** Cluster 1 with its agent, cluster 2 without: a region over both and the gateway, and a querier over the region. */
+    async function startTiers(options: {
+      /** A regional querier of Thanos is silent about an endpoint that failed its check. */
+      readonly isForeign?: boolean;
+      readonly stretches?: readonly { readonly minTimeMs: number; readonly maxTimeMs: number }[];
+      /** When the agent went, after it had been asked; before that, its oldest sample. */
+      readonly agentMinTimeMs?: number;
+      readonly blockReplica?: string;
+    }) {
+      const { isForeign = false, stretches = [blocksMs], agentMinTimeMs, blockReplica = "0" } = options;
+      const ports = testPorts({ startMs: nowMs });
+      await serveCluster(ports, 1);
+      const labels = labelsFromRecord({ cluster: "cluster-002", region: "a1", replica: blockReplica });
+      const tsdbInfos = stretches.map((one) => ({ labels, ...one }));
+      const gateway = { ...identityOf("cluster-002"), componentType: "store", ...blocksMs, tsdbInfos };
+      await ports.network.serveRpc(
+        address(31_000),
+        storeHandlers(memorySource(seriesOfCluster("cluster-002")), () => gateway),
+      );
+      if (agentMinTimeMs !== undefined) {
+        const identity = { ...identityOf("cluster-002"), minTimeMs: agentMinTimeMs };
+        await ports.network.serveRpc(
+          address(30_002),
+          storeHandlers(memorySource([]), () => identity),
+        );
+      }
+      const store = { address: address(31_000), name: "store-gateway", expects: [] };
+      const region = fanoutOver(ports, [...[1, 2].map(clusterEndpoint), store]);
+      await region.refresh();
+      if (agentMinTimeMs !== undefined) {
+        ports.network.unplug(address(30_002));
+        await region.refresh();
+      }
+      const ofAgent = { labels: externalLabels("cluster-001"), minTimeMs: 0, maxTimeMs: Number.MAX_SAFE_INTEGER };
+      const served = isForeign ? fanoutOver(ports, [clusterEndpoint(1), store]) : region;
+      await served.refresh();
+      await ports.network.serveRpc(
+        address(21_001),
+        storeHandlers(served, () => ({ ...served.identity(), tsdbInfos: [ofAgent, ...tsdbInfos] })),
+      );
+      const expects = [expected("cluster-001"), expected("cluster-002")];
+      const global = fanoutOver(ports, [{ address: address(21_001), name: "region-a1", expects }]);
+      await global.refresh();
+      return { ports, region, global };
+    }
+
+    for (const [rule, [fromHour, toHour], options, ofRegion, ofGlobal] of [
+      ["is missing from recent answers", [99, 100], {}, [away], [away]],
+      ["… from those to the end of time", [99, 1e9], {}, [away], [away]],
+      ["… from those that go on after its last block", [95, 99], {}, [away], [away]],
+      [
+        "… and to the querier above where the region says nothing",
+        [99, 100],
+        { isForeign: true },
+        [away],
+        [unannounced],
+      ],
+      ["is whole in answers that its blocks give", [91, 97], {}, [], []],
+      ["… also beyond a querier that says nothing", [91, 97], { isForeign: true }, [], []],
+      ["is missing before its first block, where it is not known what the agent has", [80, 97], {}, [away], [away]],
+      ["… and not where the agent had nothing so old", [80, 97], { agentMinTimeMs: 92 * hourMs }, [], []],
+      [
+        "is missing where its blocks leave a gap",
+        [91, 97],
+        {
+          stretches: [
+            { ...blocksMs, maxTimeMs: 93 * hourMs },
+            { ...blocksMs, minTimeMs: 94 * hourMs },
+          ],
+        },
+        [away],
+        [away],
+      ],
+      [
+        "… and not where several gateways have them in turn",
+        [91, 97],
+        {
+          stretches: [
+            { ...blocksMs, minTimeMs: 93 * hourMs },
+            { ...blocksMs, maxTimeMs: 93 * hourMs },
+          ],
+        },
+        [],
+        [],
+      ],
+      ["is missing where the blocks are those of its other replica", [91, 97], { blockReplica: "1" }, [away], [away]],
+    ] satisfies readonly (readonly [
+      string,
+      readonly [number, number],
+      Parameters<typeof startTiers>[0],
+      readonly string[],
+      readonly string[],
+    ])[]) {
+      it(rule, async () => {
+        const { region, global } = await startTiers(options);
+        const request = { matchers: onlyTheAway, minTimeMs: fromHour * hourMs, maxTimeMs: toHour * hourMs };
+        expect((await ask(region, request)).warnings).toEqual(ofRegion);
+        expect((await ask(global, request)).warnings).toEqual(ofGlobal);
+        const names = await global.labelValues(
+          "cluster",
+          { ...plainSelect, ...request, limit: 0 },
+          new AbortController().signal,
+        );
+        expect(names.ok && names.value.warnings).toEqual(ofGlobal);
+        const { failure } = await ask(global, { ...request, onFailure: "abort" });
+        expect(failure !== undefined).toBe(ofGlobal.length > 0);
+      });
+    }
+
+    it("is missing in the inventories of both tiers, and no more once it is back", async () => {
+      const { ports, region, global } = await startTiers({});
+      for (const one of [region, global]) {
+        expect(one.inventory()).toEqual({ expected: ["cluster-001", "cluster-002"], missing: ["cluster-002"] });
+      }
+      expect(global.endpoints()[0]?.missing).toEqual(["cluster-002"]);
+      await serveCluster(ports, 2);
+      await region.refresh();
+      expect(region.inventory().missing).toEqual([]);
+    });
+
+    it("is not missing to who expects only its blocks, of a gateway", async () => {
+      const { ports } = await startTiers({});
+      const store = { address: address(31_000), name: "store-gateway", expects: [expected("cluster-002")] };
+      const fanout = fanoutOver(ports, [store]);
+      await fanout.refresh();
+      expect(fanout.inventory().missing).toEqual([]);
+      const recent = { matchers: onlyTheAway, minTimeMs: 99 * hourMs, maxTimeMs: nowMs };
+      expect((await ask(fanout, recent)).warnings).toEqual([]);
+    });
   });
 
   it("under abort it is no answer", async () => {

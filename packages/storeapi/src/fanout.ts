@@ -21,12 +21,14 @@ import {
   type SourceFailure,
 } from "@pleiad/model";
 import { createLabelTable } from "@pleiad/wire";
+import { blocksCover } from "./announced-ranges.ts";
 import type { Endpoint, EndpointSpec, EndpointStatus } from "./endpoint.ts";
 import { createEndpointSet, type Inventory } from "./endpoint-set.ts";
 import { monitoringFanout } from "./monitoring-fanout.ts";
 import { createMissingReport, missingClusterCount, type MissingReport } from "./missing-report.ts";
-import { compileQuestion, concernsStore, type Question } from "./question.ts";
+import { compileQuestion, concernsStore, growthMs, type Question } from "./question.ts";
 import { partitionFanout } from "./fanout-partition.ts";
+import { gatherQueries } from "./query-gathering.ts";
 import { concernedClusters, missingClusters, type Assignment, type ReplicaSet } from "./replica-set.ts";
 import { openReplicaStream, type ReplicaStream } from "./replica-stream.ts";
 import { askAll, type AskedReplicas, type UnaryFanoutParts } from "./unary-fanout.ts";
@@ -121,6 +123,7 @@ export function createFanout(options: FanoutOptions, ports: StoreClientPorts): F
     },
     ports,
   );
+  const queries = gatherQueries(clock);
   let turn = 0;
 
   const requests = observations.counter("pleiad_fanout_requests_total", "Requests to the fan-out.", ["method"]);
@@ -134,7 +137,7 @@ export function createFanout(options: FanoutOptions, ports: StoreClientPorts): F
     "kind",
   ]);
   /** Who is to be asked. The order of replicas turns from request to request, the ones that see most first. */
-  function assign(set: ReplicaSet, question: Question): Assignment {
+  function assign(set: ReplicaSet, question: Question, sets: readonly ReplicaSet[]): Assignment {
     const inTime = set.endpoints.some(
       ({ identity }) => identity === undefined || identity.minTimeMs <= question.maxTimeMs,
     );
@@ -145,12 +148,13 @@ export function createFanout(options: FanoutOptions, ports: StoreClientPorts): F
       if (clusters.length === 0 && !set.endpoints.some((endpoint) => wouldBeAsked(endpoint, question))) {
         return { kind: "not-concerned" };
       }
+      if (isInBlocks(set, question, sets, clock.wallMs())) return { kind: "not-concerned" };
       return { kind: "missing", clusters, troubles: set.endpoints.map((endpoint) => endpoint.trouble()) };
     }
     const concerned = healthy.filter(
       (endpoint) => isExpectedToKnow(endpoint, question) || announcesSome(endpoint, question),
     );
-    const notAnnounced = missingClusters(set)
+    const notAnnounced = missingClusters(set, Math.min(question.maxTimeMs, clock.wallMs()))
       .filter(({ labels }) => question.couldMatch(labels))
       .map(({ name }) => name);
     // Where something expected is missing, the replica is asked even if it has nothing: it can say why.
@@ -165,7 +169,7 @@ export function createFanout(options: FanoutOptions, ports: StoreClientPorts): F
     turn++;
     const asked: AskedReplicas[] = [];
     for (const set of sets) {
-      const assignment = assign(set, question);
+      const assignment = assign(set, question, sets);
       if (assignment.kind === "missing") report.missing({ ...set, ...assignment });
       else if (assignment.kind === "ask") asked.push({ set, ...assignment });
     }
@@ -338,6 +342,7 @@ export function createFanout(options: FanoutOptions, ports: StoreClientPorts): F
           sets: sets(),
           assign,
           sourceOf: (some) => sourceOf(() => some),
+          queries,
           silenceMs: { first: options.requestTimeoutMs / 2, last: options.requestTimeoutMs },
         },
         request,
@@ -386,6 +391,25 @@ function isExpectedToKnow({ identity, spec }: Endpoint, question: Question): boo
 
 function announcesSome({ identity, identityAgeMs }: Endpoint, question: Question): boolean {
   return identity !== undefined && concernsStore(question, identity, identityAgeMs);
+}
+
+/**
+ * Whether healthy endpoints announce blocks of all that replicas that are away could have, as of old samples. They are asked, and what
+ * they do not answer is missing for their own sake.
+ */
+function isInBlocks(away: ReplicaSet, question: Question, sets: readonly ReplicaSet[], nowMs: number): boolean {
+  if (question.maxTimeMs + growthMs >= nowMs) return false; // there are none yet
+  const others = sets.flatMap(({ endpoints }) => endpoints.filter(({ healthy }) => healthy));
+  const identities = others.flatMap(({ identity }) => identity ?? []);
+  return away.endpoints.every(({ identity, expectsReplicas }) => {
+    const minTimeMs = Math.max(question.minTimeMs, identity?.minTimeMs ?? -Infinity);
+    const held = [...expectsReplicas.map(({ labels }) => labels), ...(identity?.labelSets ?? [])];
+    const concerned = held.filter((labels) => question.couldMatch(labels));
+    return (
+      concerned.length > 0 &&
+      concerned.every((labels) => blocksCover(identities, labels, { ...question, minTimeMs }, nowMs))
+    );
+  });
 }
 
 /** Whether an endpoint that is away would have been asked for more than the clusters that are expected through it. */

@@ -27,7 +27,7 @@ export interface QuestionRequest {
 }
 
 /** A store that takes samples in has newer ones than it announced. */
-const growthMs = 5 * 60_000;
+export const growthMs = 5 * 60_000;
 
 /** Fails where an expression does not compile: no store has to be asked to know that. */
 export function compileQuestion(request: QuestionRequest, source: string): Result<Question, SourceFailure> {

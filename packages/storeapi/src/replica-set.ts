@@ -32,15 +32,15 @@ export function replicaSetsOf(endpoints: readonly Endpoint[]): readonly ReplicaS
   return sets;
 }
 
-/** Clusters that are expected through a replica set and that not one of its endpoints can see now. */
-export function missingClusters({ endpoints }: ReplicaSet): Endpoint["missing"] {
-  return (
-    endpoints.reduce<Endpoint["missing"] | undefined>((fewest, endpoint) => {
-      if (fewest === undefined || (endpoint.healthy && endpoint.missing.length < fewest.length))
-        return endpoint.missing;
-      return fewest;
-    }, undefined) ?? []
-  );
+/** Clusters that are expected through a replica set and that not one of its endpoints announces up to a time. */
+export function missingClusters({ endpoints }: ReplicaSet, timeMs: number): Endpoint["missing"] {
+  let fewest: Endpoint["missing"] | undefined;
+  for (const endpoint of endpoints) {
+    if (fewest !== undefined && !endpoint.healthy) continue;
+    const missing = endpoint.missingAt(timeMs);
+    if (fewest === undefined || missing.length < fewest.length) fewest = missing;
+  }
+  return fewest ?? [];
 }
 
 /** Names of the clusters that are expected through a replica set and that the labels of a request do not exclude. */

@@ -94,17 +94,18 @@ function madeUpCluster(random: Random, region: number, number: number): MadeUpCl
   return { name, external, replicas, history };
 }
 
-function identityOf(labels: Labels, series: readonly SourceSeries[], query: StoreIdentity["query"]): StoreIdentity {
+/** As the roles have it: an agent has all time to come, a gateway ends with its blocks. */
+function identityOf(labels: Labels, series: readonly SourceSeries[], kind: "agent" | "gateway"): StoreIdentity {
   const chunks = series.flatMap((one) => one.chunks);
   const minTimeMs = Math.min(...chunks.map((chunk) => chunk.minTimeMs));
-  const maxTimeMs = Math.max(...chunks.map((chunk) => chunk.maxTimeMs));
+  const lastMs = Math.max(...chunks.map((chunk) => chunk.maxTimeMs));
+  const maxTimeMs = kind === "agent" ? Number.MAX_SAFE_INTEGER : lastMs + 1;
   return {
-    componentType: "store",
+    componentType: kind === "agent" ? "sidecar" : "store",
     labelSets: [labels],
     minTimeMs,
     maxTimeMs,
     tsdbInfos: [{ labels, minTimeMs, maxTimeMs }],
-    query: query ?? "none",
   };
 }
 
@@ -133,9 +134,14 @@ export async function startRandomFleet(
   const stops: ((graceMs: number) => Promise<void>)[] = [];
   const address = "127.0.0.1:0";
 
-  const serve = async (series: readonly SourceSeries[], labels: Labels, evaluates: boolean) => {
+  const serve = async (
+    series: readonly SourceSeries[],
+    labels: Labels,
+    { kind, evaluates }: { readonly kind: "agent" | "gateway"; readonly evaluates: boolean },
+  ) => {
     const source = memorySource(series);
-    const identity = identityOf(labels, series, evaluates ? "exact" : "none");
+    const query = evaluates ? ("exact" as const) : ("none" as const);
+    const identity = { ...identityOf(labels, series, kind), query };
     const evaluator = engineEvaluator(engine, source, { name: "agent", features: noFeatures });
     const handlers = new Map([
       ...storeHandlers(source, () => identity),
@@ -172,12 +178,12 @@ export async function startRandomFleet(
       const replicas = random.int(3) === 0 ? cluster.replicas : cluster.replicas.slice(0, 1);
       for (const [replica, series] of replicas.entries()) {
         const labels = labelsFromRecord({ ...external, replica: String(replica) });
-        const at = await serve(series, labels, random.int(4) > 0);
+        const at = await serve(series, labels, { kind: "agent", evaluates: random.int(4) > 0 });
         endpoints.push({ address: at, name: `${name}-${replica}`, expects: [expected] });
         everything.push(...series);
       }
       if (random.int(2) === 0) {
-        const at = await serve(cluster.history, expected.labels, false);
+        const at = await serve(cluster.history, expected.labels, { kind: "gateway", evaluates: false });
         endpoints.push({ address: at, name: `history-of-${name}`, expects: [] });
         everything.push(...cluster.history);
       }
@@ -192,7 +198,7 @@ export async function startRandomFleet(
 
   const regionCount = 2 + random.int(2);
   for (let region = 0; region < regionCount; region++) await startRegion(region);
-  const whole = await serve(everything, emptyLabels, false);
+  const whole = await serve(everything, emptyLabels, { kind: "gateway", evaluates: false });
   const queriers: Readonly<Record<Top, Querier>> = {
     shares: await start("shares", regional, "distributed"),
     series: await start("series", regional, "fan-out"),
