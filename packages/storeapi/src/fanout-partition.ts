@@ -16,7 +16,6 @@ import { overlappingParts } from "./disjoint-parts.ts";
 import type { Endpoint, Trouble } from "./endpoint.ts";
 import { createMissingReport, missingClusterCount, type MissingPart } from "./missing-report.ts";
 import { anyOf, compileQuestion, labelSetsOf, type Question } from "./question.ts";
-import type { QueryGathering } from "./query-gathering.ts";
 import { concernedClusters, type Assignment, type ReplicaSet } from "./replica-set.ts";
 import { describeTrouble } from "./rpc-failures.ts";
 
@@ -28,7 +27,6 @@ export interface PartitionedFanout {
   assign(set: ReplicaSet, question: Question, sets: readonly ReplicaSet[]): Assignment;
   /** The fan-out over some of its endpoints. */
   sourceOf(sets: readonly ReplicaSet[]): SeriesSource;
-  readonly queries: QueryGathering;
   /** How long the first of several replicas may be silent, and the last one. */
   readonly silenceMs: { readonly first: number; readonly last: number };
 }
@@ -122,8 +120,7 @@ function evaluatorOf(
       const troubles: Trouble[] = [];
       for (const [i, { client, spec }] of evaluators.entries()) {
         const isLast = i + 1 === evaluators.length;
-        const silenceMs = isLast ? fanout.silenceMs.last : fanout.silenceMs.first;
-        const answer = await fanout.queries.evaluate(client, request, signal, silenceMs);
+        const answer = await client.evaluate(request, signal, isLast ? fanout.silenceMs.last : fanout.silenceMs.first);
         if (!answer.ok) {
           if (answer.failure.kind !== "unreachable") return fail(answer.failure);
           const { address } = spec;
