@@ -1,5 +1,7 @@
 /** An HTTP listener: takes any request whole, answers whole or streaming, and bounds both. */
-import { STATUS_CODES, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, STATUS_CODES, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import type { Socket } from "node:net";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { Server as TlsServer } from "node:tls";
@@ -16,7 +18,6 @@ import {
   type Observations,
   type ServerTls,
 } from "@pleiad/ports";
-import type { FastifyInstance } from "fastify";
 import { bindError, formatAddress } from "./address.ts";
 import type { HttpLimits } from "./http-limits.ts";
 import { listen } from "./listen.ts";
@@ -30,6 +31,10 @@ export interface HttpServerPorts {
 // Timeouts are looked for this often; each listener has a timer for it.
 const timeoutCheckMs = 2_000;
 const headerBytesMax = 16_384;
+/** Others are refused. */
+const methods: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"]);
+const bodilessMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "TRACE"]);
+const noBytes = new Uint8Array(0);
 // The first level gains most of what there is in metrics and JSON, at a third of the default's time.
 const gzipOptions = { level: 1 };
 
@@ -78,74 +83,40 @@ async function serveRequests(
 ): Promise<Listener> {
   const { clock, observations } = ports;
   const inStreams = handler.bodies === "streamed";
-  // Loaded here, so that a command without a listener does not pay for it.
-  const { fastify } = await import("fastify");
   let closing = false;
   const serverOptions = {
     headersTimeout: limits.headersTimeoutMs,
+    // What is long may take long, as long as it moves.
+    requestTimeout: inStreams ? 0 : limits.requestTimeoutMs,
+    keepAliveTimeout: limits.keepAliveTimeoutMs,
     connectionsCheckingInterval: timeoutCheckMs,
     maxHeaderSize: headerBytesMax,
   };
-  const app: FastifyInstance = fastify({
-    bodyLimit: limits.requestBodyBytesMax,
-    // What is long may take long, as long as it moves.
-    requestTimeout: inStreams ? 0 : limits.requestTimeoutMs,
-    connectionTimeout: inStreams ? limits.streamIdleTimeoutMs : 0,
-    keepAliveTimeout: limits.keepAliveTimeoutMs,
-    ...(tls === undefined ? { http: serverOptions } : { https: { ...serverOptions, ...tlsOptionsAt(address, tls) } }),
-    forceCloseConnections: "idle",
-    return503OnClosing: false,
-    exposeHeadRoutes: false,
-    rewriteUrl: (request) => originForm(request.url ?? "/"),
-    frameworkErrors: (error, _request, reply) => {
-      reply.hijack();
-      sendError(
-        reply.raw,
-        error.statusCode ?? 400,
-        error.code === "FST_ERR_BAD_URL" ? "malformed path" : error.message,
-      );
-    },
-    clientErrorHandler: (error, socket) => {
-      if (socket.writable) socket.end(rawError(error.code));
-      else socket.destroy();
-    },
-  });
-  if (tls !== undefined && app.server instanceof TlsServer) watchHandshakes(app.server, tls, address, ports);
-  app.server.maxConnections = limits.connectionsMax;
-  app.removeAllContentTypeParsers();
-  if (inStreams) app.addContentTypeParser("*", (_request, _body, done) => done(null));
-  else app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
-  app.setErrorHandler((error: { readonly statusCode?: number; readonly code?: string }, _request, reply) => {
-    reply.hijack();
-    const status = error.statusCode ?? 500;
-    const message =
-      status === 413
-        ? `request body of more than ${limits.requestBodyBytesMax} bytes`
-        : (STATUS_CODES[status] ?? "bad request").toLowerCase();
-    sendError(reply.raw, status, message);
-  });
-  app.setNotFoundHandler((request, reply) => {
-    reply.hijack();
-    sendError(reply.raw, 405, `method ${request.method} is not allowed`);
-  });
-  app.all("*", async (request, reply) => {
-    reply.hijack();
-    const { raw } = reply;
+  const answerRequest = async (request: IncomingMessage, raw: ServerResponse): Promise<void> => {
+    const method = request.method ?? "";
+    if (!methods.has(method)) return sendError(raw, 405, `method ${method} is not allowed`);
+    const target = targetOf(request);
+    if (target === undefined) return sendError(raw, 400, "malformed path");
     const gone = new AbortController();
     raw.on("close", () => {
       if (!raw.writableFinished) gone.abort(new DOMException("the client has gone", "AbortError"));
       // An answer that had begun before the close could not ask for the end of its connection.
-      if (closing) setImmediate(() => app.server.closeIdleConnections());
+      if (closing) setImmediate(() => server.closeIdleConnections());
     });
     try {
       if (handler.bodies === "whole") {
-        const response = await handler.handle(toRequest(request.raw, request.body, gone.signal));
+        const body = hasBody(request) ? await readBody(request, limits.requestBodyBytesMax) : noBytes;
+        if (body === "too-large") {
+          return sendError(raw, 413, `request body of more than ${limits.requestBodyBytesMax} bytes`);
+        }
+        if (body === "broken") return void raw.destroy();
+        const response = await handler.handle(toRequest(request, target, body, gone.signal));
         if (closing) raw.setHeader("connection", "close");
-        await send(request.raw, raw, response, limits);
+        await send(request, raw, response, limits);
       } else {
-        const response = await handler.handle(toStreamRequest(request.raw, gone.signal));
-        if (closing || !isRestBounded(request.raw, limits)) raw.setHeader("connection", "close");
-        await sendUnchanged(request.raw, raw, response);
+        const response = await handler.handle(toStreamRequest(request, target, gone.signal));
+        if (closing || !isRestBounded(request, limits)) raw.setHeader("connection", "close");
+        await sendUnchanged(request, raw, response);
       }
     } catch (error) {
       if (gone.signal.aborted) return;
@@ -154,63 +125,100 @@ async function serveRequests(
         return;
       }
       observations.log("error", "an HTTP handler failed", {
-        method: request.method,
-        path: pathOf(request.raw),
+        method,
+        path: target.path,
         error: error instanceof Error ? (error.stack ?? error.message) : String(error),
       });
       // Half an answer cannot be taken back: cutting the connection is the only way to say that it is not whole.
       if (raw.headersSent) raw.destroy();
       else sendError(raw, 500, "internal error");
     }
+  };
+  const listener = (request: IncomingMessage, raw: ServerResponse) => void answerRequest(request, raw);
+  const server =
+    tls === undefined
+      ? createServer(serverOptions, listener)
+      : createTlsServer({ ...serverOptions, ...tlsOptionsAt(address, tls) }, listener);
+  if (tls !== undefined && server instanceof TlsServer) watchHandshakes(server, tls, address, ports);
+  server.maxConnections = limits.connectionsMax;
+  server.setTimeout(inStreams ? limits.streamIdleTimeoutMs : 0);
+  server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+    if (socket.writable) socket.end(rawError(error.code));
+    else socket.destroy();
   });
-  await app.ready();
-  const bound = await listen(app.server, address);
+  const bound = await listen(server, address);
   return {
     address: formatAddress(bound),
     close: async (graceMs) => {
       closing = true;
-      const stopTimer = clock.after(graceMs, () => app.server.closeAllConnections());
-      await app.close();
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeIdleConnections();
+      const stopTimer = clock.after(graceMs, () => server.closeAllConnections());
+      await closed;
       stopTimer();
     },
   };
 }
 
-/** The path and query of a request line, which may name the whole URL. */
+type Target = Pick<HttpRequest, "path" | "query">;
+
+/** Path and query of the request line, which may name the whole URL; undefined where the path is no text. */
+function targetOf({ url = "/" }: IncomingMessage): Target | undefined {
+  const text = url.startsWith("/") ? url : originForm(url);
+  const queryAt = text.indexOf("?");
+  const path = queryAt < 0 ? text : text.slice(0, queryAt);
+  if (path.includes("%") && !isDecodable(path)) return undefined;
+  return { path, query: queryAt < 0 ? "" : text.slice(queryAt + 1) };
+}
+
 function originForm(url: string): string {
   const rest = /^https?:\/\/[^/?]*(.*)$/i.exec(url)?.[1] ?? url;
   return rest.startsWith("/") ? rest : `/${rest}`;
 }
 
-function pathOf(request: IncomingMessage): string {
-  return (request.url ?? "/").split("?", 1)[0] ?? "/";
+function isDecodable(path: string): boolean {
+  try {
+    decodeURIComponent(path);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
-function toRequest(raw: IncomingMessage, body: unknown, signal: AbortSignal): HttpRequest {
-  const url = raw.url ?? "/";
-  const queryAt = url.indexOf("?");
-  return {
-    method: raw.method === "HEAD" ? "GET" : (raw.method ?? "GET"),
-    path: pathOf(raw),
-    query: queryAt < 0 ? "" : url.slice(queryAt + 1),
-    headers: headerMap(raw.headers),
-    body:
-      body instanceof Uint8Array ? new Uint8Array(body.buffer, body.byteOffset, body.byteLength) : new Uint8Array(0),
-    signal,
-  };
+function toRequest(raw: IncomingMessage, { path, query }: Target, body: Uint8Array, signal: AbortSignal): HttpRequest {
+  const method = raw.method === "HEAD" ? "GET" : (raw.method ?? "GET");
+  return { method, path, query, headers: headerMap(raw.headers), body, signal };
 }
 
-function toStreamRequest(raw: IncomingMessage, signal: AbortSignal): HttpStreamRequest {
-  const url = raw.url ?? "/";
-  const queryAt = url.indexOf("?");
-  return {
-    method: raw.method ?? "GET",
-    path: pathOf(raw),
-    query: queryAt < 0 ? "" : url.slice(queryAt + 1),
-    headers: headerMap(raw.headers),
-    body: bodyParts(raw),
-    signal,
-  };
+function toStreamRequest(raw: IncomingMessage, { path, query }: Target, signal: AbortSignal): HttpStreamRequest {
+  const method = raw.method ?? "GET";
+  return { method, path, query, headers: headerMap(raw.headers), body: bodyParts(raw), signal };
+}
+
+/** Whether there is a body that means something: that of a GET is thrown away after the answer. */
+function hasBody({ method = "GET", headers }: IncomingMessage): boolean {
+  if (bodilessMethods.has(method)) return false;
+  return headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0";
+}
+
+async function readBody(raw: IncomingMessage, bytesMax: number): Promise<Uint8Array | "too-large" | "broken"> {
+  if (Number(raw.headers["content-length"]) > bytesMax) return "too-large";
+  return await new Promise((resolve) => {
+    const parts: Buffer[] = [];
+    let byteCount = 0;
+    raw.on("data", (part: Buffer) => {
+      byteCount += part.length;
+      if (byteCount <= bytesMax) parts.push(part);
+      else resolve("too-large");
+    });
+    raw.on("end", () => {
+      const whole = Buffer.concat(parts);
+      resolve(new Uint8Array(whole.buffer, whole.byteOffset, whole.length));
+    });
+    // Whose client has gone ends without having been read to its end.
+    raw.on("error", () => resolve("broken"));
+    raw.on("close", () => resolve("broken"));
+  });
 }
 
 async function* bodyParts(raw: IncomingMessage): AsyncGenerator<Uint8Array, void, undefined> {

@@ -175,6 +175,42 @@ describe("listener", () => {
   });
 
   it.each([
+    ["a POST without a body has none", "POST / HTTP/1.1\r\n", "", "POST "],
+    [
+      "a POST's body comes whole, chunks joined",
+      "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n",
+      "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
+      "POST abcde",
+    ],
+    [
+      "a type that is no type does not matter",
+      "PUT / HTTP/1.1\r\ncontent-type: ;\r\ncontent-length: 2\r\n",
+      "ab",
+      "PUT ab",
+    ],
+    ["the body of a GET is thrown away", "GET / HTTP/1.1\r\ncontent-length: 2\r\n", "ab", "GET "],
+  ])("reads bodies: %s", async (_rule, head, body, seen) => {
+    const { port } = await serve(async (request) => json(`${request.method} ${Buffer.from(request.body).toString()}`));
+    const answer = await askRaw(port, `${head}host: x\r\nconnection: close\r\n\r\n${body}`);
+    expect(answer).toContain("HTTP/1.1 200 ");
+    expect(answer.endsWith(`\r\n\r\n${seen}`)).toBe(true);
+  });
+
+  it("does not hand over a request whose client goes before the end of its body", async () => {
+    const seen: string[] = [];
+    const { port } = await serve(async ({ path }) => {
+      seen.push(path);
+      return json("{}");
+    });
+    const socket = connect(port, "127.0.0.1");
+    socket.write("POST /half HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nhalf");
+    await once(socket, "connect");
+    socket.destroy();
+    expect((await ask(port, { path: "/next" })).status).toBe(200);
+    expect(seen).toEqual(["/next"]);
+  });
+
+  it.each([
     ["a path that does not decode", "GET /%zz HTTP/1.1\r\nhost: x\r\n\r\n", 400],
     ["what is not HTTP", "hello\r\n\r\n", 400],
     [
