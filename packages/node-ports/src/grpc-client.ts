@@ -1,9 +1,17 @@
 /** RPC calls over HTTP/2, as a client: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md. */
-import { RpcError, type CallOptions, type RpcClient, type RpcClientOptions, type RpcCompression } from "@pleiad/ports";
+import {
+  RpcError,
+  type CallOptions,
+  type RpcClient,
+  type RpcClientOptions,
+  type RpcCompression,
+  type RpcListenerName,
+} from "@pleiad/ports";
 import { createGrpcConnection, type GrpcSession } from "./grpc-connection.ts";
 import { acceptedEncodings, grpcEncodingOf } from "./grpc-encoding.ts";
 import { createFrameReader, packCompressed, packMessages, type FrameReader } from "./grpc-frames.ts";
 import type { GrpcLimits, GrpcPorts } from "./grpc-limits.ts";
+import { decodeShare, eachListenerMethod, encodeSharedRequest, listenerHeader } from "./grpc-shares.ts";
 import { abortError, decodeGrpcMessage, rpcCodeOf, rpcCodeOfHttpStatus, rpcCodeOfReset } from "./grpc-status.ts";
 import { formatGrpcTimeout } from "./grpc-timeout.ts";
 import type { HeaderFields, Headers } from "./hpack.ts";
@@ -19,14 +27,25 @@ export function createGrpcClient(
   { tls, compression }: RpcClientOptions = {},
 ): RpcClient {
   const connection = createGrpcConnection(address, ports, limits, tls);
+  let listener: RpcListenerName | undefined;
 
-  async function* stream(method: string, request: Uint8Array, options: CallOptions) {
+  const readListener = (headers: Headers) => {
+    const [process, name] = headers.get(listenerHeader)?.split(" ") ?? [];
+    listener = process === undefined || name === undefined ? undefined : { process, listener: name };
+  };
+
+  async function* stream(
+    method: string,
+    request: Uint8Array,
+    options: CallOptions,
+    answered?: (head: Headers) => void,
+  ) {
     const interruption = createInterruption(options, ports);
     try {
       const message = await frame(request, compression);
       for (let attempt = 1; ; attempt++) {
         const session = await interruption.orElse(connection.session());
-        const exchange = startExchange(session, address, method, message, options, interruption);
+        const exchange = startExchange(session, address, method, message, options, interruption, answered);
         try {
           for (let messages = await exchange.next(); messages !== undefined; messages = await exchange.next())
             yield messages;
@@ -46,7 +65,7 @@ export function createGrpcClient(
   return {
     call: async (method, request, options) => {
       let answer: Uint8Array | undefined;
-      for await (const messages of stream(method, request, options)) {
+      for await (const messages of stream(method, request, options, readListener)) {
         for (const message of messages) {
           if (answer !== undefined) throw new RpcError("INTERNAL", `${method}: more than one answer`);
           answer = message;
@@ -55,7 +74,14 @@ export function createGrpcClient(
       if (answer === undefined) throw new RpcError("INTERNAL", `${method}: no answer`);
       return answer;
     },
-    stream,
+    stream: (method, request, options) => stream(method, request, options),
+    listener: () => listener,
+    streamEach: async function* (method, request, listeners, options) {
+      const shared = encodeSharedRequest({ method, listeners, request });
+      for await (const messages of stream(eachListenerMethod, shared, options)) {
+        yield messages.map((message) => decodeShare(message, listeners.length));
+      }
+    },
     close: () => connection.close(),
   };
 }
@@ -124,6 +150,7 @@ function startExchange(
   request: FramedRequest,
   options: CallOptions,
   interruption: Interruption,
+  answered: ((head: Headers) => void) | undefined,
 ): Exchange {
   let chunks: Uint8Array[] = [];
   let queuedBytes = 0;
@@ -153,6 +180,7 @@ function startExchange(
 
   const readHead = (headers: Headers) => {
     responded = true;
+    answered?.(headers);
     readStatus(headers);
     if (sawStatus) return;
     const wrong = responseError(headers);

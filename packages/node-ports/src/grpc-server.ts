@@ -7,6 +7,7 @@ import {
   type RpcCode,
   type RpcContext,
   type RpcHandler,
+  type RpcListenerName,
   type RpcServerOptions,
   type ServerTls,
 } from "@pleiad/ports";
@@ -14,7 +15,9 @@ import { bindError, formatAddress } from "./address.ts";
 import { acceptedEncodings, grpcEncodingOf, type GrpcEncoding } from "./grpc-encoding.ts";
 import { createFrameReader, frameHeaderBytes, packCompressed, packMessages } from "./grpc-frames.ts";
 import type { GrpcLimits, GrpcPorts } from "./grpc-limits.ts";
-import { encodeGrpcMessage, grpcStatusCodes } from "./grpc-status.ts";
+import type { GrpcNeighbour, GrpcNeighbours } from "./grpc-neighbours.ts";
+import { eachListenerMethod, listenerHeader } from "./grpc-shares.ts";
+import { encodeGrpcMessage, grpcStatusCodes, internalError } from "./grpc-status.ts";
 import { parseGrpcTimeout } from "./grpc-timeout.ts";
 import type { HeaderFields, Headers } from "./hpack.ts";
 import { Http2Connection } from "./http2-connection.ts";
@@ -29,9 +32,12 @@ export async function serveGrpc(
   ports: GrpcPorts,
   limits: GrpcLimits,
   { tls }: RpcServerOptions = {},
+  neighbours?: GrpcNeighbours,
 ): Promise<Listener> {
   const server = openServer(address, tls, ports);
   server.maxConnections = limits.connectionsMax;
+  let neighbour: GrpcNeighbour | undefined;
+  let served = handlers;
   const connections = new Set<Http2Connection>();
   const sockets = new Set<Socket>();
   server.on("connection", (socket: Socket) => {
@@ -46,7 +52,7 @@ export async function serveGrpc(
       "server",
       limits,
       {
-        opened: (stream, headers) => takeCall(stream, headers, { peer, handlers, ports, limits }),
+        opened: (stream, headers) => takeCall(stream, headers, { peer, handlers: served, ports, limits, neighbour }),
         established: () => {},
         leaving: () => {},
         received: () => {},
@@ -58,9 +64,14 @@ export async function serveGrpc(
     connections.add(connection);
   });
   const bound = await listen(server, address);
+  if (tls === undefined && neighbours !== undefined) {
+    neighbour = neighbours.join(bound.address, handlers);
+    served = new Map([...handlers, [eachListenerMethod, neighbour.handler]]);
+  }
   return {
     address: formatAddress(bound),
     close: async (graceMs) => {
+      neighbour?.leave();
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       for (const connection of connections) connection.leave();
       const stopTimer = ports.clock.after(graceMs, () => {
@@ -92,6 +103,7 @@ interface CallWorld {
   readonly handlers: ReadonlyMap<string, RpcHandler>;
   readonly ports: GrpcPorts;
   readonly limits: GrpcLimits;
+  readonly neighbour: GrpcNeighbour | undefined;
 }
 
 function takeCall(stream: Http2Stream, headers: Headers, world: CallWorld): StreamEvents {
@@ -121,7 +133,7 @@ async function answerCall(
   call: ServerCall,
   requested: Promise<Uint8Array>,
   headers: Headers,
-  { handlers, ports }: CallWorld,
+  { handlers, ports, neighbour }: CallWorld,
 ): Promise<void> {
   const method = headers.get(":path") ?? "";
   try {
@@ -134,6 +146,8 @@ async function answerCall(
     if (call.ended()) return;
     if (handler.kind === "unary") {
       const answer = await handler.handle(request, call.context);
+      // Whoever asks often, begins with such a call.
+      call.name(neighbour?.name);
       await call.send([answer]);
     } else {
       for await (const messages of handler.handle(request, call.context)) {
@@ -144,13 +158,7 @@ async function answerCall(
     call.end();
   } catch (error) {
     if (call.ended()) return;
-    if (!(error instanceof RpcError)) {
-      ports.observations.log("error", "an RPC handler failed", {
-        method,
-        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
-      });
-    }
-    call.end(statusOf(error));
+    call.end(error instanceof RpcError ? error : internalError(method, error, ports.observations));
   }
 }
 
@@ -159,15 +167,12 @@ interface Status {
   readonly message: string;
 }
 
-function statusOf(error: unknown): Status {
-  if (error instanceof RpcError) return error;
-  return { code: "INTERNAL", message: error instanceof Error ? error.message : String(error) };
-}
-
 /** One call's way back to its caller. */
 interface ServerCall {
   readonly context: RpcContext;
   ended(): boolean;
+  /** Which listener answers: to be told before anything is sent. */
+  name(listener: RpcListenerName | undefined): void;
   /** Resolves when the peer has taken enough for more to be worth making, or when the call has ended. */
   send(messages: readonly Uint8Array[]): Promise<void>;
   /** Ends the call, with OK unless a status is given. Only the first call counts. */
@@ -183,6 +188,7 @@ function startCall(stream: Http2Stream, headers: Headers, { peer, ports: { clock
   let ended = false;
   let blocked = false; // a write waits for the peer to read
   let wake = () => {};
+  let listener: RpcListenerName | undefined;
 
   const end = (status?: Status) => {
     if (ended) return;
@@ -210,7 +216,7 @@ function startCall(stream: Http2Stream, headers: Headers, { peer, ports: { clock
   /** A promise only where the peer has to read first. */
   const write = (bytes: Uint8Array): Promise<void> | undefined => {
     if (ended) return undefined;
-    if (!stream.hasSentHeaders) stream.respond(answerFields(encoding));
+    if (!stream.hasSentHeaders) stream.respond(answerFields(encoding, listener));
     if (stream.write(bytes)) return undefined;
     blocked = true;
     return new Promise<void>((resolve) => {
@@ -229,6 +235,9 @@ function startCall(stream: Http2Stream, headers: Headers, { peer, ports: { clock
       },
     },
     ended: () => ended,
+    name: (told) => {
+      listener = told;
+    },
     send: async (messages) => {
       const writes = encoding === "identity" ? packMessages(messages) : await packCompressed(encoding, messages);
       for (const bytes of writes) {
@@ -248,8 +257,9 @@ function startCall(stream: Http2Stream, headers: Headers, { peer, ports: { clock
   };
 }
 
-function answerFields(encoding: GrpcEncoding): HeaderFields {
+function answerFields(encoding: GrpcEncoding, listener?: RpcListenerName): HeaderFields {
   const fields = [":status", "200", "content-type", "application/grpc", "grpc-accept-encoding", acceptedEncodings];
+  if (listener !== undefined) fields.push(listenerHeader, `${listener.process} ${listener.listener}`);
   return encoding === "identity" ? fields : [...fields, "grpc-encoding", encoding];
 }
 

@@ -1,6 +1,6 @@
 /** gRPC statuses on the wire: numbers, messages, and what stands for a status when the peer sends none. */
 import { constants } from "node:http2";
-import { RpcError, type RpcCode } from "@pleiad/ports";
+import { RpcError, type Observations, type RpcCode } from "@pleiad/ports";
 
 /** The number of each status; OK, which is no error, is 0. */
 export const grpcStatusCodes = {
@@ -105,4 +105,11 @@ export function decodeGrpcMessage(encoded: string): string {
     }
   }
   return new TextDecoder().decode(Uint8Array.from(bytes));
+}
+
+/** What a caller is told of an error that a handler did not choose; the log has all of it. */
+export function internalError(method: string, error: unknown, { log }: Pick<Observations, "log">): RpcError {
+  const isError = error instanceof Error;
+  log("error", "an RPC handler failed", { method, error: isError ? (error.stack ?? error.message) : String(error) });
+  return new RpcError("INTERNAL", isError ? error.message : String(error));
 }

@@ -39,7 +39,9 @@ export {
   type RpcCode,
   type RpcContext,
   type RpcHandler,
+  type RpcListenerName,
   type RpcServerOptions,
+  type RpcShare,
   type ServerTls,
   type TlsVersion,
 } from "./network.ts";

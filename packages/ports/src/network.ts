@@ -45,8 +45,34 @@ export interface RpcClient {
    * one await. Messages belong to the caller. Throws RpcError from the iteration. Leaving the loop cancels the call.
    */
   stream(method: string, request: Uint8Array, options: CallOptions): AsyncIterable<readonly Uint8Array[]>;
+  /** Which of the listeners of its process the peer is; undefined until it said so, and where it says nothing of it. */
+  listener?(): RpcListenerName | undefined;
+  /**
+   * One request to several listeners of the peer's process, each of which answers it as it would answer `stream`: a process that holds
+   * dozens of servers then costs one call. `listeners` are names; shares come in any order. Throws RpcError, then for all
+   * that have not ended. Leaving the loop cancels all.
+   */
+  readonly streamEach?: (
+    method: string,
+    request: Uint8Array,
+    listeners: readonly string[],
+    options: CallOptions,
+  ) => AsyncIterable<readonly RpcShare[]>;
   close(): Promise<void>;
 }
+
+/** Names that no other process and no other listener has; they mean nothing but that. */
+export interface RpcListenerName {
+  readonly process: string;
+  readonly listener: string;
+}
+
+/** What one of several listeners answers; `index` is its place in the question. */
+export type RpcShare =
+  | { readonly kind: "message"; readonly index: number; readonly message: Uint8Array }
+  | { readonly kind: "end"; readonly index: number; readonly failure: RpcError | undefined }
+  /** It listens no more, or may not be reached in this way: it was not asked. */
+  | { readonly kind: "absent"; readonly index: number };
 
 export interface RpcContext {
   readonly signal: AbortSignal; // aborted when the caller cancels, goes away, or its deadline passes

@@ -14,8 +14,10 @@ import {
 } from "@pleiad/model";
 import { overlappingParts } from "./disjoint-parts.ts";
 import type { Endpoint, Trouble } from "./endpoint.ts";
+import { namedWarnings } from "./endpoint-warnings.ts";
 import { createMissingReport, missingClusterCount, type MissingPart } from "./missing-report.ts";
 import { anyOf, compileQuestion, labelSetsOf, type Question } from "./question.ts";
+import type { QueryGathering } from "./query-gathering.ts";
 import { concernedClusters, type Assignment, type ReplicaSet } from "./replica-set.ts";
 import { describeTrouble } from "./rpc-failures.ts";
 
@@ -27,6 +29,7 @@ export interface PartitionedFanout {
   assign(set: ReplicaSet, question: Question, sets: readonly ReplicaSet[]): Assignment;
   /** The fan-out over some of its endpoints. */
   sourceOf(sets: readonly ReplicaSet[]): SeriesSource;
+  readonly queries: QueryGathering;
   /** How long the first of several replicas may be silent, and the last one. */
   readonly silenceMs: { readonly first: number; readonly last: number };
 }
@@ -118,20 +121,23 @@ function evaluatorOf(
     source: fanout.sourceOf([set]),
     async evaluate(request: EvaluationRequest, signal: AbortSignal) {
       const troubles: Trouble[] = [];
-      for (const [i, { client, spec }] of evaluators.entries()) {
+      for (const [i, evaluator] of evaluators.entries()) {
+        const { client, spec } = evaluator;
         const isLast = i + 1 === evaluators.length;
-        const answer = await client.evaluate(request, signal, isLast ? fanout.silenceMs.last : fanout.silenceMs.first);
+        const silenceMs = isLast ? fanout.silenceMs.last : fanout.silenceMs.first;
+        const answer = await fanout.queries.evaluate(client, request, signal, silenceMs);
         if (!answer.ok) {
           if (answer.failure.kind !== "unreachable") return fail(answer.failure);
           const { address } = spec;
           troubles.push({ words: describeTrouble(answer.failure.failure, address), address });
           continue;
         }
-        const { warnings } = answer.value;
+        const warnings = namedWarnings(evaluator, answer.value.warnings);
+        const named = ok({ ...answer.value, warnings });
         // Clusters that it did not announce are missing, unless its own warnings say so.
-        if (notAnnounced.length === 0 || missingClusterCount(warnings) >= notAnnounced.length) return ok(answer.value);
+        if (notAnnounced.length === 0 || missingClusterCount(warnings) >= notAnnounced.length) return named;
         const texts = missing(notAnnounced, [{ words: "not announced by", address: spec.address }]);
-        return request.onFailure === "abort" ? fail({ kind: "missing", texts }) : ok(answer.value);
+        return request.onFailure === "abort" ? fail({ kind: "missing", texts }) : named;
       }
       const clusters = question === undefined ? [] : concernedClusters(set, question);
       return fail({ kind: "missing", texts: missing(clusters, troubles) });

@@ -28,6 +28,7 @@ import { monitoringFanout } from "./monitoring-fanout.ts";
 import { createMissingReport, missingClusterCount, type MissingReport } from "./missing-report.ts";
 import { compileQuestion, concernsStore, growthMs, type Question } from "./question.ts";
 import { partitionFanout } from "./fanout-partition.ts";
+import { gatherQueries } from "./query-gathering.ts";
 import { concernedClusters, missingClusters, type Assignment, type ReplicaSet } from "./replica-set.ts";
 import { openReplicaStream, type ReplicaStream } from "./replica-stream.ts";
 import { askAll, type AskedReplicas, type UnaryFanoutParts } from "./unary-fanout.ts";
@@ -122,6 +123,7 @@ export function createFanout(options: FanoutOptions, ports: StoreClientPorts): F
     },
     ports,
   );
+  const queries = gatherQueries(clock);
   let turn = 0;
 
   const requests = observations.counter("pleiad_fanout_requests_total", "Requests to the fan-out.", ["method"]);
@@ -340,6 +342,7 @@ export function createFanout(options: FanoutOptions, ports: StoreClientPorts): F
           sets: sets(),
           assign,
           sourceOf: (some) => sourceOf(() => some),
+          queries,
           silenceMs: { first: options.requestTimeoutMs / 2, last: options.requestTimeoutMs },
         },
         request,

@@ -8,7 +8,7 @@ import {
   type Result,
   type SourceFailure,
 } from "@pleiad/model";
-import { childAbort, RpcError, type Clock, type RpcClient } from "@pleiad/ports";
+import { childAbort, RpcError, type Clock, type RpcClient, type RpcShare } from "@pleiad/ports";
 import { decodeQueryResponse, formatWireFailure, type Capabilities } from "@pleiad/wire";
 import { exactQuery, wholeSecondsQuery } from "./query-requests.ts";
 import { failureOfCall } from "./rpc-failures.ts";
@@ -67,16 +67,95 @@ export async function callQuery(
   } catch (error) {
     if (signal.aborted) return fail({ kind: "canceled" });
     if (waitedTooLong) return fail({ kind: "unreachable", failure: { kind: "timeout", source, afterMs: patienceMs } });
-    const failure = failureOfCall(error, { source, signal, timeoutMs });
-    // Whoever answers at all can be asked for series instead.
-    if (error instanceof RpcError && !unreachableCodes.has(error.code))
-      return fail({ kind: "refused", reason: error.message });
-    return fail({ kind: "unreachable", failure });
+    return fail(failureOfAnswer(error, source, signal, timeoutMs));
   } finally {
     stopWaiting();
     call.end();
   }
   return ok({ ...answer.evaluation(), answeredBy: `${source} (${address})` });
+}
+
+function failureOfAnswer(error: unknown, source: string, signal: AbortSignal, timeoutMs: number): QueryCallFailure {
+  // Whoever answers at all can be asked for series instead.
+  if (error instanceof RpcError && !unreachableCodes.has(error.code)) return { kind: "refused", reason: error.message };
+  return { kind: "unreachable", failure: failureOfCall(error, { source, signal, timeoutMs }) };
+}
+
+/** One of several servers that are listeners of one process. */
+export interface SharedCall {
+  readonly process: string; // the same for those that one call can reach
+  readonly listener: string;
+  readonly stream: NonNullable<RpcClient["streamEach"]>;
+  readonly options: Omit<QueryClientOptions, "silenceMs">;
+  received(bytes: number): void;
+  /** Is told of the outcome, once. */
+  ended(result: Result<Evaluation, QueryCallFailure>): void;
+}
+
+/**
+ * Asks all for one evaluation each by one call to the first: what each answers, in their order, and undefined for those of whom it
+ * told nothing. They give signs of life as in `callQuery`, of "exact". Never rejects.
+ */
+export async function callQueryOfEach(
+  calls: readonly SharedCall[],
+  request: EvaluationRequest,
+  signal: AbortSignal,
+  silenceMs: number,
+  clock: Clock,
+): Promise<readonly (Result<Evaluation, QueryCallFailure> | undefined)[]> {
+  const [first] = calls;
+  const results: (Result<Evaluation, QueryCallFailure> | undefined)[] = calls.map(() => undefined);
+  if (first === undefined) return results;
+  const { timeoutMs } = request;
+  const call = childAbort(signal);
+  const answers = calls.map(({ options }) => createAnswer(request, options));
+  const end = (index: number, result: Result<Evaluation, QueryCallFailure>) => {
+    if (results[index] !== undefined) return;
+    results[index] = result;
+    calls[index]?.ended(result);
+  };
+  const endOthers = (failureOf: (source: string) => QueryCallFailure) =>
+    calls.forEach(({ options }, index) => end(index, fail(failureOf(options.name))));
+  const take = (share: RpcShare) => {
+    const { index } = share;
+    const [asked, answer] = [calls[index], answers[index]];
+    if (asked === undefined || answer === undefined || share.kind === "absent") return;
+    const { name, address } = asked.options;
+    if (share.kind === "message") {
+      if (results[index] !== undefined) return;
+      asked.received(share.message.length);
+      const refusal = answer.take(share.message);
+      if (refusal !== undefined) end(index, fail({ kind: "refused", reason: refusal }));
+    } else if (share.failure !== undefined) {
+      end(index, fail(failureOfAnswer(share.failure, name, signal, timeoutMs)));
+    } else end(index, ok({ ...answer.evaluation(), answeredBy: `${name} (${address})` }));
+  };
+  const { method, bytes } = exactQuery(request);
+  const listeners = calls.map(({ listener }) => listener);
+  const callOptions = { signal: call.signal, timeoutMs, messageBytesMax: first.options.messageBytesMax };
+  let waitedTooLong = false;
+  const wait = () =>
+    clock.after(silenceMs, () => {
+      waitedTooLong = !signal.aborted;
+      call.abort(tooSilent);
+    });
+  let stopWaiting = wait();
+  try {
+    for await (const shares of first.stream(method, bytes, listeners, callOptions)) {
+      stopWaiting();
+      shares.forEach(take);
+      stopWaiting = wait();
+    }
+  } catch {
+    if (signal.aborted) endOthers(() => ({ kind: "canceled" }));
+    else if (waitedTooLong) {
+      endOthers((source) => ({ kind: "unreachable", failure: { kind: "timeout", source, afterMs: silenceMs } }));
+    }
+  } finally {
+    stopWaiting();
+    call.end();
+  }
+  return results;
 }
 
 const tooSilent = new DOMException("the peer gives no signs of life", "TimeoutError");
@@ -89,7 +168,10 @@ interface Answer {
   evaluation(): Omit<Evaluation, "answeredBy">;
 }
 
-function createAnswer({ samplesMax }: EvaluationRequest, { responseBytesMax, seriesMax }: QueryClientOptions): Answer {
+function createAnswer(
+  { samplesMax }: EvaluationRequest,
+  { responseBytesMax, seriesMax }: Omit<QueryClientOptions, "silenceMs">,
+): Answer {
   const series: EvaluatedSeries[] = [];
   const warnings = createWarningList();
   let [samples, samplesRead, samplesPeak, receivedBytes] = [0, 0, 0, 0];

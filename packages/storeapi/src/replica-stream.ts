@@ -9,6 +9,7 @@ import {
 } from "@pleiad/model";
 import type { Clock } from "@pleiad/ports";
 import type { Endpoint, Trouble } from "./endpoint.ts";
+import { namedWarnings } from "./endpoint-warnings.ts";
 import { describeTrouble } from "./rpc-failures.ts";
 
 export interface ReplicaStream {
@@ -63,7 +64,7 @@ export function openReplicaStream(
       failure = await drain(cursor, replica, i + 1 < replicas.length);
       if (closed) break;
       if (failure === undefined) {
-        ({ warnings } = cursor);
+        warnings = namedWarnings(replica, cursor.warnings);
         break;
       }
       troubles.push({ words: describeTrouble(failure, replica.spec.address), address: replica.spec.address });

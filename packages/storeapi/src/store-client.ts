@@ -37,7 +37,7 @@ import {
   type WireFailure,
 } from "@pleiad/wire";
 import { createMonitoringClient, type MonitoringClient } from "./monitoring-client.ts";
-import { callQuery, type QueryCallFailure } from "./query-client.ts";
+import { callQuery, type QueryCallFailure, type SharedCall } from "./query-client.ts";
 import { failureOfCall } from "./rpc-failures.ts";
 import { infoMethod, labelNamesMethod, labelValuesMethod, seriesMethod } from "./store-methods.ts";
 import { anyTime, noTime, servicesOf, type StoreIdentity } from "./store-identity.ts";
@@ -83,6 +83,8 @@ export interface StoreClient extends SeriesSource {
     signal: AbortSignal,
     silenceMs?: number,
   ): Promise<Result<Evaluation, QueryCallFailure>>;
+  /** How it is asked for an evaluation together with others of its process; undefined where it is asked alone. */
+  sharedCall(): SharedCall | undefined;
   close(): Promise<void>;
 }
 
@@ -204,6 +206,24 @@ export function createStoreClient(address: string, ports: StoreClientPorts, opti
       const answer = await callQuery(rpc, request, evaluates, signal, limits, clock, (bytes) => received.add(bytes));
       if (!answer.ok) failures.add(1, method, answer.failure.kind);
       return answer;
+    },
+    sharedCall() {
+      const name = evaluates === "exact" && options.connection === undefined ? rpc.listener?.() : undefined;
+      if (name === undefined || rpc.streamEach === undefined) return undefined;
+      const method = "evaluate";
+      const { responseBytesMax, seriesMax } = options;
+      return {
+        // One that claims to be of a process elsewhere is not asked in its place.
+        process: `${address.slice(0, address.lastIndexOf(":"))} ${name.process}`,
+        listener: name.listener,
+        stream: rpc.streamEach,
+        options: { name: source, address, messageBytesMax, responseBytesMax, seriesMax },
+        received: (bytes) => received.add(bytes),
+        ended(result) {
+          requests.add(1, method);
+          if (!result.ok) failures.add(1, method, result.failure.kind);
+        },
+      };
     },
     close: () => rpc.close(),
   };

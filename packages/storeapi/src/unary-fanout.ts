@@ -2,6 +2,7 @@
 import { fail, ok, type Result, type SourceFailure } from "@pleiad/model";
 import type { Clock } from "@pleiad/ports";
 import type { Endpoint, Trouble } from "./endpoint.ts";
+import { namedWarnings } from "./endpoint-warnings.ts";
 import { createMissingReport, type MissingReport } from "./missing-report.ts";
 import type { Question } from "./question.ts";
 import { concernedClusters, type ReplicaSet } from "./replica-set.ts";
@@ -78,7 +79,7 @@ export async function askAll<Answer extends { readonly warnings: readonly string
 }
 
 /** One after the other until one answers; each but the last has `firstAnswerMs`. */
-async function askReplicas<Answer>(
+async function askReplicas<Answer extends { readonly warnings: readonly string[] }>(
   replicas: readonly Endpoint[],
   ask: (endpoint: Endpoint, signal: AbortSignal) => Promise<Result<Answer, SourceFailure>>,
   firstAnswerMs: number,
@@ -95,7 +96,9 @@ async function askReplicas<Answer>(
       continue;
     }
     const answer = await answering;
-    if (answer.ok) return { answer: answer.value, troubles };
+    if (answer.ok) {
+      return { answer: { ...answer.value, warnings: namedWarnings(replica, answer.value.warnings) }, troubles };
+    }
     troubles.push({ words: describeTrouble(answer.failure, address), address });
   }
   return { answer: undefined, troubles };
