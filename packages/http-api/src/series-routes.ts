@@ -160,11 +160,23 @@ async function listTexts(
   const texts = uniteTexts(lists);
   const truncated = limit > 0 && texts.length > limit;
   return ok({
-    data: [quoteJson(truncated ? texts.slice(0, limit) : texts)],
+    data: [truncated ? quoteJson(texts.slice(0, limit)) : quoteTexts(texts)],
     warnings: truncated ? [...warnings, limitWarning] : warnings,
     infos: [],
     partial: warnings.length > 0,
   });
+}
+
+/** JSON of lists for as long as sources keep them. */
+const quoted = new WeakMap<readonly string[], string>();
+const quotedLengthMax = 65_536;
+
+function quoteTexts(texts: readonly string[]): string {
+  const kept = quoted.get(texts);
+  if (kept !== undefined) return kept;
+  const json = quoteJson(texts);
+  if (json.length <= quotedLengthMax) quoted.set(texts, json);
+  return json;
 }
 
 interface Listing {

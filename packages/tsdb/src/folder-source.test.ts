@@ -5,6 +5,7 @@ import {
   ok,
   plainSelect,
   type LabelsAnswer,
+  type LabelsRequest,
   type Matcher,
   type SeriesSource,
 } from "@pleiad/model";
@@ -91,8 +92,22 @@ describe("of two blocks with one series each", () => {
     expect((await collectSeries(cursor)).failure?.kind).toBe("invalid");
   });
 
-  it("both are asked for the values of a label", async () => {
-    const answer = await (await damagedView()).labelValues("cluster", request, signal);
-    expect(answer).toEqual(ok({ values: ["a", "b"], warnings: [] }));
-  });
+  it.each<[string, Partial<LabelsRequest>, readonly string[]]>([
+    ["all of time", {}, ["a", "b"]],
+    ["the time of the first", { maxTimeMs: at(1) }, ["a"]],
+    ["the time of the second", { minTimeMs: at(2), maxTimeMs: at(3) }, ["b"]],
+    ["one of them alone", { limit: 1 }, ["a"]],
+    ["those of a matcher", { matchers: [{ type: "=", name: "cluster", value: "b" }] }, ["b"]],
+    ["without the label", { withoutLabels: ["cluster"] }, []],
+  ])(
+    "values of a label, %s, are the same however often and after whatever they are asked",
+    async (_, asked, values) => {
+      const view = await damagedView();
+      for (const before of [{}, asked, { maxTimeMs: at(1) }, asked, asked]) {
+        await view.labelValues("cluster", { ...request, ...before }, signal);
+        const answer = await view.labelValues("cluster", { ...request, ...asked }, signal);
+        expect(answer).toEqual(ok({ values, warnings: [] }));
+      }
+    },
+  );
 });

@@ -3,6 +3,7 @@ import { mergeSources, wantedValuesOf, type Block } from "@pleiad/blocks";
 import {
   cursorOf,
   fail,
+  ok,
   type LabelsAnswer,
   type LabelsRequest,
   type Result,
@@ -12,6 +13,7 @@ import {
   type SourceFailure,
   type SourceSeries,
 } from "@pleiad/model";
+import { KeptLabelValues } from "./kept-label-values.ts";
 import type { LocalBlocks } from "./local-blocks.ts";
 import { readTooSlowly, type Reader, type ReaderSet } from "./reader-set.ts";
 
@@ -22,6 +24,7 @@ export class FolderSource implements SeriesSource {
   readonly #head: SeriesSource;
   readonly #readers: ReaderSet;
   readonly #headFromMs: () => number;
+  readonly #keptValues = new KeptLabelValues();
 
   /** `headFromMs` tells where the blocks end that have what the head has below. */
   constructor(name: string, blocks: LocalBlocks, head: SeriesSource, readers: ReaderSet, headFromMs: () => number) {
@@ -47,8 +50,24 @@ export class FolderSource implements SeriesSource {
     request: LabelsRequest,
     signal: AbortSignal,
   ): Promise<Result<LabelsAnswer, SourceFailure>> {
+    const blocks = this.#blocks.all;
+    const isOfBlocks = this.#isOfBlocks(request);
+    const kept = isOfBlocks ? this.#keptValues.of(label, request, blocks) : undefined;
+    if (kept !== undefined && !signal.aborted) {
+      return ok({ values: request.limit > 0 ? kept.slice(0, request.limit) : kept, warnings: [] });
+    }
     const reader = this.#readers.begin();
-    return await this.#inTime(reader, this.#sourceFor(request).labelValues(label, request, signal));
+    const answer = await this.#inTime(reader, this.#sourceFor(request).labelValues(label, request, signal));
+    if (isOfBlocks && request.limit === 0 && answer.ok && answer.value.warnings.length === 0) {
+      this.#keptValues.keep(label, request, blocks, answer.value.values);
+    }
+    return answer;
+  }
+
+  /** Whether blocks alone answer, and all of their series count. */
+  #isOfBlocks({ maxTimeMs, matchers, withoutLabels }: LabelsRequest): boolean {
+    if (matchers.length > 0 || withoutLabels.length > 0) return false;
+    return this.#blocks.gapCount === 0 && this.#headFromMs() > maxTimeMs;
   }
 
   async #inTime<T>(reader: Reader, asked: Promise<Result<T, SourceFailure>>): Promise<Result<T, SourceFailure>> {
