@@ -51,7 +51,7 @@ export function queryRoutes(options: QueryRoutesOptions, ports: RouterPorts): re
     run: (request: R, source: SeriesSource, signal: AbortSignal) => Promise<Outcome>,
   ): Promise<Result<ApiAnswer, ApiFailure>> => {
     // What other stores answer is another answer.
-    const key = source === options.source ? keyOf(request) : undefined;
+    const key = () => (source === options.source ? keyOf(request) : undefined);
     const work = async (timeoutMs: number, own: AbortSignal) => await run({ ...request, timeoutMs }, source, own);
     const answer = await gated({ ...request, key }, signal, work);
     return answer.ok ? encodeAnswer(form, answer.value) : answer;
@@ -262,7 +262,8 @@ function keyOf(request: InstantRequest | RangeRequest): string | undefined {
 
 /** `run` gets what waiting has left of the request's time, and a signal in place of the caller's. */
 type Gated = (
-  request: Pick<InstantRequest, "timeoutMs"> & { readonly key: string | undefined },
+  /** The key is asked for where the query has to wait. */
+  request: Pick<InstantRequest, "timeoutMs"> & { readonly key: () => string | undefined },
   signal: AbortSignal,
   run: (timeoutMs: number, signal: AbortSignal) => Promise<Outcome>,
 ) => Promise<Result<Outcome, ApiFailure>>;
@@ -308,7 +309,7 @@ function createGate(options: QueryRoutesOptions, { clock, observations }: Router
         ? fail({ errorType: "canceled", message: `query was canceled in ${where}` })
         : fail({ errorType: "timeout", message: `query timed out in ${where}` });
     return await withDeadline(clock, timeoutMs, signal, async (deadline) => {
-      const { key } = request;
+      const key = request.key();
       const waiting = childAbort(deadline);
       const joined = async (evaluation: SharedEvaluation<Outcome>) => {
         const outcome = await evaluation.join(deadline);

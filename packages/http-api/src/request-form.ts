@@ -59,6 +59,7 @@ function readPairs(text: string, into: Map<string, string[]>): ApiFailure | unde
 
 /** Undefined where a percent escape is broken, or does not make UTF-8. */
 function decodeFormText(text: string): string | undefined {
+  if (!/[+%]/.test(text)) return text;
   try {
     return decodeURIComponent(text.replaceAll("+", " "));
   } catch {

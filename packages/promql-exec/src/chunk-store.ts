@@ -33,20 +33,15 @@ export function createChunkStore(pool: PagePool = createPagePool(0)): ChunkStore
   let seriesCount = 0;
   let chunkCount = 0;
   let firsts = new Uint32Array(16); // by series
-  // By chunk:
-  let minTimesMs = new Float64Array(16);
-  let encodings = new Uint8Array(16);
-  let pageNumbers = new Uint32Array(16);
-  let offsets = new Uint32Array(16);
-  let lengths = new Uint32Array(16);
+  let { minTimesMs, pageNumbers, offsets, lengths, encodings } = createChunkColumns(16);
 
   function growChunks() {
-    const room = 2 * encodings.length;
-    minTimesMs = withRoom(new Float64Array(room), minTimesMs);
-    encodings = withRoom(new Uint8Array(room), encodings);
-    pageNumbers = withRoom(new Uint32Array(room), pageNumbers);
-    offsets = withRoom(new Uint32Array(room), offsets);
-    lengths = withRoom(new Uint32Array(room), lengths);
+    const grown = createChunkColumns(2 * encodings.length);
+    minTimesMs = withRoom(grown.minTimesMs, minTimesMs);
+    pageNumbers = withRoom(grown.pageNumbers, pageNumbers);
+    offsets = withRoom(grown.offsets, offsets);
+    lengths = withRoom(grown.lengths, lengths);
+    encodings = withRoom(grown.encodings, encodings);
   }
 
   function beginPage(bytes: number) {
@@ -93,6 +88,18 @@ export function createChunkStore(pool: PagePool = createPagePool(0)): ChunkStore
         offsets[chunk] = 0;
       }
     },
+  };
+}
+
+/** By chunk, in one piece of memory: for small queries, each piece costs more than what is written into it. */
+function createChunkColumns(room: number) {
+  const memory = new ArrayBuffer(room * 21);
+  return {
+    minTimesMs: new Float64Array(memory, 0, room),
+    pageNumbers: new Uint32Array(memory, room * 8, room),
+    offsets: new Uint32Array(memory, room * 12, room),
+    lengths: new Uint32Array(memory, room * 16, room),
+    encodings: new Uint8Array(memory, room * 20, room),
   };
 }
 

@@ -20,7 +20,7 @@ export function createInstantSelector(
 ): Operator {
   const references = referenceTimes(grid, select);
   return createRowOperator(
-    { description: `select ${formatPlan(select)}`, inputs: [], grid, context },
+    { description: () => `select ${formatPlan(select)}`, inputs: [], grid, context },
     async (signal) => {
       const options = { startTimestamps: value === "start-timestamp" };
       const reader = await readSeries(select, context, signal, options);

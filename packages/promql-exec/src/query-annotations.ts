@@ -98,6 +98,7 @@ function mergeDetails(before: RemarkDetail, detail: RemarkDetail): RemarkDetail 
 }
 
 function sentences(prefix: string, remarks: ReadonlyMap<string, Remark>, query: string): readonly string[] {
+  if (remarks.size === 0) return [];
   return Array.from(remarks, ([text, { range, detail }]) => {
     const { line, column } = positionOf(query, range.start);
     return `${prefix}: ${text}${detail === undefined ? "" : formatDetail(detail)} (${line}:${column})`;

@@ -18,7 +18,7 @@ export interface RowProducer {
 /** An operator over rows that `open` gives. Read as steps, the rows are kept in memory first. */
 export function createRowOperator(
   shape: {
-    readonly description: string;
+    readonly description: string | (() => string);
     readonly inputs: readonly Operator[];
     readonly grid: StepGrid;
     readonly context: QueryContext;

@@ -88,7 +88,7 @@ export async function readSeries(
 
   // Without room at first: mostly tasks decode, and memory of its own for every query is what small queries cost most.
   const columns = createSampleColumns(0, options);
-  const later = createSampleColumns(0, options);
+  let later: SampleColumns | undefined;
   const histograms = createHistogramColumns(0, options);
   return {
     labels,
@@ -129,6 +129,7 @@ export async function readSeries(
           decodeInto(columns, encoding, data);
         } else {
           // Replicas and late blocks overlap what came before: two sorted runs become one.
+          later ??= createSampleColumns(0, options);
           later.count = 0;
           decodeInto(later, encoding, data);
           mergeInto(columns, later);

@@ -18,18 +18,15 @@ export function shareSelects(
 ): SeriesSource {
   const keyOf = ({ minTimeMs, maxTimeMs, matchers, hints }: SelectKey) =>
     JSON.stringify([minTimeMs, maxTimeMs, matchers, maxResolutionMs === 0 ? {} : hints]);
+  const selects = selectsOf(plan);
+  if (selects.length < 2) return source;
   const planned = new Map<string, PlannedSelect>();
-  const count = (select: SelectNode) => {
+  for (const select of selects) {
     const key = keyOf(select);
     const same = planned.get(key);
     const differs = same !== undefined && JSON.stringify(same.hints) !== JSON.stringify(select.hints);
     planned.set(key, { readersLeft: (same?.readersLeft ?? 0) + 1, hints: differs ? {} : select.hints });
-  };
-  mapPlan(plan, (node) => {
-    if (node.kind === "select") count(node);
-    if (node.kind === "window") count(node.select);
-    return node;
-  });
+  }
   if (![...planned.values()].some(({ readersLeft }) => readersLeft > 1)) return source;
   const shared = new Map<string, SharedSelect>();
   return {
@@ -50,6 +47,16 @@ export function shareSelects(
     labelNames: (request, signal) => source.labelNames(request, signal),
     labelValues: (label, request, signal) => source.labelValues(label, request, signal),
   };
+}
+
+function selectsOf(plan: PlanNode): readonly SelectNode[] {
+  const selects: SelectNode[] = [];
+  mapPlan(plan, (node) => {
+    if (node.kind === "select") selects.push(node);
+    if (node.kind === "window") selects.push(node.select);
+    return node;
+  });
+  return selects;
 }
 
 /** What tells the selects of one query apart: the rest is the same for all. */

@@ -17,7 +17,7 @@ import { referenceTimes } from "./step-grid.ts";
 export function createSmoothedSelector(select: SelectNode, grid: StepGrid, context: QueryContext): Operator {
   const references = referenceTimes(grid, select);
   return createRowOperator(
-    { description: `select ${formatPlan(select)}`, inputs: [], grid, context },
+    { description: () => `select ${formatPlan(select)}`, inputs: [], grid, context },
     async (signal) => {
       const reader = await readSeries(select, context, signal);
       return {
