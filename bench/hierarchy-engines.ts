@@ -5,6 +5,8 @@
  *   --data FOLDER    where the reference blocks are, or shall be made (default: below the system's temporary folder)
  *   --clusters N     of the reference fleet (220)
  *   --runs N         requests a query and engine (5)
+ *   --settle S       seconds in which each is asked all the questions before any is timed (10): so long after its start, each
+ *                    process of the tiers has asked or answered a few hundred times, as one in use has
  *   --only A,B       queries by name; else all that aggregate
  *   --port N         of Prometheus (24610)
  */
@@ -16,13 +18,14 @@ import { startEngine, type EngineProcess } from "./engine-process.ts";
 import { raceEngines } from "./engine-race.ts";
 import { startReferenceTiers } from "./hierarchy/reference-tiers.ts";
 import { makeReferenceBlocks } from "./reference-data.ts";
-import { referenceQueries } from "./reference-queries.ts";
+import { pathOf, referenceQueries } from "./reference-queries.ts";
 
 const { values: flags } = parseArgs({
   options: {
     data: { type: "string", default: join(tmpdir(), "pleiad-reference-fleet") },
     clusters: { type: "string", default: "220" },
     runs: { type: "string", default: "5" },
+    settle: { type: "string", default: "10" },
     only: { type: "string" },
     port: { type: "string", default: "24610" },
   },
@@ -42,10 +45,19 @@ try {
   const tiers = await startReferenceTiers(data, folder);
   engines.push(tiers.engine);
   engines.push(await startEngine("prometheus", { data, folder: peerFolder, port: Number(flags.port) }));
+  const queries = referenceQueries(clusters).filter(({ kind, name }) =>
+    only === undefined ? kind !== "raw" && kind !== "metadata" : only.includes(name),
+  );
+  for (const engine of engines) {
+    const untilMs = performance.now() + Number(flags.settle) * 1000;
+    for (let i = 0; queries.length > 0 && performance.now() < untilMs; i++) {
+      const query = queries[i % queries.length];
+      if (query !== undefined) await engine.ask(pathOf(query, data));
+    }
+  }
   process.stdout.write(line(["query", "tiers ms", "prometheus", "ratio", "goal", "peak MiB"]));
-  for (const query of referenceQueries(clusters)) {
+  for (const query of queries) {
     const { kind, name } = query;
-    if (only === undefined ? kind === "raw" || kind === "metadata" : !only.includes(name)) continue;
     const goal = kind === "raw" || kind === "metadata" ? NaN : ratiosMax[kind];
     const { laps, difference } = await raceEngines(engines, query, data, {
       runsMin: Number(flags.runs),

@@ -130,6 +130,7 @@ async function serveQuerier(order: QuerierOrder, ports: Ports): Promise<readonly
       replicaLabels: [], // one replica, whose label Prometheus's answers have too
       renderMetrics: () => registry.render(),
       limits: { ...defaultQuerierLimits, storeTimeoutMs },
+      warmsUp: true, // as the command of a querier does
     },
     ports,
   );
@@ -139,5 +140,6 @@ async function serveQuerier(order: QuerierOrder, ports: Ports): Promise<readonly
     if (ports.clock.wallMs() > untilMs) throw new Error(`${name} is not ready`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
+  await started.value.warmedUp();
   return [started.value.grpcAddress, started.value.httpAddress];
 }

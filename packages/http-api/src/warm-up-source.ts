@@ -14,9 +14,9 @@ import {
 const intervalMs = 30_000;
 const chunkSamples = 120;
 
-/** Of the two hours before `atMs`, whatever is asked for. */
-export function warmUpSource(atMs: number): SeriesSource {
-  const labels = labelsFromRecord({ __name__: "up", instance: "localhost", job: "warm-up" });
+/** Of the two hours before `atMs`, whatever is asked for; it has the labels, too. */
+export function warmUpSource(atMs: number, more: Readonly<Record<string, string>> = {}): SeriesSource {
+  const labels = labelsFromRecord({ ...more, __name__: "up", instance: "localhost", job: "warm-up" });
   const series: SourceSeries = { labels, chunks: [chunkBefore(atMs - chunkSamples * intervalMs), chunkBefore(atMs)] };
   const only = async (values: readonly string[]) => ok<LabelsAnswer>({ values, warnings: [] });
   return {

@@ -10,6 +10,8 @@ export interface WarmUpOptions {
   readonly atMs: number;
   readonly questionsMax: number;
   readonly spanMsMax: number; // no further question is asked after it
+  /** What questions are about, in place of the first series of `up`. */
+  readonly selector?: string;
 }
 
 export const defaultWarmUp: Omit<WarmUpOptions, "atMs"> = { questionsMax: 2000, spanMsMax: 3000 };
@@ -19,13 +21,13 @@ const answerBytesMax = 1_048_576;
 
 /**
  * Asks `handle` over a connection, as clients do, on a free port of loopback; resolves to how many questions were answered.
- * Questions are about one series, and come one after the other: a request from outside waits for one of them at most. What
+ * Questions are about one series, or those of the selector, and come one after the other: a request from outside waits for one of them at most. What
  * they count goes where `handle` counts, so it is best given one whose counts nobody reads. Rejects where no port is free,
  * and when `signal` aborts.
  */
 export async function warmUp(
   handle: HttpHandler,
-  { atMs, questionsMax, spanMsMax }: WarmUpOptions,
+  { atMs, questionsMax, spanMsMax, selector }: WarmUpOptions,
   { network, clock }: Pick<Ports, "network" | "clock">,
   signal: AbortSignal,
 ): Promise<number> {
@@ -39,7 +41,7 @@ export async function warmUp(
   try {
     const series = await ask(`series?${form({ "match[]": "up", limit: "1", ...hourBefore(atMs) })}`);
     if (series.status !== 200) return 0;
-    const paths = questionsAbout(selectorOf(series.body), atMs);
+    const paths = questionsAbout(selector ?? selectorOf(series.body), atMs);
     while (answered < questionsMax && clock.monotonicMs() < endMs && !signal.aborted) {
       const answer = await ask(paths[answered % paths.length] ?? "");
       if (answer.status !== 200) break;

@@ -108,6 +108,8 @@ export type QuerierPorts = Pick<Ports, "clock" | "files" | "network" | "observat
 export interface Querier extends Service {
   readonly httpAddress: string; // as bound
   readonly grpcAddress: string;
+  /** Resolves when its warm-up has ended; at once where there is none. */
+  warmedUp(): Promise<void>;
 }
 
 /** Of the packages; a test compares it with them. */
@@ -234,7 +236,10 @@ export async function startQuerier(
     grpc: rpc.address,
     endpoints: endpoints.length,
   });
-  const warming = options.warmsUp === true ? warmUpQuerier(api, engineOptions, ports, stopping.signal) : undefined;
+  const warming =
+    options.warmsUp === true
+      ? warmUpQuerier(api, { engine: engineOptions, evaluated }, ports, stopping.signal)
+      : undefined;
   // Without it, the first answers take longer.
   const warmed = warming?.catch((error: unknown) =>
     ports.observations.log("info", "no warm-up", { name, error: String(error) }),
@@ -244,6 +249,9 @@ export async function startQuerier(
     httpAddress: http.address,
     grpcAddress: rpc.address,
     ready,
+    async warmedUp() {
+      await warmed;
+    },
     async stop(graceMs) {
       stopping.abort();
       await warmed;
