@@ -66,6 +66,7 @@ export function assembleFleet(file: FleetFile, membership: Membership, source: F
     name: file.name,
     engine: file.engine,
     queryMode: file.queryMode,
+    deduplication: file.deduplication,
     versions: file.versions,
     replicaLabels: file.replicaLabels,
     policies: policies(file),

@@ -107,6 +107,7 @@ export const fleetFileSchema = z.strictObject({
   clusterCount: z.int().min(1).max(clustersMax).optional(),
   engine: z.enum(["thanos", "embedded"]).default("thanos"),
   queryMode: z.enum(["distributed", "fan-out"]).default("distributed"),
+  deduplication: z.enum(["auto", "penalty", "chain"]).default("auto"),
   versions: z
     .strictObject({
       thanos: version("0.42.4"),

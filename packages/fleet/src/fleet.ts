@@ -6,7 +6,7 @@
  */
 import type { FleetDeployment } from "./deployment-schema.ts";
 import type { FleetSource } from "./fleet-source.ts";
-import type { Ingest, PlannedTarget, QueryMode, RoleKind, StorageKind, Tier, Versions } from "./plan.ts";
+import type { Deduplication, Ingest, PlannedTarget, QueryMode, RoleKind, StorageKind, Tier, Versions } from "./plan.ts";
 
 export interface FleetNode {
   readonly name: string;
@@ -152,6 +152,7 @@ export interface Fleet {
   readonly name: string;
   readonly engine: "thanos" | "embedded"; // whose needs the capacity model tells
   readonly queryMode: QueryMode;
+  readonly deduplication: Deduplication;
   readonly versions: Versions;
   readonly replicaLabels: readonly string[];
   readonly policies: FleetPolicies;

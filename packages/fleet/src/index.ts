@@ -23,6 +23,7 @@ export { keyPlace, pathText, valuePlace, type FleetSource, type Path, type Place
 export { compareNames } from "./name-order.ts";
 export { inventoryOf, type Inventory, type InventoryCluster, type InventoryRegion } from "./inventory.ts";
 export type {
+  Deduplication,
   Ingest,
   Plan,
   PlannedCluster,

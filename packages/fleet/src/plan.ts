@@ -26,6 +26,9 @@ export type Ingest = "pull" | "push";
 /** Where queries are evaluated: all of it at the root, or regions evaluate what they can. */
 export type QueryMode = "fan-out" | "distributed";
 
+/** How queriers make the series of replicas one; "auto" is Pleiad's own, and Thanos's default there. */
+export type Deduplication = "auto" | "penalty" | "chain";
+
 /** What holds the bucket: somebody else's S3, or a store on the fleet's own nodes. */
 export type StorageKind = "external" | "seaweedfs" | "silo" | "rook" | "minio";
 
@@ -161,6 +164,7 @@ export interface Plan {
   readonly totals: PlanTotals;
   readonly survival: readonly PlannedSurvival[];
   readonly queryMode: QueryMode;
+  readonly deduplication: Deduplication; // the same on every querier
   readonly versions: Versions;
   /** Absent where no monitoring agent is planned: nobody scrapes the roles themselves. */
   readonly monitoring?: PlannedMonitoring;

@@ -28,6 +28,15 @@ function edgesFrom(plan: Plan, from: string): Record<string, string[]> {
   return Object.fromEntries([...grouped].map(([key, ends]) => [key, ends.map(({ to }) => to)]));
 }
 
+it("queriers make replicas one as the file says, by themselves where it says nothing", () => {
+  expect(planOf("laptop").deduplication).toBe("auto");
+  for (const deduplication of ["auto", "penalty", "chain"] as const) {
+    const plan = planText(`${shipped("laptop")}\ndeduplication: ${deduplication}\n`);
+    expect(plan.ok && plan.value.deduplication).toBe(deduplication);
+  }
+  expect(readFleet(`${shipped("laptop")}\ndeduplication: both\n`, "f.yaml").ok).toBe(false);
+});
+
 describe("the design as written", () => {
   const plan = planOf("seven-nodes-as-designed");
 

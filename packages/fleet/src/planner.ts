@@ -132,6 +132,7 @@ function assemblePlan(
     totals: totalsOf(nodes, clusters),
     survival: survivalOf(roles, nodes, regions),
     queryMode: fleet.queryMode,
+    deduplication: fleet.deduplication,
     versions: fleet.versions,
     ...(monitoring === undefined ? {} : { monitoring }),
     ...(objectStorage === undefined ? {} : { objectStorage: plannedObjectStorage(objectStorage) }),

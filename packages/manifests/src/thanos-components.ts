@@ -32,6 +32,7 @@ export function querierObjects(deployment: Deployment, workload: Workload): read
     ...listenFlags(deployment),
     // The same on every querier, so that a region asked directly shows each series once too.
     "query.replica-label": [...plan.replicaLabels],
+    "deduplication.func": deduplicationOf(deployment),
     "query.partition-label": plan.queryMode === "distributed" ? ["region", "cluster"] : undefined,
     "query.mode": plan.queryMode === "distributed" && workload.kind === "global-querier" ? "distributed" : undefined,
     "query.promql-engine": plan.queryMode === "distributed" ? "thanos" : undefined,
@@ -52,6 +53,12 @@ export function querierObjects(deployment: Deployment, workload: Workload): read
       { name: "tmp", emptyDir: { sizeLimit: "100Mi" } },
     ],
   });
+}
+
+/** Thanos has no "auto": its default, penalty, stands for it. Before 0.38 it has nothing else. */
+function deduplicationOf({ plan: { deduplication }, thanos }: Deployment): string | undefined {
+  const isKnown = flagOf(thanos, "query", "deduplication.func") !== undefined;
+  return isKnown && deduplication !== "auto" ? deduplication : undefined;
 }
 
 export function queryFrontendObjects(deployment: Deployment, workload: Workload): readonly KubernetesObject[] {

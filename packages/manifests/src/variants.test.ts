@@ -102,6 +102,32 @@ function toldSecrets(text: string, settings: Partial<RenderSettings>, objects: R
   return new Set([...requiredSecrets(deployment.value).map(({ namespace, name }) => `${namespace}/${name}`), ...made]);
 }
 
+describe("queriers make replicas one as the fleet file says", () => {
+  for (const [rule, file, flags] of [
+    ["auto is Thanos's own default", "", []],
+    ["chain", "deduplication: chain\n", ["--deduplication.func=chain"]],
+    ["penalty, said aloud", "deduplication: penalty\n", ["--deduplication.func=penalty"]],
+    ["a version without the flag has penalty alone", 'deduplication: chain\nversions: { thanos: "0.37.2" }\n', []],
+  ] as const) {
+    it(rule, () => {
+      const queriers = objectsOf(rendered(`${laptop}\n${file}`)).flatMap(({ object }) => {
+        const [container] = (object as Containing).spec?.template?.spec?.containers ?? [];
+        return container?.args?.[0] === "query" ? [container.args] : [];
+      });
+      expect(queriers.length).toBeGreaterThan(1);
+      for (const args of queriers) expect(args.filter((arg) => arg.startsWith("--deduplication.func"))).toEqual(flags);
+    });
+  }
+
+  interface Containing {
+    readonly spec?: {
+      readonly template?: {
+        readonly spec?: { readonly containers?: readonly { readonly args?: readonly string[] }[] };
+      };
+    };
+  }
+});
+
 describe("values of kube-prometheus-stack", () => {
   const valuesOf = (tree: RenderedTree, cluster: string) =>
     parse(tree.get(`app-clusters/${cluster}/values.yaml`) ?? "") as {

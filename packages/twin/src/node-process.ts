@@ -169,6 +169,7 @@ async function querier({ role, plan, own, httpAddress, grpcAddress }: RoleStart)
       endpoints: endpointsOf(plan, role.id),
       replicaLabels: plan.replicaLabels,
       queryMode: plan.queryMode,
+      deduplication: plan.deduplication,
       renderMetrics: own.renderMetrics,
       limits: { ...defaultQuerierLimits, storeTimeoutMs: storeTimeoutMs[role.kind === "global-querier" ? 1 : 2] },
     },
