@@ -40,8 +40,8 @@ export interface LeafPool {
 const slabCount = 32;
 const threadsMax = 7;
 
-/** 32 MiB. */
-const pagesKeptMax = 128;
+/** 64 MiB: what an answer of 20,000 series and 240 steps takes has place, and half as much again for chunks. */
+const pagesKeptMax = 256;
 
 /** Where so many threads in a row ended without an answer, no more are started: this one does all the work then. */
 const failedThreadsMax = 5;
