@@ -10,7 +10,7 @@ import {
   warmUp,
   type HttpHandler,
 } from "@pleiad/http-api";
-import { createEngine, defaultEngineOptions, featuresOf } from "@pleiad/promql-exec";
+import { createEngine, defaultEngineOptions, featuresOf, type Engine } from "@pleiad/promql-exec";
 import type { Ports } from "@pleiad/ports";
 import { defaultTsdbView, formatTsdbFailure, viewTsdb, type TsdbView } from "@pleiad/tsdb";
 import { commandPorts } from "../command-ports.ts";
@@ -58,10 +58,11 @@ export async function tsdbServeCommand(folder: string, options: TsdbServeOptions
   const view = await viewTsdb(directory, viewOptions, ports);
   if (!view.ok) throw new CommandFailure(exitCodes.failed, formatTsdbFailure(view.failure));
   const served = view.value;
-  const handleCountedIn = (counts: MetricRegistry, ports: Ports): HttpHandler =>
+  const engineOptions = { ...defaultEngineOptions, features: features.value };
+  const handleWith = (engine: Engine, counts: MetricRegistry, ports: Ports): HttpHandler =>
     createHttpApi(
       {
-        engine: createEngine({ ...defaultEngineOptions, features: features.value }, ports),
+        engine,
         source: served,
         stores: () => ({ stores: [], missingClusters: [] }),
         buildInfo: { version: options.version, revision: "", branch: "", buildUser: "", buildDate: "", goVersion: "" },
@@ -74,7 +75,8 @@ export async function tsdbServeCommand(folder: string, options: TsdbServeOptions
       },
       ports,
     );
-  const listener = await listen(() => ports.network.serveHttp(options.listen, handleCountedIn(registry, ports)));
+  const handle = handleWith(createEngine(engineOptions, ports), registry, ports);
+  const listener = await listen(() => ports.network.serveHttp(options.listen, handle));
   process.stdout.write(
     `${directory}: ${String(served.blocks().length)} blocks, served on http://${listener.address} until Ctrl-C\n`,
   );
@@ -82,10 +84,11 @@ export async function tsdbServeCommand(folder: string, options: TsdbServeOptions
   const unread = createMetricRegistry();
   const unreadPorts = commandPorts(unread);
   const warmUpOptions = { ...defaultWarmUp, atMs: endOf(served) };
-  const warmedUp = warmUp(handleCountedIn(unread, unreadPorts), warmUpOptions, unreadPorts, closing.signal).catch(
+  const unreadEngine = createEngine(engineOptions, unreadPorts);
+  const warmedUp = warmUp(handleWith(unreadEngine, unread, unreadPorts), warmUpOptions, unreadPorts, closing.signal)
     // Without it, the first answers take longer.
-    (error: unknown) => ports.observations.log("info", "no warm-up", { error: String(error) }),
-  );
+    .catch((error: unknown) => ports.observations.log("info", "no warm-up", { error: String(error) }))
+    .finally(() => unreadEngine.close());
   await new Promise<void>((stopped) => {
     for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(name, () => stopped());
   });
