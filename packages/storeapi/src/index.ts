@@ -17,6 +17,7 @@ export {
   type MonitoringHandlerOptions,
   type SelectorReader,
 } from "./monitoring-handlers.ts";
+export { heldExemplars, type ExemplarHolder } from "./held-exemplars.ts";
 export type { Inventory } from "./endpoint-set.ts";
 export { defaultQueryHandlers, queryHandlers, type QueryHandlerOptions } from "./query-handlers.ts";
 export { endpointAddressFault, lookedUpAddress } from "./endpoint-address.ts";

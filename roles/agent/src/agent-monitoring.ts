@@ -1,24 +1,18 @@
 /** What an agent tells beside its series: its targets, what their pages say of their metrics, and exemplars. It has no rules. */
 import {
-  fail,
   instantOfMs,
   ok,
   uniteActiveTargets,
-  uniteExemplars,
   uniteMetadata,
   withLabels,
   zeroInstant,
   type ActiveTarget,
-  type ExemplarsAnswer,
-  type ExemplarsRequest,
   type Labels,
   type MonitoringSource,
-  type Result,
-  type SeriesExemplars,
-  type SourceFailure,
 } from "@pleiad/model";
 import type { Head } from "@pleiad/head";
 import { discoveredLabels, type ScrapePool, type TargetStatus } from "@pleiad/scrape";
+import { heldExemplars } from "@pleiad/storeapi";
 
 export interface AgentMonitoringOptions {
   readonly externalLabels: Labels;
@@ -44,21 +38,8 @@ export function agentMonitoring(
       const wanted = metric === "" ? known : known.filter((one) => one.metric === metric);
       return ok({ metrics: uniteMetadata(wanted, limit), warnings });
     },
-    exemplars: async (request) => exemplarsOf(head, request),
+    exemplars: async (request) => heldExemplars([head], request),
   };
-}
-
-function exemplarsOf(
-  head: Pick<Head, "exemplars">,
-  { selectors, minTimeMs, maxTimeMs, withoutLabels }: ExemplarsRequest,
-): Result<ExemplarsAnswer, SourceFailure> {
-  const found: SeriesExemplars[] = [];
-  for (const matchers of selectors) {
-    const some = head.exemplars(matchers, minTimeMs, maxTimeMs);
-    if (!some.ok) return fail(some.failure);
-    found.push(...some.value);
-  }
-  return ok({ series: uniteExemplars(found, withoutLabels), warnings: [] });
 }
 
 function activeTarget(

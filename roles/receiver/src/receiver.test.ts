@@ -3,7 +3,7 @@ import { createMetricRegistry, observationsOf } from "@pleiad/exposition";
 import { collectSeries, formatLabels, labelsFromRecord, plainSelect, type Matcher } from "@pleiad/model";
 import { memoryBucket, testPorts, type TestPorts } from "@pleiad/ports/testing";
 import { post, writeRequest } from "@pleiad/remote/testing";
-import { createStoreClient, defaultStoreClient } from "@pleiad/storeapi";
+import { createFanout, createStoreClient, defaultFanout, defaultStoreClient } from "@pleiad/storeapi";
 import { describe, expect, it } from "vitest";
 import { defaultReceiver, startReceiver, type ReceiverOptions } from "./receiver.ts";
 
@@ -93,6 +93,48 @@ describe("a receiver", () => {
       ),
     });
     expect((await ask({ type: "=", name: "tenant_id", value: "tokyo" })).series).toHaveLength(1);
+    await receiver.stop(0);
+  });
+
+  it("tells those above of exemplars, of each tenant under its labels", async () => {
+    const { ports, start } = openWorld();
+    const receiver = await start();
+    const write = async (request: Uint8Array, tenant: string) => {
+      const { body, headers } = post(request);
+      await ports.network.fetchHttp("http://receiver:19291/api/v1/receive", {
+        method: "POST",
+        headers: { ...Object.fromEntries(headers), "thanos-tenant": tenant },
+        ...{ body, signal, bodyBytesMax: 1 << 20 },
+      });
+    };
+    for (const [tenant, trace] of [
+      ["berlin", "t1"],
+      ["tokyo", "t2"],
+    ] as const) {
+      const labels = [["__name__", "calls_total"]] as const;
+      const exemplars = [[trace, 0.5, startMs]] as const;
+      await write(writeRequest([{ labels, samples: [[startMs, 7]], exemplars }]), tenant);
+    }
+    const endpoints = [{ address: "receiver:10901", name: "receiver", expects: [] }];
+    const fanout = createFanout({ ...defaultFanout, endpoints, replicaLabels: ["receive_replica"] }, ports);
+    await fanout.refresh();
+    const tracesOf = async (...selectors: readonly (readonly Matcher[])[]) => {
+      const request = { selectors, minTimeMs: startMs - hourMs, maxTimeMs: startMs + hourMs };
+      const answer = await fanout.monitoring.exemplars(
+        { ...request, withoutLabels: ["receive_replica"], onFailure: "abort" },
+        signal,
+      );
+      if (!answer.ok) throw new Error(answer.failure.kind);
+      return answer.value.series.map(
+        ({ labels, exemplars }) => `${formatLabels(labels)} ${exemplars.map((one) => formatLabels(one.labels)).join()}`,
+      );
+    };
+    const calls: Matcher = { type: "=", name: "__name__", value: "calls_total" };
+    const berlin = 'calls_total{tenant_id="berlin"} {trace_id="t1"}';
+    expect(await tracesOf([calls])).toEqual([berlin, 'calls_total{tenant_id="tokyo"} {trace_id="t2"}']);
+    expect(await tracesOf([{ type: "=", name: "tenant_id", value: "berlin" }])).toEqual([berlin]);
+    expect(await tracesOf([{ type: "=", name: "__name__", value: "other" }])).toEqual([]);
+    await fanout.stop();
     await receiver.stop(0);
   });
 

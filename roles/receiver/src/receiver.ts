@@ -1,7 +1,7 @@
 /** Takes remote write of many tenants, keeps each in a data folder of its own, serves all over StoreAPI, and ships them. */
 import { createSharedCache, mergeSources } from "@pleiad/blocks";
 import { createProbeApi, createQueryGate, loopbackAccess, type AccessOptions } from "@pleiad/http-api";
-import { cursorOf, fail, ok, type Labels, type Result, type SeriesSource } from "@pleiad/model";
+import { cursorOf, fail, ok, type Labels, type MonitoringSource, type Result, type SeriesSource } from "@pleiad/model";
 import {
   sleepUnlessAborted,
   FileError,
@@ -13,8 +13,16 @@ import {
   type ServerTls,
   type Service,
 } from "@pleiad/ports";
+import { selectorReader } from "@pleiad/promql-syntax";
 import { createWriteTables, defaultWriteReceiver, refusalAnswer, type WriteReceiverOptions } from "@pleiad/remote";
-import { defaultStoreHandlers, listenForStore, storeHandlers, type StoreIdentity } from "@pleiad/storeapi";
+import {
+  defaultStoreHandlers,
+  heldExemplars,
+  listenForStore,
+  monitoringHandlers,
+  storeHandlers,
+  type StoreIdentity,
+} from "@pleiad/storeapi";
 import { TenantSet } from "./tenant-set.ts";
 import { parseTenants, type TenantRules } from "./tenants-file.ts";
 
@@ -114,7 +122,10 @@ export async function startReceiver(
     grpcAddress: options.grpcAddress,
     httpAddress: options.httpAddress,
     tls: options.grpcTls,
-    handlers: storeHandlers(unionOf(tenants), () => identityOf(tenants), defaultStoreHandlers),
+    handlers: new Map([
+      ...storeHandlers(unionOf(tenants), () => identityOf(tenants), defaultStoreHandlers),
+      ...monitoringHandlers(monitoringOf(tenants), () => true, selectorReader),
+    ]),
     handleHttp: createProbeApi(
       { ready, renderMetrics: options.renderMetrics, access: options.access ?? loopbackAccess },
       ports,
@@ -239,6 +250,18 @@ function identityOf(tenants: TenantSet): StoreIdentity {
     minTimeMs,
     maxTimeMs,
     tsdbInfos,
+    serves: ["exemplars"],
+  };
+}
+
+/** As in Thanos, of what tenants wrote beside samples: exemplars, each under its tenant's labels. */
+function monitoringOf(tenants: TenantSet): MonitoringSource {
+  return {
+    exemplars: async (request) =>
+      heldExemplars(
+        tenants.all.map(({ tsdb }) => tsdb.head),
+        request,
+      ),
   };
 }
 
