@@ -1,4 +1,5 @@
 /** `rules`, `alerts`, `targets` and `metadata`: the shapes of Prometheus, its parameters, and its words for wrong ones. */
+import { createHash } from "node:crypto";
 import { ok, type MonitoringSource } from "@pleiad/model";
 import { acceptanceMonitoring } from "@pleiad/model/monitoring-acceptance";
 import { testPorts } from "@pleiad/ports/testing";
@@ -185,6 +186,12 @@ describe("what is asked of the source", () => {
     ["rules?match[]={x=}", "1:4: parse error: unexpected"],
     ["metadata?limit=x", "limit must be a number"],
     ["metadata?limit_per_metric=1.5", "limit_per_metric must be a number"],
+    ["rules?group_limit=x", `invalid parameter "group_limit": group_limit needs to be a valid number`],
+    ["rules?group_limit=1e3", `invalid parameter "group_limit": group_limit needs to be a valid number`],
+    ["rules?group_limit=4294967296", `invalid parameter "group_limit": group_limit needs to be a valid number`],
+    ["rules?group_limit=0", `invalid parameter "group_limit": group_limit needs to be greater than 0`],
+    ["rules?group_limit=-1", `invalid parameter "group_limit": group_limit needs to be greater than 0`],
+    ["rules?group_next_token=a", `invalid parameter "group_next_token": group_limit needs to be present in order`],
     ["alerts?storeMatch[]={a=%22b%22}", `parameter "storeMatch[]" is for queries and series only`],
     ["targets?dedup=maybe", "'dedup' parameter"],
   ] as const) {
@@ -198,6 +205,25 @@ describe("what is asked of the source", () => {
 });
 
 describe("what is left to the API", () => {
+  it("rules come in pages, whose tokens name the group that is next", async () => {
+    const { data, get } = openApi();
+    const { groups: all, groupNextToken: none } = await data("rules");
+    expect([all.length, none]).toEqual([2, undefined]);
+    const [first, second] = all;
+    expect(await data("rules?group_limit=2")).toEqual({ groups: all });
+    expect(await data("rules?group_limit=9")).toEqual({ groups: all });
+    const page = await data("rules?group_limit=1");
+    const groupNextToken = createHash("sha1").update(`${second.file};${second.name}`).digest("hex");
+    expect(page).toEqual({ groups: [first], groupNextToken });
+    expect(await data(`rules?group_limit=1&group_next_token=${groupNextToken}`)).toEqual({ groups: [second] });
+    expect(await data(`rules?group_limit=5&group_next_token=${groupNextToken}`)).toEqual({ groups: [second] });
+    const { status, body } = await get("rules?group_limit=1&group_next_token=gone");
+    expect([status, JSON.parse(body).error]).toEqual([
+      400,
+      `invalid parameter "group_next_token": invalid group_next_token 'gone'. were rule groups changed?`,
+    ]);
+  });
+
   it("targets are those of one pool, or none for a state that no target has", async () => {
     const { data } = openApi();
     const counts = async (target: string) => {

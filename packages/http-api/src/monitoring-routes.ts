@@ -22,6 +22,7 @@ import { alertJson, groupJson, metadataJson, poolOf, targetsJson } from "./monit
 import type { RequestForm } from "./request-form.ts";
 import { matcherSetsMax, readSourceSettings, type SourceDefaults } from "./request-settings.ts";
 import type { Route, RouteRequest, RouterPorts } from "./router.ts";
+import { readRulePage, rulePageOf } from "./rule-pages.ts";
 import { failureOfSource } from "./source-failure.ts";
 
 export interface MonitoringRoutesOptions {
@@ -83,9 +84,16 @@ interface Asked {
 async function listRules({ form, settings, monitoring, signal }: Asked): Promise<Result<ApiAnswer, ApiFailure>> {
   const filter = readRuleFilter(form);
   if (!filter.ok) return filter;
+  const wanted = readRulePage(form);
+  if (!wanted.ok) return wanted;
   if (monitoring.rules === undefined) return ok(wholeAnswer({ groups: [] }));
   const found = await monitoring.rules({ ...filter.value, ...settings }, signal);
-  return answerOf(found, signal, ({ groups }) => ({ groups: groups.map(groupJson) }));
+  if (!found.ok) return answerOf(found, signal, () => undefined);
+  const page = rulePageOf(found.value.groups, wanted.value);
+  if (!page.ok) return page;
+  const { groups, nextToken } = page.value;
+  const token = nextToken === undefined ? {} : { groupNextToken: nextToken };
+  return answerOf(found, signal, () => ({ groups: groups.map(groupJson), ...token }));
 }
 
 /** Those that are pending or fire. Each tells what its rule adds for all of them, such as the cluster that it is of. */
