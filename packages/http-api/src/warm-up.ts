@@ -21,9 +21,9 @@ const answerBytesMax = 1_048_576;
 
 /**
  * Asks `handle` over a connection, as clients do, on a free port of loopback; resolves to how many questions were answered.
- * Questions are about one series, or those of the selector, and come one after the other: a request from outside waits for one of them at most. What
- * they count goes where `handle` counts, so it is best given one whose counts nobody reads. Rejects where no port is free,
- * and when `signal` aborts.
+ * Questions are about one series, or those of the selector, and come one after the other: a request from outside waits for
+ * one of them at most. What they count goes where `handle` counts, so it is best given one whose counts nobody reads. Rejects
+ * where no port is free, and when `signal` aborts.
  */
 export async function warmUp(
   handle: HttpHandler,

@@ -20,6 +20,7 @@ import {
   type SeriesSource,
   type SourceFailure,
 } from "@pleiad/model";
+import { childAbort, type ChildAbort } from "@pleiad/ports";
 import { createLabelTable } from "@pleiad/wire";
 import { blocksCover } from "./announced-ranges.ts";
 import type { Endpoint, EndpointSpec, EndpointStatus } from "./endpoint.ts";
@@ -199,7 +200,7 @@ export function createFanout(options: FanoutOptions, ports: StoreClientPorts): F
     const method = "select";
     const report = createMissingReport();
     const warnings = createWarningList();
-    const ending = new AbortController();
+    let whole: ChildAbort | undefined;
     let streams: readonly ReplicaStream[] = [];
     let asked: readonly AskedReplicas[] = [];
     let question: Question | undefined;
@@ -215,7 +216,8 @@ export function createFanout(options: FanoutOptions, ports: StoreClientPorts): F
       failure = cause;
       if (cause !== undefined) failures.add(1, method, cause.kind);
       for (const stream of streams) stream.close();
-      ending.abort();
+      whole?.abort(selectEnded);
+      whole?.end();
       return undefined;
     }
 
@@ -229,9 +231,10 @@ export function createFanout(options: FanoutOptions, ports: StoreClientPorts): F
         const missing = missingFailure(report);
         if (missing !== undefined) return missing;
       }
-      const whole = AbortSignal.any([signal, ending.signal]);
+      whole = childAbort(signal);
+      const { signal: ownSignal } = whole;
       streams = asked.map(({ replicas }) =>
-        openReplicaStream(replicas, request, whole, clock, {
+        openReplicaStream(replicas, request, ownSignal, clock, {
           batchesAheadMax: options.batchesAheadMax,
           firstAnswerMs: options.requestTimeoutMs / 2,
         }),
@@ -379,6 +382,9 @@ export function createFanout(options: FanoutOptions, ports: StoreClientPorts): F
     identity: () => identityOf(set.endpoints),
   };
 }
+
+/** Why streams are aborted at the end of a select. Made once: the stack of each would cost more than the abort. */
+const selectEnded = new DOMException("the select has ended", "AbortError");
 
 /**
  * Whether a cluster that the question is about is expected through the endpoint. It is asked then, whatever times it announces: where

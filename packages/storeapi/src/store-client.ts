@@ -257,6 +257,7 @@ function openSeriesStream(
   const reader = createSeriesFrameReader(options.labelTable);
   const warnings = createWarningList();
   const ending = new AbortController();
+  const follow = () => ending.abort(signal.reason);
   const waits = createWaitBudget(clock, timeoutMs, ending);
   let iterator: AsyncIterator<readonly Uint8Array[]> | undefined;
   let unread: readonly Uint8Array[] = noMessages; // messages that came and that nobody has asked for yet
@@ -275,6 +276,7 @@ function openSeriesStream(
     pending = undefined;
     unread = noMessages;
     waits.end();
+    signal.removeEventListener("abort", follow);
     ending.abort(streamEnded);
     // Leaving the iteration frees what the transport holds for the call; a call that was cut may refuse it.
     iterator?.return?.().then(undefined, () => undefined);
@@ -283,8 +285,10 @@ function openSeriesStream(
 
   function start(): AsyncIterator<readonly Uint8Array[]> {
     const message = encodeSeriesRequest(messageOfSelect(request, responseBatchSize));
+    if (signal.aborted) follow();
+    else signal.addEventListener("abort", follow, { once: true });
     const callOptions = {
-      signal: AbortSignal.any([signal, ending.signal]),
+      signal: ending.signal,
       // The peer's own limit counts the pauses too in which nothing is read from it.
       timeoutMs: 2 * timeoutMs,
       messageBytesMax,

@@ -26,6 +26,8 @@ export interface StoreHandlerOptions {
   readonly batchSeriesMax: number; // in one message, for clients that ask for batches
   readonly matchersMax: number; // in one request
   readonly requestsMax: number; // at once, over all methods that read data
+  /** Whether it takes requests for data, for who knows that sooner than the rest of `info`, of which it is a part. */
+  readonly ready?: () => boolean;
 }
 
 export const defaultStoreHandlers: StoreHandlerOptions = {
@@ -38,7 +40,10 @@ export const defaultStoreHandlers: StoreHandlerOptions = {
 
 const healthServices: ReadonlySet<string> = new Set(["", "thanos.Store", "thanos.info.Info"]);
 
-/** Handlers by full method name. `info` is asked anew for every Info call and before every request for data. */
+/**
+ * Handlers by full method name. `info` is asked anew for every Info call, and, where there is no `ready`, before every request for
+ * data.
+ */
 export function storeHandlers(
   source: SeriesSource,
   info: () => StoreIdentity,
@@ -48,7 +53,7 @@ export function storeHandlers(
 
   /** Counts a request for data in; the caller counts it out. */
   function admit() {
-    if (info().ready === false) throw new RpcError("UNAVAILABLE", "not ready");
+    if ((options.ready?.() ?? info().ready) === false) throw new RpcError("UNAVAILABLE", "not ready");
     if (running >= options.requestsMax) {
       throw new RpcError("RESOURCE_EXHAUSTED", `more than ${options.requestsMax} requests at once`);
     }

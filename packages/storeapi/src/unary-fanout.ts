@@ -1,6 +1,6 @@
 /** Questions that each endpoint answers at once, asked of all of them: an answer lacks nothing, or says what. */
 import { fail, ok, type Result, type SourceFailure } from "@pleiad/model";
-import type { Clock } from "@pleiad/ports";
+import { childAbort, type Clock } from "@pleiad/ports";
 import type { Endpoint, Trouble } from "./endpoint.ts";
 import { namedWarnings } from "./endpoint-warnings.ts";
 import { createMissingReport, type MissingReport } from "./missing-report.ts";
@@ -41,6 +41,9 @@ export interface UnaryAnswers<Answer> {
   readonly isPartial: boolean;
 }
 
+/** Why who still works is aborted. Made once: the stack of each would cost more than the abort. */
+const answered = new DOMException("the question is answered", "AbortError");
+
 /** The answers of those who gave one. Under "abort" the failure is the first thing that is missing. */
 export async function askAll<Answer extends { readonly warnings: readonly string[] }>(
   parts: UnaryFanoutParts,
@@ -52,12 +55,12 @@ export async function askAll<Answer extends { readonly warnings: readonly string
   const report = createMissingReport();
   const warnings = createWarningList();
   const asked = parts.assign(sets, question, report);
-  const ending = new AbortController();
-  const whole = AbortSignal.any([signal, ending.signal]);
+  const whole = childAbort(signal);
   const outcomes = await Promise.all(
-    asked.map(async ({ replicas }) => await askReplicas(replicas, ask, requestTimeoutMs / 2, clock, whole)),
+    asked.map(async ({ replicas }) => await askReplicas(replicas, ask, requestTimeoutMs / 2, clock, whole.signal)),
   );
-  ending.abort();
+  whole.abort(answered);
+  whole.end();
   if (signal.aborted) return fail({ kind: "canceled", source });
   const answers: Answer[] = [];
   for (const [i, { answer, troubles }] of outcomes.entries()) {

@@ -209,7 +209,7 @@ export async function startQuerier(
   const evaluator = engineEvaluator(engine, source, { name, features });
   const isReady = () => ready().ready;
   const handlers = new Map([
-    ...storeHandlers(fanout, identity, { ...defaultStoreHandlers, requestsMax }),
+    ...storeHandlers(fanout, identity, { ...defaultStoreHandlers, requestsMax, ready: isReady }),
     ...queryHandlers(evaluator, isReady, { ...defaultQueryHandlers, replicaLabels, requestsMax }, ports.clock),
     ...monitoringHandlers(fanout.monitoring, isReady, selectorReader),
   ]);
