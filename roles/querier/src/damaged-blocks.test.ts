@@ -91,7 +91,8 @@ const holders: Record<
   },
   async agent(ports, labels) {
     await ports.files.makeDirectory("/data");
-    const [ulid = ""] = [await writeBlock(ports, "/data", labels, 0), await writeBlock(ports, "/data", labels, 2)];
+    const ulid = await writeBlock(ports, "/data", labels, 0);
+    await writeBlock(ports, "/data", labels, 2);
     const path = `/data/${ulid}/${chunkFile}`;
     ports.files.contents.set(path, damaged(ports.files.contents.get(path) ?? new Uint8Array()));
     const head = { ...defaultHead, externalLabels: labelsFromRecord(labels), intern: (text: string) => text };

@@ -1,10 +1,17 @@
 /** For tests: a querier over a good store and one that does what it should not; and what is asked of it. */
-import { labelsFromRecord, type SeriesSource } from "@pleiad/model";
+import { labelsFromRecord, monitoringServices, type SeriesSource } from "@pleiad/model";
 import { RpcError, type RpcHandler } from "@pleiad/ports";
 import { testPorts, type TestPorts } from "@pleiad/ports/testing";
 import { createEngine, defaultEngineOptions, engineEvaluator, noFeatures } from "@pleiad/promql-exec";
-import { defaultQueryHandlers, queryHandlers, storeHandlers, type EndpointSpec } from "@pleiad/storeapi";
-import { memorySource, seriesOf } from "@pleiad/storeapi/testing";
+import {
+  defaultQueryHandlers,
+  monitoringHandlers,
+  queryHandlers,
+  storeHandlers,
+  type EndpointSpec,
+} from "@pleiad/storeapi";
+import { memoryMonitoring, memorySource, plainSelectors, seriesOf } from "@pleiad/storeapi/testing";
+import { monitoringDataOf } from "./monitoring-data.testing.ts";
 import {
   defaultQuerierLimits,
   startQuerier,
@@ -26,7 +33,7 @@ export const samples = Array.from({ length: 20 }, (_, i) => [nowMs - 570_000 + i
 export const seriesOfCluster = (cluster: string, more: Readonly<Record<string, string>> = {}) =>
   seriesOf(labelsFromRecord({ __name__: "up", cluster, ...more }), samples);
 
-/** What a store that evaluates as well serves of a source. */
+/** What a store that evaluates as well, and tells of rules and the like, serves of a source. */
 export function handlersOf(
   source: SeriesSource,
   external: Readonly<Record<string, string>>,
@@ -40,18 +47,20 @@ export function handlersOf(
     ...times,
     tsdbInfos: [{ labels, ...times }],
     query: "exact" as const,
+    serves: monitoringServices,
   };
   const engine = createEngine(defaultEngineOptions, ports);
   const evaluator = engineEvaluator(engine, source, { name: "store", features: noFeatures });
   return new Map([
     ...storeHandlers(source, () => identity),
     ...queryHandlers(evaluator, () => true, defaultQueryHandlers, ports.clock),
+    ...monitoringHandlers(memoryMonitoring(monitoringDataOf(labels)), () => true, plainSelectors),
   ]);
 }
 
 /** The handlers for data with something else in their place; those that tell of the store stay. */
 export function misbehaving(handlers: Handlers, fault: (handler: RpcHandler) => RpcHandler): Handlers {
-  const asks = /^\/(thanos\.Store|thanos\.Query)\//;
+  const asks = /^\/thanos\.(Store|Query|Rules|Targets|Metadata|Exemplars)\//;
   return new Map(Array.from(handlers, ([method, one]) => [method, asks.test(method) ? fault(one) : one] as const));
 }
 
@@ -86,6 +95,8 @@ export const silence = async (signal: AbortSignal): Promise<never> =>
 
 export interface HostileWorld {
   readonly ports: TestPorts;
+  /** What the API would answer if the good store were the only one. */
+  askOfTheGood(target: string): Promise<unknown>;
   /** Status and answer of the API. */
   ask(target: string, signal?: AbortSignal): Promise<ApiAnswer>;
   /** The same of what waits for a store: not before its time is up, and then at once. */
@@ -116,13 +127,17 @@ export async function startHostileWorld({ mode, limits, serve }: HostileWorldOpt
     await ports.network.serveRpc(address, name === hostile.name ? serve(handlers, ports) : handlers);
   }
   await startAt("127.0.0.1:12000", [good, hostile].map(endpointOf), ports, mode, limits);
-  const ask = async (target: string, signal = new AbortController().signal): Promise<ApiAnswer> => {
-    const url = `http://127.0.0.1:12000/api/v1/${target}`;
+  await startAt("127.0.0.1:12001", [endpointOf(good)], ports, mode, limits);
+  const askAt = async (port: number, target: string, signal: AbortSignal): Promise<ApiAnswer> => {
+    const url = `http://127.0.0.1:${port}/api/v1/${target}`;
     const { status, body } = await ports.network.fetchHttp(url, { signal, bodyBytesMax: 1 << 28 });
     return { status, body: JSON.parse(new TextDecoder().decode(body)) as ApiAnswer["body"] };
   };
+  const ask: HostileWorld["ask"] = async (target, signal = new AbortController().signal) =>
+    await askAt(12_000, target, signal);
   return {
     ports,
+    askOfTheGood: async (target) => (await askAt(12_001, target, new AbortController().signal)).body.data,
     ask,
     async askUntilTimeout(target) {
       let isSettled = false;

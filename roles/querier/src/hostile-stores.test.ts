@@ -3,6 +3,7 @@ import { cursorOf, labelsFromRecord, type SeriesCursor, type SeriesSource, type 
 import type { RpcHandler } from "@pleiad/ports";
 import type { TestPorts } from "@pleiad/ports/testing";
 import { memorySource, seriesOf } from "@pleiad/storeapi/testing";
+import { encodeAnswerWarning } from "@pleiad/wire";
 import { describe, expect, it } from "vitest";
 import {
   breakingOff,
@@ -27,6 +28,12 @@ const sums = `query?query=${encodeURIComponent("sum by (cluster) (sum_over_time(
 const whole = samples.reduce((sum, [, value]) => sum + value, 0);
 const goodSum = { metric: { cluster: good.name }, value: [nowMs / 1000, String(whole)] };
 const hostileSum = { metric: { cluster: hostile.name }, value: [nowMs / 1000, String(whole)] };
+const monitoringTargets = {
+  Rules: "rules?",
+  Targets: "targets?",
+  Metadata: "metadata?",
+  Exemplars: `query_exemplars?query=calls_total&start=${nowMs / 1000 - 3600}&end=${nowMs / 1000 + 3600}`,
+} as const;
 const asItIs = (handlers: Handlers) => handlers;
 const result = ({ body }: ApiAnswer) => (body.data as { result?: unknown } | undefined)?.result;
 
@@ -68,20 +75,22 @@ describe("every way to fail, of every question", () => {
       words: /connection refused by 127\.0\.0\.1:11002|connect to 127\.0\.0\.1:11002: refused/,
     },
   ];
-  const vector = { resultType: "vector", result: [goodSum] };
   const questions = [
-    ["Series", "fan-out", sums, vector],
-    ["Query", "distributed", sums, vector],
-    ["LabelNames", "fan-out", "labels?", ["__name__", "cluster"]],
-    ["LabelValues", "fan-out", "label/cluster/values?", [good.name]],
+    ["Series", "fan-out", sums],
+    ["Query", "distributed", sums],
+    ["LabelNames", "fan-out", "labels?"],
+    ["LabelValues", "fan-out", "label/cluster/values?"],
+    ...Object.entries(monitoringTargets).map(([service, target]) => [service, "fan-out", target] as const),
   ] as const;
 
   for (const { rule, serve = asItIs, before, isSilent = false, words } of faults) {
-    for (const [question, mode, target, ofTheGood] of questions) {
+    for (const [question, mode, target] of questions) {
       for (const strategy of ["warn", "abort"] as const) {
         it(`${rule}: ${question}, ${strategy}`, async () => {
           const world = await startHostileWorld({ mode, serve });
           await before?.(world);
+          const ofTheGood = await world.askOfTheGood(target);
+          expect(JSON.stringify(ofTheGood)).toMatch(question === "Metadata" ? /"calls"/ : /cluster/);
           const asked = `${target}&partial_response=${String(strategy === "warn")}`;
           const answer = isSilent ? await world.askUntilTimeout(asked) : await world.ask(asked);
           const { status, warnings = [], error = "" } = answer.body;
@@ -354,6 +363,88 @@ describe("a store that", () => {
     expect(counts.get(hostile.name)).toBeGreaterThan(1);
     expect(counts.get(hostile.name)).toBeLessThan(4_000);
     expect(body.warnings?.join()).toMatch(/clusters incomplete in the answer: cluster-hostile/);
+  });
+});
+
+describe("a store whose rules, targets, metadata or exemplars", () => {
+  const telling =
+    (service: string, handle: Extract<RpcHandler, { kind: "stream" }>["handle"]) => (handlers: Handlers) =>
+      new Map(
+        Array.from(handlers, ([method, own]) => {
+          const isAsked = method.startsWith(`/thanos.${service}/`);
+          return [method, isAsked ? ({ kind: "stream", handle } as const) : own] as const;
+        }),
+      );
+  const missing = (words: string) => new RegExp(`^clusters missing from the answer: cluster-hostile \\(.*${words}`);
+
+  for (const [service, target] of Object.entries(monitoringTargets)) {
+    const outcomeOf = async (serve: (handlers: Handlers) => Handlers) => {
+      const world = await startHostileWorld({ mode: "fan-out", serve });
+      const ofTheGood = await world.askOfTheGood(target);
+      const warned = await world.ask(target);
+      expect(warned.body.data).toEqual(ofTheGood);
+      const aborted = await world.ask(`${target}&partial_response=false`);
+      // What it sends of one matter says nothing of its series.
+      const ofSeries = await world.ask(sums);
+      return {
+        warnings: warned.body.warnings,
+        ...{ status: aborted.body.status, error: aborted.body.error },
+        warningsOfSeries: ofSeries.body.warnings,
+      };
+    };
+    const named = (words: string) => ({
+      warnings: [expect.stringMatching(missing(words))],
+      ...{ status: "error", error: expect.stringMatching(words) },
+      warningsOfSeries: undefined,
+    });
+
+    for (const [rule, messages] of [
+      ["are garbage", [Uint8Array.of(0xff, 0xff, 0xff, 0x07)]],
+      ["end in the middle of a message", [Uint8Array.of(0x0a, 0x7f, 0x0a)]],
+      ["are a page of somebody else", [new TextEncoder().encode("<html>bad gateway</html>")]],
+    ] as const) {
+      it(`${rule}, ${service}, is named, and nothing of it is believed`, async () => {
+        const handle = async function* () {
+          yield messages;
+        };
+        expect(await outcomeOf(telling(service, handle))).toEqual(named("corrupt data"));
+      });
+    }
+
+    it(`are a message larger than may be, ${service}, is refused by name`, async () => {
+      const message = new Uint8Array(65 << 20);
+      const handle = async function* () {
+        yield [message];
+      };
+      expect(await outcomeOf(telling(service, handle))).toEqual(named("message of \\d+ bytes, limit 67108864"));
+    });
+
+    it(`never end, ${service}, is read up to the limit of bytes`, async () => {
+      let sentBytes = 0;
+      // Frames with a field that nobody knows: no part of an answer, and no warning.
+      const message = new Uint8Array(1 << 20);
+      message.set([0x7a, 0xfc, 0xff, 0x3f]);
+      const handle = async function* (_: Uint8Array, { signal }: { readonly signal: AbortSignal }) {
+        while (!signal.aborted) {
+          sentBytes += message.length;
+          yield [message];
+        }
+      };
+      expect(await outcomeOf(telling(service, handle))).toEqual(named("more than 536870912 bytes"));
+      expect(sentBytes).toBeLessThan(2 * (600 << 20)); // of two questions
+    });
+  }
+
+  it("are ten thousand warnings tells of a few, and counts the others", async () => {
+    const handle = async function* () {
+      for (let i = 0; i < 100; i++) {
+        yield Array.from({ length: 100 }, (_, j) => encodeAnswerWarning(`warning ${100 * i + j}`));
+      }
+    };
+    const world = await startHostileWorld({ mode: "fan-out", serve: telling("Rules", handle) });
+    const { warnings = [] } = (await world.ask("rules?")).body;
+    expect(warnings.length).toBeLessThan(20);
+    expect(warnings.join()).toMatch(/\d+ more warning annotations omitted/);
   });
 });
 

@@ -1,29 +1,13 @@
 /** Rules, targets, metadata and exemplars through two tiers of queriers over clusters of two replicas each. */
-import { labelsFromRecord, monitoringServices, withLabels, type Labels } from "@pleiad/model";
-import { acceptanceMonitoring, type MonitoringData } from "@pleiad/model/monitoring-acceptance";
+import { labelsFromRecord, monitoringServices } from "@pleiad/model";
 import { testPorts } from "@pleiad/ports/testing";
 import { monitoringHandlers, storeHandlers, type EndpointSpec } from "@pleiad/storeapi";
 import { memoryMonitoring, memorySource, plainSelectors } from "@pleiad/storeapi/testing";
 import { describe, expect, it } from "vitest";
+import { monitoringDataOf } from "./monitoring-data.testing.ts";
 import { startQuerier } from "./querier.ts";
 
 const startMs = 1_700_000_060_000;
-
-/** The data of the acceptance suite as one replica of a cluster tells it. */
-function dataOf(external: Labels): MonitoringData {
-  const own = (labels: Labels) => withLabels(labels, external);
-  const { groups, active, dropped, metrics, exemplars } = acceptanceMonitoring;
-  return {
-    groups: groups.map((group) => ({
-      ...group,
-      rules: group.rules.map((rule) => ({ ...rule, labels: own(rule.labels) })),
-    })),
-    active: active.map((one) => ({ ...one, labels: own(one.labels), discoveredLabels: own(one.discoveredLabels) })),
-    dropped: dropped.map(({ discoveredLabels }) => ({ discoveredLabels: own(discoveredLabels) })),
-    metrics,
-    exemplars: exemplars.map((one) => ({ ...one, labels: own(one.labels) })),
-  };
-}
 
 /** Two regions of one cluster each; the global querier over both regions. */
 async function openHierarchy() {
@@ -50,7 +34,7 @@ async function openHierarchy() {
         address,
         new Map([
           ...storeHandlers(memorySource([]), () => identity),
-          ...monitoringHandlers(memoryMonitoring(dataOf(labels)), () => true, plainSelectors),
+          ...monitoringHandlers(memoryMonitoring(monitoringDataOf(labels)), () => true, plainSelectors),
         ]),
       );
       endpoints.push({ address, name: `${cluster}${replica}`, expects });
