@@ -75,6 +75,15 @@ describe("of two blocks with one series each", () => {
     expect(await chunkLines(await damagedView(), { matchers: asking("b") })).toEqual(['up{cluster="b"} 2..2']);
   });
 
+  it("that one is passed over however often the question is asked, and at whatever times", async () => {
+    const view = await damagedView();
+    const matchers = asking("b");
+    for (let i = 0; i < 120; i++) {
+      expect(await chunkLines(view, { matchers })).toEqual(['up{cluster="b"} 2..2']);
+      expect(await chunkLines(view, { matchers, maxTimeMs: at(1) })).toEqual([]);
+    }
+  });
+
   it("the one is asked that has it", async () => {
     const lines = await chunkLines(await damagedView(), { matchers: asking("a") });
     expect(lines).toHaveLength(1);

@@ -1,11 +1,12 @@
 /** Head and blocks of a data folder as one source of series, whatever the head is. */
-import { mergeSources, wantedValuesOf, type Block } from "@pleiad/blocks";
+import { mergeSources, wantedValuesOf } from "@pleiad/blocks";
 import {
   cursorOf,
   fail,
   ok,
   type LabelsAnswer,
   type LabelsRequest,
+  type Matcher,
   type Result,
   type SelectRequest,
   type SeriesCursor,
@@ -14,8 +15,17 @@ import {
   type SourceSeries,
 } from "@pleiad/model";
 import { KeptLabelValues } from "./kept-label-values.ts";
-import type { LocalBlocks } from "./local-blocks.ts";
+import type { LocalBlock, LocalBlocks } from "./local-blocks.ts";
 import { readTooSlowly, type Reader, type ReaderSet } from "./reader-set.ts";
+
+interface HavingBlocks {
+  readonly of: readonly LocalBlock[];
+  readonly having: readonly LocalBlock[];
+  usesLeft: number;
+}
+
+/** Then it is looked up again: of blocks whose label values have been read since, more is known. */
+const havingUsesMax = 50;
 
 /** Blocks are asked for their time, the head for what is behind them: no sample comes twice. */
 export class FolderSource implements SeriesSource {
@@ -25,6 +35,7 @@ export class FolderSource implements SeriesSource {
   readonly #readers: ReaderSet;
   readonly #headFromMs: () => number;
   readonly #keptValues = new KeptLabelValues();
+  readonly #havingOf = new WeakMap<readonly Matcher[], HavingBlocks>();
 
   /** `headFromMs` tells where the blocks end that have what the head has below. */
   constructor(name: string, blocks: LocalBlocks, head: SeriesSource, readers: ReaderSet, headFromMs: () => number) {
@@ -81,19 +92,25 @@ export class FolderSource implements SeriesSource {
 
   /** What must be asked, as one source: of many blocks mostly few have what a question names. */
   #sourceFor({ minTimeMs, maxTimeMs, matchers }: Pick<SelectRequest, "minTimeMs" | "maxTimeMs" | "matchers">) {
-    const wanted = wantedValuesOf(matchers);
+    const isOfTime = ({ meta }: LocalBlock) => meta.minTimeMs <= maxTimeMs && meta.maxTimeMs > minTimeMs;
     const parts: SeriesSource[] = this.#blocks.gapsIn(minTimeMs, maxTimeMs).map(failingSource);
-    let passedOver: Block | undefined;
-    for (const { meta, block } of this.#blocks.all) {
-      if (meta.minTimeMs > maxTimeMs || meta.maxTimeMs <= minTimeMs) continue;
-      if (block.mayHave(wanted)) parts.push(block);
-      else passedOver = block;
-    }
+    for (const one of this.#having(matchers)) if (isOfTime(one)) parts.push(one.block);
     const headFromMs = this.#headFromMs();
     if (headFromMs <= maxTimeMs) parts.push(headFromMs <= minTimeMs ? this.#head : sourceFrom(this.#head, headFromMs));
     // Somebody has to look at the question, which may be wrong.
-    if (parts.length === 0 && passedOver !== undefined) return passedOver;
-    return mergeSources(parts);
+    const passedOver = parts.length === 0 ? this.#blocks.all.find(isOfTime) : undefined;
+    return passedOver?.block ?? mergeSources(parts);
+  }
+
+  /** Blocks that may have what the matchers name: those of one query are the same however often it is asked. */
+  #having(matchers: readonly Matcher[]): readonly LocalBlock[] {
+    const { all } = this.#blocks;
+    const known = this.#havingOf.get(matchers);
+    if (known !== undefined && known.of === all && known.usesLeft-- > 0) return known.having;
+    const wanted = wantedValuesOf(matchers);
+    const having = all.filter(({ block }) => block.mayHave(wanted));
+    this.#havingOf.set(matchers, { of: all, having, usesLeft: havingUsesMax });
+    return having;
   }
 }
 
