@@ -2,8 +2,8 @@
 import { cursorOf, labelsFromRecord, type SeriesCursor, type SeriesSource, type SourceSeries } from "@pleiad/model";
 import type { RpcHandler } from "@pleiad/ports";
 import type { TestPorts } from "@pleiad/ports/testing";
-import { memorySource, seriesOf } from "@pleiad/storeapi/testing";
-import { encodeAnswerWarning } from "@pleiad/wire";
+import { monitoringHandlers } from "@pleiad/storeapi";
+import { memoryMonitoring, memorySource, plainSelectors, seriesOf } from "@pleiad/storeapi/testing";
 import { describe, expect, it } from "vitest";
 import {
   breakingOff,
@@ -22,6 +22,7 @@ import {
   type Handlers,
   type HostileWorld,
 } from "./hostile-store.testing.ts";
+import { monitoringDataOf } from "./monitoring-data.testing.ts";
 
 const at = `time=${nowMs / 1000}`;
 const sums = `query?query=${encodeURIComponent("sum by (cluster) (sum_over_time(up[15m]))")}&${at}`;
@@ -435,16 +436,15 @@ describe("a store whose rules, targets, metadata or exemplars", () => {
     });
   }
 
-  it("are ten thousand warnings tells of a few, and counts the others", async () => {
-    const handle = async function* () {
-      for (let i = 0; i < 100; i++) {
-        yield Array.from({ length: 100 }, (_, j) => encodeAnswerWarning(`warning ${100 * i + j}`));
-      }
-    };
-    const world = await startHostileWorld({ mode: "fan-out", serve: telling("Rules", handle) });
-    const { warnings = [] } = (await world.ask("rules?")).body;
-    expect(warnings.length).toBeLessThan(20);
-    expect(warnings.join()).toMatch(/\d+ more warning annotations omitted/);
+  it("come with ten thousand warnings tells of a few, and counts the others", async () => {
+    const warnings = Array.from({ length: 10_000 }, (_, i) => `warning ${i}`);
+    const source = memoryMonitoring(monitoringDataOf(labelsFromRecord({ cluster: hostile.name })), { warnings });
+    const serve = (handlers: Handlers) =>
+      new Map([...handlers, ...monitoringHandlers(source, () => true, plainSelectors)]);
+    const world = await startHostileWorld({ mode: "fan-out", serve });
+    const told = (await world.ask("rules?")).body.warnings ?? [];
+    expect(told.length).toBeLessThan(20);
+    expect(told.join()).toMatch(/\d+ more warning annotations omitted/);
   });
 });
 
