@@ -117,7 +117,7 @@ async function fillTheirs(setting: StorageSetting, rows: string): Promise<Filled
   try {
     const startMs = performance.now();
     const cpuBeforeMs = server.cpuMs();
-    await sendSampleRows(rows, port, connections);
+    await server.during(sendSampleRows(rows, port, connections));
     const fillMs = performance.now() - startMs;
     const fillCpuMs = server.cpuMs() - cpuBeforeMs;
     const filledBytes = server.residentBytes();

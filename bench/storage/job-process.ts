@@ -22,15 +22,21 @@ export async function startJob<Name extends JobName>(name: Name, options: JobOpt
   return {
     ...measured,
     async stage() {
-      const given = once(child, "message") as Promise<[Stage]>;
-      child.send("go");
-      const ended = once(child, "close").then(([code]) => {
+      const over = new AbortController();
+      const { signal } = over;
+      const ended = once(child, "close", { signal }).then(([code]) => {
         throw new Error(`${name} ended with ${String(code)}: ${measured.complaint()}`);
       });
-      const [stage] = await Promise.race([given, ended]);
-      // What comes later is no failure of this stage.
-      ended.catch(() => {});
-      return stage;
+      try {
+        const given = once(child, "message", { signal }) as Promise<[Stage]>;
+        child.send("go");
+        const [stage] = await Promise.race([given, ended]);
+        return stage;
+      } finally {
+        // What comes later is no failure of this stage.
+        ended.catch(() => {});
+        over.abort();
+      }
     },
   };
 }

@@ -11,6 +11,8 @@ export interface PrometheusServer extends MeasuredProcess {
   post(path: string): Promise<string>;
   /** A series of its own metrics, by its text. */
   metric(series: string): Promise<number>;
+  /** What the work gives; where it fails because this process has ended, the failure has its last words. */
+  during<T>(work: Promise<T>): Promise<T>;
 }
 
 export interface PrometheusServerOptions {
@@ -24,6 +26,7 @@ export interface PrometheusServerOptions {
 }
 
 const readyMsMax = 600_000;
+const readyMessage = "Server is ready to receive web requests.";
 
 export async function startPrometheusServer(options: PrometheusServerOptions): Promise<PrometheusServer> {
   const { folder, port, configuration = "", flags = [], onLine } = options;
@@ -38,25 +41,26 @@ export async function startPrometheusServer(options: PrometheusServerOptions): P
     ...flags,
   ];
   const startMs = performance.now();
-  const measured = await spawnMeasured("prometheus", args, onLine === undefined ? {} : { onLine });
+  // Its own words, as another one that has the port would answer just as well.
+  let isReady = false;
+  const measured = await spawnMeasured("prometheus", args, {
+    onLine(line) {
+      if (logField(line, "msg") === readyMessage) isReady = true;
+      onLine?.(line);
+    },
+  });
   const call = async (method: string, path: string) => {
     const answer = await fetch(`http://127.0.0.1:${String(port)}${path}`, { method });
     const text = await answer.text();
     if (!answer.ok) throw new Error(`${String(answer.status)} on ${path}: ${text.slice(0, 300)}`);
     return text;
   };
-  for (;;) {
-    try {
-      await call("GET", "/-/ready");
-      break;
-    } catch (error) {
-      const hasEnded = measured.child.exitCode !== null;
-      if (hasEnded || performance.now() - startMs > readyMsMax) {
-        await measured.kill();
-        throw new Error(`Prometheus is not ready: ${measured.complaint()}`, { cause: error });
-      }
-      await pause(20);
+  while (!isReady) {
+    if (hasEnded(measured) || performance.now() - startMs > readyMsMax) {
+      await measured.kill();
+      throw new Error(`Prometheus is not ready: ${measured.complaint()}`);
     }
+    await pause(5);
   }
   return {
     ...measured,
@@ -68,7 +72,21 @@ export async function startPrometheusServer(options: PrometheusServerOptions): P
       if (line === undefined) throw new Error(`Prometheus has no metric ${series}`);
       return Number(line.slice(series.length + 1));
     },
+    async during(work) {
+      try {
+        return await work;
+      } catch (error) {
+        // The connection goes some moments before the process is known to have ended.
+        for (let waited = 0; waited < 10 && !hasEnded(measured); waited++) await pause(50);
+        if (!hasEnded(measured)) throw error;
+        throw new Error(`Prometheus has ended: ${measured.complaint()}`, { cause: error });
+      }
+    },
   };
+}
+
+function hasEnded({ child }: MeasuredProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null;
 }
 
 /** Floats that its head took. */

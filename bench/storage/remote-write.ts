@@ -129,15 +129,28 @@ export async function sendSampleRows(folder: string, port: number, connections: 
       requests++;
     }
   };
-  for (let first = 0; first < rows.scrapes; first += scrapesPerRequest) {
-    await Promise.all(Array.from({ length: connections }, async (_, lane) => await sendLane(lane, first)));
+  try {
+    for (let first = 0; first < rows.scrapes; first += scrapesPerRequest) {
+      await Promise.all(Array.from({ length: connections }, async (_, lane) => await sendLane(lane, first)));
+    }
+    return { samples, requests };
+  } finally {
+    agent.destroy();
+    rows.close();
   }
-  agent.destroy();
-  rows.close();
-  return { samples, requests };
 }
 
-function post(agent: Agent, port: number, body: Uint8Array): Promise<void> {
+/**
+ * A server may close a connection that rests in the pool just when it is taken from there: what it never saw is sent once
+ * more. Samples that it did see are no others then.
+ */
+async function post(agent: Agent, port: number, body: Uint8Array): Promise<void> {
+  if (await tryPost(agent, port, body)) return;
+  if (!(await tryPost(agent, port, body))) throw new Error("remote write: two connections in turn were closed");
+}
+
+/** Whether there was an answer; there may be none where the connection was used before. */
+function tryPost(agent: Agent, port: number, body: Uint8Array): Promise<boolean> {
   const headers = {
     "content-type": "application/x-protobuf",
     "content-encoding": "snappy",
@@ -152,11 +165,14 @@ function post(agent: Agent, port: number, body: Uint8Array): Promise<void> {
       answer.on("error", reject);
       answer.on("end", () => {
         const { statusCode = 0 } = answer;
-        if (statusCode >= 200 && statusCode < 300) resolve();
+        if (statusCode >= 200 && statusCode < 300) resolve(true);
         else reject(new Error(`remote write: ${String(statusCode)} ${text.slice(0, 300)}`));
       });
     });
-    outgoing.on("error", reject);
+    outgoing.on("error", (error: NodeJS.ErrnoException) => {
+      if (outgoing.reusedSocket && (error.code === "ECONNRESET" || error.code === "EPIPE")) resolve(false);
+      else reject(new Error(`remote write: ${error.message}`, { cause: error }));
+    });
     outgoing.end(body);
   });
 }
