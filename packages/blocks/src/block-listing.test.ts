@@ -211,13 +211,30 @@ describe("requests", () => {
       putMark(bucket, "deletion", ulidOf(i));
     }
     let wanted = [ulidOf(1)];
-    const wantsMarksOf = ({ ulid }: BlockMeta) => wanted.includes(ulid);
+    const wantsMarksOf = () => wanted;
     const lister = createBlockLister(bucket, { ...defaultBlockLister, wantsMarksOf });
     const marked = async () =>
       [...(await refreshed(lister)).blocks].filter(([, { marks }]) => marks.size > 0).map(([ulid]) => ulid);
     expect([await marked(), bucket.requests.get]).toEqual([wanted, 5]);
     wanted = [ulidOf(1), ulidOf(2)];
     expect([await marked(), bucket.requests.get]).toEqual([wanted, 6]);
+  });
+
+  it("have the marks of those read too that count once the marks of others are known", async () => {
+    const bucket = memoryBucket();
+    for (let i = 0; i < 4; i++) {
+      putBlock(bucket, ulidOf(i));
+      if (i < 2) putMark(bucket, "deletion", ulidOf(i));
+    }
+    // The first that is not marked, as far as is known.
+    const wantsMarksOf = ({ blocks }: BlockListing) =>
+      [...blocks.values()]
+        .filter(({ marks }) => marks.size === 0)
+        .map(({ meta }) => meta.ulid)
+        .slice(0, 1);
+    const { blocks } = await refreshed(createBlockLister(bucket, { ...defaultBlockLister, wantsMarksOf }));
+    expect([...blocks.values()].map(({ marks }) => marks.size)).toEqual([1, 1, 0, 0]);
+    expect(bucket.requests.get).toBe(4 + 2);
   });
 
   it("are bounded", async () => {

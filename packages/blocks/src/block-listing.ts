@@ -56,8 +56,11 @@ export interface BlockListerOptions {
   readonly blocksMax: number;
   /** Asked before the bucket is; none: each lister reads every meta.json once. */
   readonly metas?: MetaCache;
-  /** Whose marks are read; of all, partial ones included, where this is not given. */
-  readonly wantsMarksOf?: (meta: BlockMeta) => boolean;
+  /**
+   * ULIDs whose marks are read; of all, partial ones included, where this is not given. Asked with the listing as far as
+   * marks are read, first with none, until it names nobody new.
+   */
+  readonly wantsMarksOf?: (listing: BlockListing) => Iterable<string>;
 }
 
 export const defaultBlockLister: BlockListerOptions = { requestsAtOnceMax: 32, blocksMax: 500_000 };
@@ -108,17 +111,24 @@ export function createBlockLister(bucket: Bucket, options: BlockListerOptions = 
         readOnce(metaReads, `${ulid}/meta.json`, metas, freshMetas, read);
       }
       await runAll(metaReads, options.requestsAtOnceMax);
-      const markReads: (() => Promise<void>)[] = [];
-      for (const { ulid, files } of folders) {
-        if (!areMarksWanted(freshMetas.get(`${ulid}/meta.json`), options.wantsMarksOf)) continue;
-        for (const kind of blockMarkKinds) {
-          const key = `${ulid}/${blockMarkFiles[kind]}`;
-          if (!files.has(blockMarkFiles[kind])) continue;
-          const read = async () => parseBlockMark(kind, await bucket.get(key, undefined, signal), ulid);
-          readOnce(markReads, key, marks, freshMarks, read);
+      const unread = new Map(folders.map((folder) => [folder.ulid, folder]));
+      for (;;) {
+        const { wantsMarksOf } = options;
+        const named = wantsMarksOf?.(toListing(folders, freshMetas, freshMarks)) ?? [...unread.keys()];
+        const wanted = [...named].flatMap((ulid) => unread.get(ulid) ?? []);
+        if (wanted.length === 0) break;
+        const markReads: (() => Promise<void>)[] = [];
+        for (const { ulid, files } of wanted) {
+          unread.delete(ulid);
+          for (const kind of blockMarkKinds) {
+            const key = `${ulid}/${blockMarkFiles[kind]}`;
+            if (!files.has(blockMarkFiles[kind])) continue;
+            const read = async () => parseBlockMark(kind, await bucket.get(key, undefined, signal), ulid);
+            readOnce(markReads, key, marks, freshMarks, read);
+          }
         }
+        await runAll(markReads, options.requestsAtOnceMax);
       }
-      await runAll(markReads, options.requestsAtOnceMax);
     } catch (error) {
       // The next attempt goes on from here: a bucket that fails now and then would have it begin for ever.
       metas = new Map([...metas, ...freshMetas]);
@@ -166,13 +176,6 @@ async function listFolders(bucket: Bucket, blocksMax: number, signal: AbortSigna
     folder.files.add(key.slice(slash + 1));
   }
   return folders;
-}
-
-function areMarksWanted(
-  meta: Result<BlockMeta, string> | undefined,
-  wantsMarksOf: BlockListerOptions["wantsMarksOf"],
-): boolean {
-  return wantsMarksOf === undefined || (meta?.ok === true && wantsMarksOf(meta.value));
 }
 
 async function readMeta(

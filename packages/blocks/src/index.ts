@@ -51,6 +51,8 @@ export { withoutDeleted } from "./deleted-samples.ts";
 export { openBlock, type Block, type BlockOptions } from "./block.ts";
 export type { ReadRuns } from "./file-windows.ts";
 export { buildIndexHeader, indexHeaderFile } from "./index-header.ts";
+export { KeptFiles, type KeptFilesOptions } from "./kept-files.ts";
+export { KeptMetas, type KeptMetasOptions } from "./kept-metas.ts";
 export { mergeSources } from "./merged-source.ts";
 export type { BlockSeries } from "./series-scan.ts";
 export { createSharedCache, type CacheMember, type CacheSeat, type SharedCache } from "./shared-cache.ts";

@@ -2,10 +2,9 @@
  * The bytes of one block of a bucket, with what its meta.json tells of them: most blocks open without a request. Small
  * files come as a whole, by one request each, and from the local disk from then on.
  */
-import { formatBlockMeta, type BlockBytes, type BlockMeta } from "@pleiad/blocks";
+import { formatBlockMeta, type BlockBytes, type BlockMeta, type KeptFiles } from "@pleiad/blocks";
 import { BucketError } from "@pleiad/ports";
 import type { BucketReads } from "./bucket-reads.ts";
-import type { KeptFiles } from "./kept-files.ts";
 
 export interface HeldBlockBytes extends BlockBytes {
   /** Whether the bucket said that a file of the block is not there. */

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   epochMs,
+  hourMs,
   interceptedBucket,
   openStore,
   putBlock,
@@ -61,6 +62,28 @@ describe("the list of blocks after a restart", () => {
     const rules = [{ action: "keep", sourceLabels: ["cluster"], separator: ";", regex: "b|c" }] as const;
     expect(await run(bucket, files, { rules })).toMatchObject({ gets: 5, blocks: { length: 2 } });
     expect(await run(bucket, files, { rules })).toMatchObject({ gets: 2, blocks: { length: 2 } });
+  });
+
+  it("costs a request for a mark only where no other block covers what is marked", async () => {
+    const bucket = memoryBucket();
+    const put = (from: number, to: number, sources?: readonly string[]) =>
+      putBlock(bucket, { from, to, ...(sources && { sources }), series: steadySeries(["up"], from, to) });
+    const small = [await put(0, 2), await put(2, 4)];
+    const sources = small.map(({ ulid }) => ulid);
+    const large = await put(0, 4, sources);
+    for (const ulid of sources) await putDeletionMark(bucket, ulid, epochMs - 25 * hourMs);
+    const files = memoryFiles();
+    const served = async () => {
+      const { blocks, gets } = await run(bucket, files);
+      return { served: blocks.map(({ ulid }) => ulid).sort(), gets };
+    };
+    expect(await served()).toEqual({ served: [large.ulid], gets: 3 });
+    expect(await served()).toEqual({ served: [large.ulid], gets: 0 });
+    // What covers them does not count any more: whether they do, their marks tell.
+    await putDeletionMark(bucket, large.ulid, epochMs - 25 * hourMs);
+    expect(await served()).toEqual({ served: [], gets: 3 });
+    await bucket.delete(`${small[1]?.ulid ?? "none"}/deletion-mark.json`);
+    expect(await served()).toEqual({ served: sources.slice(1), gets: 2 });
   });
 
   it("costs a request for each block that is new", async () => {

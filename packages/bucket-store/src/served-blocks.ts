@@ -6,6 +6,8 @@ import {
   createBlockLister,
   createSharedCache,
   defaultBlockLister,
+  KeptFiles,
+  KeptMetas,
   type BlockLister,
   type BlockListing,
   type SharedCache,
@@ -20,8 +22,6 @@ import { fetchAhead } from "./fetch-ahead.ts";
 import { Gate } from "./gate.ts";
 import { HeaderFolder } from "./header-folder.ts";
 import { HeldBlock, type HeldBlockOptions } from "./held-block.ts";
-import { KeptFiles } from "./kept-files.ts";
-import { KeptMetas } from "./kept-metas.ts";
 import type { Question } from "./question.ts";
 import { viewShard, type BlockState, type ShardOptions } from "./shard-view.ts";
 import type { StoreMetrics } from "./store-metrics.ts";
@@ -89,8 +89,8 @@ export class ServedBlocks {
       onWarning,
     });
     const { blocksMax } = options;
-    // What others serve may be marked as it likes.
-    const wantsMarksOf = parts.shard.isSelected;
+    // What others serve may be marked as it likes, and so may what another block covers: that one's marks decide.
+    const wantsMarksOf = (listing: BlockListing) => viewShard(listing, clock.wallMs(), parts.shard).blocks.keys();
     this.#lister = createBlockLister(bucket, { ...defaultBlockLister, blocksMax, metas: this.#metas, wantsMarksOf });
     this.#cache = createSharedCache(options.cacheBytesMax);
     this.#heldOptions = this.#optionsOfBlocks();

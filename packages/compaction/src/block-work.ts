@@ -22,7 +22,7 @@ import { derivedUlid } from "./derived-ulid.ts";
 export interface BlockWorkOptions {
   /** The work folder, for this compactor alone: what a crash left in it is removed. */
   readonly directory: string;
-  /** The most that the folder may hold. */
+  /** The most that work may take there. */
   readonly workBytesMax: number;
   readonly chunkFileBytesMax: number;
   readonly fetchesAtOnceMax: number;

@@ -6,7 +6,7 @@
  * deletion only when a block with all its samples was seen whole in the bucket, and deleted only after a delay. So a crash at
  * any moment, or a second compactor, costs work and never samples. docs/format/bucket.md has the whole argument.
  */
-import { createBlockLister, defaultBlockLister, type BlockListing, type BlockMeta } from "@pleiad/blocks";
+import { createBlockLister, defaultBlockLister, KeptMetas, type BlockListing, type BlockMeta } from "@pleiad/blocks";
 import { fail, ok, unreachable, type Result } from "@pleiad/model";
 import { BucketError, FileError, type Bucket } from "@pleiad/ports";
 import { groupBlocks, type BlockGroup } from "./block-group.ts";
@@ -21,6 +21,9 @@ import { compactorMetrics } from "./compactor-metrics.ts";
 import { downsampleBlock } from "./downsample-block.ts";
 import { downsamplingOf, overlapMerge, thanosOf, workOf } from "./group-work.ts";
 import { HaltedStreams, type PlannedWork, type WorkKind } from "./halted-streams.ts";
+
+/** In the work folder, and no work of a pass. */
+const metaFolder = "kept-metas";
 
 /** The failure says what is wrong with the options. */
 export function createCompactor(
@@ -38,6 +41,7 @@ class BucketCompactor implements Compactor {
   readonly #options: CompactorOptions;
   readonly #ports: CompactorPorts;
   readonly #replicaLabels: ReadonlySet<string>;
+  readonly #metas: KeptMetas;
   readonly #lister;
   readonly #metrics;
   readonly #halted;
@@ -48,6 +52,7 @@ class BucketCompactor implements Compactor {
   #planned: readonly PlannedWork[] = [];
   #todo = { compactions: 0, compactionBlocks: 0, downsampleBlocks: 0, deletionBlocks: 0 };
   #lastPass: CompactorStatus["lastPass"];
+  #opening: Promise<void> | undefined; // of the metas that an earlier process left
   #isRunning = false;
 
   constructor(bucket: Bucket, options: CompactorOptions, ports: CompactorPorts) {
@@ -55,7 +60,12 @@ class BucketCompactor implements Compactor {
     this.#options = options;
     this.#ports = ports;
     this.#replicaLabels = new Set(options.replicaLabels);
-    this.#lister = createBlockLister(bucket, defaultBlockLister);
+    this.#metas = new KeptMetas(ports.files, ports.clock, {
+      directory: `${options.work.directory}/${metaFolder}`,
+      bytesMax: options.metaBytesMax,
+      onWarning: (message, reason) => ports.observations.log("warn", message, { reason }),
+    });
+    this.#lister = createBlockLister(bucket, { ...defaultBlockLister, metas: this.#metas });
     this.#metrics = compactorMetrics(ports.observations);
     this.#metrics.deleteDelay.set(options.deleteDelayMs / 1000);
     this.#halted = new HaltedStreams(this.#metrics);
@@ -97,8 +107,14 @@ class BucketCompactor implements Compactor {
     return outcome;
   }
 
+  async close(): Promise<void> {
+    await this.#metas.close();
+  }
+
   async #run(pass: Pass): Promise<void> {
     await clearWorkFolder(this.#ports.files, this.#options.work.directory);
+    this.#opening ??= this.#metas.open();
+    await this.#opening;
     for (;;) {
       const seen = await this.#look(pass);
       if (seen === undefined) return;
@@ -137,6 +153,7 @@ class BucketCompactor implements Compactor {
       return undefined;
     }
     const listing = listed.value;
+    await this.#metas.forgetOthers(listing.blocks);
     if (!pass.hasLooked) {
       for (const { ulid, reason } of listing.malformed.values()) {
         observations.log("warn", "A block of the bucket is left out: it is malformed.", { ulid, reason });

@@ -59,6 +59,11 @@ async function putBlocks(bucket: Bucket, toHours: number, more: Partial<TestBloc
   }
 }
 
+/** What lies in the work folder, but for what is kept there from start to start. */
+function leftovers({ contents }: ReturnType<typeof memoryFiles>): readonly string[] {
+  return [...contents.keys()].filter((path) => !path.startsWith("/work/kept-metas/"));
+}
+
 /** The bucket with something done before each operation. */
 function interrupted(bucket: Bucket, before: () => Promise<void>): Bucket {
   return {
@@ -73,6 +78,65 @@ function interrupted(bucket: Bucket, before: () => Promise<void>): Bucket {
     },
   };
 }
+
+describe("the list of blocks after a restart", () => {
+  /** Passes of two compactors, one after the other on the same disk: the requests of each. */
+  async function restarted(
+    options: Partial<CompactorOptions>,
+    between: (of: ReturnType<typeof world>) => Promise<void>,
+  ) {
+    const of = world(2);
+    await putBlocks(of.bucket, 2);
+    await putBlocks(of.bucket, 2, { labels: { cluster: "b" } });
+    const gets: number[] = [];
+    for (const before of [async () => {}, between]) {
+      await before(of);
+      const { get } = of.bucket.requests;
+      const { compactor, outcome } = await of.pass(options);
+      expect(outcome).toEqual({ kind: "done" });
+      await compactor.close();
+      gets.push(of.bucket.requests.get - get);
+    }
+    return { ...of, gets };
+  }
+
+  it("costs no request for blocks that an earlier process knew", async () => {
+    expect((await restarted({}, async () => {})).gets).toEqual([2, 0]);
+  });
+
+  it("costs one for a block that is new", async () => {
+    const put = ({ bucket }: ReturnType<typeof world>) => putBlocks(bucket, 2, { labels: { cluster: "c" } });
+    expect((await restarted({}, put)).gets).toEqual([2, 1]);
+  });
+
+  it("costs one for each block whose meta.json is not as it was written, on disk", async () => {
+    const damage = async ({ files }: ReturnType<typeof world>) => {
+      for (const [path, bytes] of [...files.contents]) {
+        if (path.startsWith("/work/kept-metas/"))
+          await files.writeFileAtomic(
+            path,
+            bytes.map((byte) => byte ^ 1),
+          );
+      }
+    };
+    expect((await restarted({}, damage)).gets).toEqual([2, 2]);
+  });
+
+  it("costs one for each block where none may be kept", async () => {
+    const { gets, files } = await restarted({ metaBytesMax: 0 }, async () => {});
+    expect(gets).toEqual([2, 2]);
+    expect([...files.contents.keys()].filter((path) => path.includes("kept-metas"))).toEqual([]);
+  });
+
+  it("has no block that is gone, and forgets it", async () => {
+    const gone = async ({ bucket }: ReturnType<typeof world>) => {
+      for (const key of [...bucket.objects.keys()]) await bucket.delete(key);
+    };
+    const { gets, files } = await restarted({}, gone);
+    expect(gets).toEqual([2, 0]);
+    expect([...files.contents.keys()].filter((path) => path.includes("kept-metas"))).toEqual([]);
+  });
+});
 
 function putMark(bucket: MemoryBucket, kind: BlockMarkKind, ulid: string, timeMs: number) {
   const mark = formatBlockMark({ kind, ulid, timeMs, details: "by hand", reason: "manual" });
@@ -162,8 +226,8 @@ describe("compaction", () => {
     files.contents.set("/work/01ARZ3NDEKTSV4RRFFQ69G5FAV/index", new Uint8Array(10));
     await putBlocks(bucket, 10);
     await pass();
-    expect([...files.contents.keys()]).toEqual(["/work/01ARZ3NDEKTSV4RRFFQ69G5FAV/index"]);
-    expect(await files.list("/work")).toEqual(["01ARZ3NDEKTSV4RRFFQ69G5FAV"]);
+    expect(leftovers(files)).toEqual(["/work/01ARZ3NDEKTSV4RRFFQ69G5FAV/index"]);
+    expect(await files.list("/work")).toEqual(["01ARZ3NDEKTSV4RRFFQ69G5FAV", "kept-metas"]);
   });
 
   it("does nothing when there is nothing to do, with few requests", async () => {
@@ -645,7 +709,7 @@ describe("a bucket or disk that fails", () => {
     expect(await describeBlocks(bucket)).toHaveLength(5);
     files.heal();
     expect((await pass()).outcome).toEqual({ kind: "done" });
-    expect(files.contents.size).toBe(0);
+    expect(leftovers(files)).toEqual([]);
     expect(await describeBlocks(bucket)).toHaveLength(2);
   });
 
@@ -690,6 +754,6 @@ it("a pass that is canceled ends, and leaves nothing half-done that matters", as
     const outcome = await open({}, counting).runPass(stopping.signal);
     if (operations >= n) expect(outcome).toEqual({ kind: "canceled" });
     expect(await readAll(bucket)).toEqual(before);
-    expect(files.contents.size).toBe(0);
+    expect(leftovers(files)).toEqual([]);
   }
 });

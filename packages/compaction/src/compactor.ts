@@ -23,6 +23,8 @@ export interface CompactorOptions {
   readonly partialUploadAgeMs: number;
   readonly isDownsampling: boolean;
   readonly retention: Retention;
+  /** What the files meta.json of all blocks may take in the work folder: after a restart they are not read anew. 0: none. */
+  readonly metaBytesMax: number;
 }
 
 const minuteMs = 60_000;
@@ -38,6 +40,7 @@ export const defaultCompactor: Omit<CompactorOptions, "work"> = {
   partialUploadAgeMs: 48 * hourMs,
   isDownsampling: true,
   retention: { rawMs: 0, fiveMinutesMs: 0, oneHourMs: 0 },
+  metaBytesMax: 256 * 2 ** 20,
 };
 
 export const defaultBlockWork: Omit<BlockWorkOptions, "directory"> = {
@@ -73,6 +76,8 @@ export interface Compactor {
   /** One pass at a time. Never rejects for what bucket, disk or blocks do. */
   runPass(signal: AbortSignal): Promise<PassOutcome>;
   status(): CompactorStatus;
+  /** After the last pass: lets go of files. */
+  close(): Promise<void>;
 }
 
 export type CompactorPorts = Pick<Ports, "clock" | "files" | "observations">;

@@ -99,9 +99,8 @@ export function startCompactor(
     async stop(graceMs) {
       stopping.abort(new Error("the compactor stops"));
       const grace = new AbortController();
-      await Promise.race([ended.then(() => grace.abort(passEnded)), clock.sleep(graceMs, grace.signal)]).catch(
-        () => {},
-      );
+      const closed = ended.then(() => compactor.close()).finally(() => grace.abort(passEnded));
+      await Promise.race([closed, clock.sleep(graceMs, grace.signal)]).catch(() => {});
     },
   });
 }

@@ -3,10 +3,17 @@ import { seededRandom } from "@pleiad/ports";
 import { manualClock, memoryFiles } from "@pleiad/ports/testing";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ulidAt } from "./bucket-store.fixtures.ts";
 import { KeptFiles } from "./kept-files.ts";
+import { newUlid } from "./ulid.ts";
 
 const directory = "/kept";
+
+const random = seededRandom(7);
+const ulids = Array.from({ length: 20 }, (_, i) => newUlid(1_700_000_000_000 + i * 3_600_000, random));
+
+function ulidAt(hour: number): string {
+  return ulids[hour] ?? "none";
+}
 
 function bytesOf(length: number, seed: number): Uint8Array {
   const random = seededRandom(seed);

@@ -5,9 +5,9 @@
  * Within the bound the oldest packs go first: blocks before their compaction do not live long either. What lies here is
  * not trusted more than what comes over the network: the checksums of the block's own parts are compared by its readers.
  */
-import { isUlid } from "@pleiad/blocks";
 import { ByteReader, ByteWriter, crc32c } from "@pleiad/chunks";
 import { FileError, type Clock, type File, type FileSystem } from "@pleiad/ports";
+import { isUlid } from "./ulid.ts";
 
 export interface KeptFilesOptions {
   /** Absolute; packs and nothing else. */

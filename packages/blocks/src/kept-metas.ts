@@ -1,11 +1,12 @@
 /**
  * Every meta.json of the bucket, on the local disk: after a restart the list of blocks costs its keys alone. They are of all
- * blocks and not of this shard's: which are its own, their labels tell. The list decides what is there, and a file that is
+ * blocks and not of one shard's: which are its own, their labels tell. The list decides what is there, and a file that is
  * not as it was written is not given. Byte layout: docs/format/kept-files.md.
  */
-import { blockMetaBytesMax, type MetaCache } from "@pleiad/blocks";
 import { crc32c } from "@pleiad/chunks";
 import type { Clock, FileSystem } from "@pleiad/ports";
+import type { MetaCache } from "./block-listing.ts";
+import { blockMetaBytesMax } from "./block-meta.ts";
 import { KeptFiles } from "./kept-files.ts";
 
 export interface KeptMetasOptions {
