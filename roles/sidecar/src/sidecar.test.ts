@@ -3,49 +3,22 @@ import { createBlockLister, createBlockWriter, newUlid } from "@pleiad/blocks";
 import { encodeXor } from "@pleiad/chunks";
 import { createMetricRegistry, observationsOf } from "@pleiad/exposition";
 import { labelsFromRecord } from "@pleiad/model";
-import { seededRandom, type HttpResponse, type Listener } from "@pleiad/ports";
+import { seededRandom, type Listener } from "@pleiad/ports";
 import { memoryBucket, testPorts, type TestPorts } from "@pleiad/ports/testing";
 import { createStoreClient, defaultStoreClient } from "@pleiad/storeapi";
 import { describe, expect, it } from "vitest";
+import { statusAnswers, type Told } from "./prometheus.testing.ts";
 import { defaultSidecar, startSidecar, type SidecarOptions } from "./sidecar.ts";
 
 const startMs = 1_700_000_000_000;
 const hourMs = 3_600_000;
 const { signal } = new AbortController();
 
-/** What a Prometheus says; tests change it while it runs. */
-interface Told {
-  labels: string;
-  maxBlockDuration: string;
-  ready: boolean;
-}
-
 function openWorld() {
   const registry = createMetricRegistry();
   const ports: TestPorts = { ...testPorts({ startMs }), observations: observationsOf(registry, () => {}) };
   const told: Told = { labels: "cluster: a", maxBlockDuration: "2h", ready: true };
-  const success = (data: unknown): HttpResponse => ({
-    status: 200,
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ status: "success", data }),
-  });
-  const answers: Readonly<Record<string, () => HttpResponse>> = {
-    "/-/ready": () => ({ status: told.ready ? 200 : 503, headers: {}, body: "" }),
-    "/metrics": () => ({
-      status: 200,
-      headers: {},
-      body: `prometheus_tsdb_lowest_timestamp_seconds ${startMs / 1000}\n`,
-    }),
-    "/api/v1/status/config": () => success({ yaml: `global:\n  external_labels: {${told.labels}}\n` }),
-    "/api/v1/status/buildinfo": () => success({ version: "2.42.0" }),
-    "/api/v1/status/flags": () =>
-      success({
-        "storage.tsdb.min-block-duration": "2h",
-        "storage.tsdb.max-block-duration": told.maxBlockDuration,
-        "storage.tsdb.retention.time": "15d",
-        "storage.tsdb.path": "/data",
-      }),
-  };
+  const answers = statusAnswers(told, startMs);
   const serve = async (): Promise<Listener> =>
     await ports.network.serveHttp(
       "prometheus:9090",
