@@ -66,6 +66,16 @@ export function createDigestCache(
     if (version === undefined || md5 === undefined || crc === undefined) return undefined;
     return { version, sizeBytes: Number(sizeBytes), digest: { md5, crc32: Number.parseInt(crc, 16) } };
   };
+  // Many list a bucket at once, all from its beginning.
+  const reading = new Map<string, Promise<KnownDigest | undefined>>();
+  const readOnce = (key: string): Promise<KnownDigest | undefined> => {
+    let read = reading.get(key);
+    if (read === undefined) {
+      read = readRecord(key).finally(() => reading.delete(key));
+      reading.set(key, read);
+    }
+    return read;
+  };
   const isOf = (one: KnownDigest, { version, sizeBytes }: FileStatus) =>
     one.version === version && one.sizeBytes === sizeBytes;
 
@@ -76,7 +86,7 @@ export function createDigestCache(
         remember(key, inMemory);
         return inMemory.digest;
       }
-      const onDisk = await readRecord(key);
+      const onDisk = await readOnce(key);
       if (onDisk === undefined || !isOf(onDisk, status)) return undefined;
       remember(key, onDisk);
       return onDisk.digest;

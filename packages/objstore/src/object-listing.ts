@@ -17,13 +17,14 @@ export async function* listKeys(
       const segment = segmentOf(entry);
       if (segment !== undefined) found.add(parent + segment);
     }
+    // What lies before `after` is left out before the rest is sorted: a bucket is listed page by page.
+    const isAfter = (entry: string) =>
+      compareText(entry, after) > 0 || (entry.endsWith("/") && after.startsWith(entry));
+    const entries = [...found].filter((entry) => overlaps(entry, prefix) && isAfter(entry));
     // A slash sorts behind "-" and ".", so that keys below a folder do not simply follow its name.
-    for (const entry of [...found].sort(compareText)) {
-      if (!overlaps(entry, prefix)) continue;
+    for (const entry of entries.sort(compareText)) {
       if (!entry.endsWith("/")) {
-        if (compareText(entry, after) > 0) yield entry;
-      } else if (!after.startsWith(entry) && compareText(entry, after) < 0) {
-        continue; // all of it lies before `after`
+        yield entry;
       } else if (delimiter === undefined || entry.length <= prefix.length) {
         yield* below(entry);
       } else if (entry !== after && !(await below(entry).next()).done) {
