@@ -185,6 +185,7 @@ describe("two tiers over agents", () => {
     "sum by (cluster) (rate(hits_total[5m]))",
     "sum(rate(hits_total[5m]))",
     "avg by (code) (rate(hits_total[5m]))",
+    "stddev by (code) (rate(hits_total[5m]))",
     "topk(3, rate(hits_total[5m]))",
     "count(hits_total) / count(count by (cluster) (hits_total))",
     'quantile by (cluster) (0.9, rate(hits_total{region="r1"}[5m]))',
@@ -219,11 +220,12 @@ describe("two tiers over agents", () => {
   });
 
   it("explains what goes where, and tells of a run what came from whom", async () => {
-    const query = "sum(rate(hits_total[5m])) + stddev(hits_total)";
+    const query = "sum(rate(hits_total[5m])) + stddev(hits_total) + quantile(0.9, hits_total)";
     const explained = await ask("distributed", query, {}, "query_explain");
     expect(explained.data.plan).toBe(
-      '(sum by () (remote(queriers of r1, queriers of r2: sum by () (rate({__name__="hits_total"}[5m])))) + ' +
-        'stddev by () ({__name__="hits_total"}))',
+      '((sum by () (remote(queriers of r1, queriers of r2: sum by () (rate({__name__="hits_total"}[5m])))) + ' +
+        'stddev by () (remote(queriers of r1, queriers of r2: count, avg, stdvar by () ({__name__="hits_total"})))) + ' +
+        'quantile by () (0.9, {__name__="hits_total"}))',
     );
     expect((await ask("fan-out", query, {}, "query_explain")).data.plan).not.toContain("remote");
     const analysed = JSON.stringify((await ask("distributed", query, { analyze: "true" })).data.analysis);

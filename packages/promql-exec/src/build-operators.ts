@@ -35,6 +35,7 @@ import { contextOfOnce, contextOfSubquery, warnAt, type QueryContext } from "./q
 import { notEvaluated, QueryError } from "./query-error.ts";
 import { createRangeCall } from "./range-call.ts";
 import { rangeKernels, type RangeKernel } from "./range-kernels.ts";
+import { createRemoteDeviations } from "./remote-deviations.ts";
 import { createRemoteOperator } from "./remote-operator.ts";
 import { createRenamedSeries, droppedMetricName } from "./renamed-series.ts";
 import { dateFunctions, sampleFunctions } from "./sample-functions.ts";
@@ -221,6 +222,9 @@ function buildAggregate(node: AggregateNode, grid: StepGrid, context: QueryConte
     }
     case "stddev":
     case "stdvar":
+      if (node.input.kind === "remote" && node.input.gives === "moments") {
+        return createRemoteDeviations(operator, node.input, grid, context, buildVector);
+      }
       return createAggregation(
         input(),
         { operator, without, grouping, parameter: undefined, inputRange },

@@ -1,4 +1,4 @@
-/** What the answer to a piece lacks: the sums and the counts of one average are asked for apart, and must lack the same. */
+/** What the answer to a piece lacks: what one average or deviation is made of is asked for apart, and must lack the same. */
 import type { RemoteNode } from "@pleiad/promql-plan";
 import type { QueryContext } from "./query-context.ts";
 import { PartsDoNotAddUp } from "./remote-sums.ts";
@@ -10,7 +10,7 @@ export interface RemoteLack {
   readonly missing: Set<string>;
   /** Hands the warnings over to the query. */
   tell(): void;
-  /** To be called when all is read. Throws where the other half of an average lacked something else. */
+  /** To be called when all is read. Throws where another share of the same result lacked something else. */
   compare(): void;
 }
 
@@ -29,7 +29,7 @@ export function createRemoteLack(
       for (const warning of sourceWarnings) context.sourceWarnings.add(warning);
     },
     compare() {
-      if (gives !== "sums" && gives !== "counts-of-sums") return;
+      if (gives !== "sums" && gives !== "counts-of-sums" && gives !== "moments") return;
       const place = `${query.range.start}-${query.range.end}`;
       const own = JSON.stringify([[...missing].sort(), [...sourceWarnings].sort()]);
       if ((lacks.get(place) ?? own) !== own) throw new PartsDoNotAddUp();

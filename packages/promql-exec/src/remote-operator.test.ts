@@ -106,6 +106,21 @@ async function ask(parts: readonly MadeUpPart[], query: string, onFailure: "warn
   return { values, warnings, infos, sourceWarnings, operators, asked, reads: reads() };
 }
 
+/** Without asking the parts. */
+async function askWhole(parts: readonly MadeUpPart[], query: string) {
+  const evaluating = partsOf(parts).source;
+  const settings = { withoutLabels: ["replica"], maxResolutionMs: 0, onFailure: "warn" } as const;
+  const source: SeriesSource = {
+    select: (...request) => evaluating.select(...request),
+    labelNames: async (...request) => await evaluating.labelNames(...request),
+    labelValues: async (...request) => await evaluating.labelValues(...request),
+  };
+  const result = await engine.instant({ query, timeMs: 300_000, select: settings }, source, signal);
+  if (!result.ok) throw new Error(result.failure.message);
+  const { value, warnings, infos } = result.value;
+  return { values: value.kind === "vector" ? [...value.values] : [], warnings, infos };
+}
+
 const both: readonly MadeUpPart[] = [{ name: "a" }, { name: "b" }];
 
 describe("parts of an answer", () => {
@@ -201,6 +216,96 @@ describe("an average", () => {
     const { values, reads, sourceWarnings } = await ask([{ name: "a" }, { name: "b", failure: missing }], "avg(g)");
     expect([values, reads, sourceWarnings]).toEqual([[10.5], 0, ["b is away"]]);
   });
+});
+
+describe("a deviation", () => {
+  const missing = { kind: "missing", texts: ["b is away"] } as const;
+  const more = `${gauges}  g{cluster="CLUSTER", pod="3"} 100+1x10\n  g{cluster="CLUSTER", pod="4"} 200+1x10\n`;
+
+  it("is of counts, averages and variances, with remarks at the positions of the query", async () => {
+    const load = `load 1m\n  g{cluster="CLUSTER", pod="1"} 1+1x10\n  g{cluster="CLUSTER", pod="2"} 10+3x10\n`;
+    const parts = [
+      { name: "a", load },
+      { name: "b", load },
+    ];
+    const { values, asked, reads, infos } = await ask(parts, "1 + stddev(rate(g[5m]))");
+    expect(values?.[0]).toBeCloseTo(1 + 1 / 60, 12);
+    expect(reads).toBe(0);
+    expect(asked.map(({ query }) => query).sort()).toEqual(
+      ["avg", "count", "stdvar"].flatMap((name) => [`    ${name}(rate(g[5m]))`, `    ${name}(rate(g[5m]))`]),
+    );
+    expect(infos).toEqual([expect.stringMatching(/metric might not be a counter.* \(1:17\)$/)]);
+  });
+
+  for (const [rule, query, wanted] of [
+    ["groups that one part alone has are its own", "stdvar by (pod) (g)", [0, 0, 0, 0]],
+    ["parts may have many and few", "stdvar(g)", [49382 / 9]],
+    ["and their root", "stddev without (pod, cluster) (g)", [Math.sqrt(49382 / 9)]],
+  ] as const) {
+    it(`${rule}: ${query}`, async () => {
+      const parts = [{ name: "a" }, { name: "b", load: more }];
+      const { values, reads } = await ask(parts, query);
+      expect([values?.length, reads]).toEqual([wanted.length, 0]);
+      for (const [i, value] of wanted.entries()) expect(values?.[i]).toBeCloseTo(value, 9);
+    });
+  }
+
+  for (const [rule, failing] of [
+    ["whose counts lack a part", { failure: missing, failsAt: /^count/ }],
+    ["whose averages lack a part", { failure: missing, failsAt: /^avg/ }],
+    ["whose variances lack a part", { failure: missing, failsAt: /^stdvar/ }],
+    ["whose averages lack something of a part", { warning: "c is away", failsAt: /^avg/ }],
+    ["whose counts have nothing of a part, though it says nothing", { warning: "PromQL info: x", failsAt: /^count/ }],
+  ] as const) {
+    it(`${rule} is made of the series`, async () => {
+      const { values, reads, sourceWarnings, infos } = await ask(
+        [{ name: "a" }, { name: "b", ...failing }],
+        "stddev(g)",
+      );
+      expect([values, reads, sourceWarnings, infos]).toEqual([[4.5], 2, [], []]);
+    });
+  }
+
+  it("whose shares lack the same is that of the others", async () => {
+    const { values, reads, sourceWarnings } = await ask([{ name: "a" }, { name: "b", failure: missing }], "stddev(g)");
+    expect([values, reads, sourceWarnings]).toEqual([[4.5], 0, ["b is away"]]);
+  });
+
+  it("of a part that refuses one of them is made with its series", async () => {
+    const refusing = { failure: { kind: "refused", reason: "busy" }, failsAt: /^avg/ } as const;
+    const { values, reads } = await ask([{ name: "a" }, { name: "b", ...refusing }], "stddev(g)");
+    expect([values, reads]).toEqual([[4.5], 1]);
+  });
+
+  for (const [rule, load, query] of [
+    ["histograms are left out, with the same remark", "3x10|{{schema:0 sum:1 count:1 buckets:[1]}}x10", "stddev(g)"],
+    [
+      "nothing but histograms",
+      "{{schema:0 sum:1 count:1 buckets:[1]}}x10|{{schema:0 sum:1 count:2 buckets:[2]}}x10",
+      "stddev(g)",
+    ],
+    ["NaN spreads", "3x10|NaNx10", "stddev(g)"],
+    ["so does infinity", "3x10|-Infx10", "stdvar(g)"],
+    ["a small deviation of large numbers", "1000000000.1x10|1000000000.2x10", "stddev(g)"],
+    ["numbers whose squares are too large", "1e200x10|-1e200x10", "stdvar(g)"],
+    ["equal samples", "0.1x10|0.1x10", "stddev(g)"],
+  ] as const) {
+    it(`${rule}: as of all the series`, async () => {
+      const [one, other] = load.split("|");
+      const withOdd = `load 1m\n  g{cluster="CLUSTER", pod="1"} ${one}\n  g{cluster="CLUSTER", pod="2"} ${other}\n`;
+      for (const parts of [
+        [{ name: "a" }, { name: "b", load: withOdd }],
+        [
+          { name: "a", load: withOdd },
+          { name: "b", load: withOdd },
+        ],
+      ]) {
+        const [whole, shares] = [await askWhole(parts, query), await ask(parts, query)];
+        expect([shares.values, shares.warnings, shares.infos]).toEqual([whole.values, whole.warnings, whole.infos]);
+        expect(shares.asked.length).toBeGreaterThan(0);
+      }
+    });
+  }
 });
 
 describe("sums that parts round", () => {

@@ -5,7 +5,7 @@ import type { Operator } from "./operator.ts";
 import type { QueryAnnotations } from "./query-annotations.ts";
 import type { QueryContext } from "./query-context.ts";
 import { QueryError } from "./query-error.ts";
-import { createRemoteLack } from "./remote-lack.ts";
+import { createRemoteLack, type RemoteLack } from "./remote-lack.ts";
 import { createRemotePart } from "./remote-part.ts";
 import { PartsDoNotAddUp } from "./remote-sums.ts";
 import { remoteText } from "./remote-text.ts";
@@ -19,6 +19,23 @@ export function createRemoteOperator(
   context: QueryContext,
   buildVector: VectorBuilder,
 ): Operator {
+  const { operators, lack } = askParts(node, grid, context, buildVector);
+  return createRemoteUnion(node, operators, grid, context, lack);
+}
+
+/** What each part gives of the piece, and what is read here, in an order that is the same for all that is asked of a partition. */
+export interface AskedParts {
+  readonly operators: readonly Operator[];
+  readonly lack: RemoteLack;
+}
+
+/** Where parts may not be missing, reading the operators throws a QueryError. */
+export function askParts(
+  node: RemoteNode,
+  grid: StepGrid,
+  context: QueryContext,
+  buildVector: VectorBuilder,
+): AskedParts {
   const { remote } = context;
   const partition = remote?.partitions[node.partition];
   if (remote === undefined || partition === undefined) throw new Error(`no partition ${node.partition}`);
@@ -37,7 +54,7 @@ export function createRemoteOperator(
     context.watch(createRemotePart(evaluator, request, node, grid, own, local, () => onMissing(evaluator.name))),
   );
   const rest = partition.rest === undefined ? [] : [local(partition.rest.source)];
-  return createRemoteUnion(node, [...parts, ...rest], grid, context, lack);
+  return { operators: [...parts, ...rest], lack };
 }
 
 /** A group of floats and histograms has no sum, here as in a part: what the others give of it would look like the whole. */

@@ -40,8 +40,7 @@ export function createRemotePart(
   const takeOver = ({ series, warnings, samplesRead, answeredBy, receivedBytes }: Evaluation) => {
     for (const warning of warnings) {
       if (!isRemark(warning)) context.sourceWarnings.add(warning);
-      // How often it counts says nothing that its sums do not.
-      else if (node.gives !== "counts-of-sums") context.annotations.quote(warning);
+      else if (isQuoted(node)) context.annotations.quote(warning);
     }
     // Where floats and histograms meet, a part gives nothing for the group, and what others give would look like the whole.
     if (node.gives === "sums" && warnings.some((one) => one.startsWith(warningStart))) throw new PartsDoNotAddUp();
@@ -102,6 +101,12 @@ function samplesOf({ values, histograms }: EvaluatedSeries): number {
 }
 
 const warningStart = "PromQL warning: ";
+
+/** Of what is asked for apart, one tells all: the others say the same, and may be spelled longer or shorter than the query. */
+function isQuoted({ gives, query }: RemoteNode): boolean {
+  if (gives === "moments") return query.kind === "aggregate" && query.operator === "stdvar";
+  return gives !== "counts-of-sums";
+}
 
 function isRemark(text: string): boolean {
   return text.startsWith(warningStart) || text.startsWith("PromQL info: ");

@@ -75,14 +75,15 @@ interface Place {
   readonly id: number;
 }
 
-interface HeldRow {
+export interface HeldRow {
   readonly values: Float64Array;
   readonly present: Uint8Array;
   histograms: RowHistograms | undefined;
   cost: number; // taken of the budget
 }
 
-async function holdRows(
+/** The samples of an operator by series id, taken of the budget. */
+export async function holdRows(
   operator: Operator,
   seriesCount: number,
   grid: StepGrid,

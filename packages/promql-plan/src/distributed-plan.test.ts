@@ -77,7 +77,21 @@ const cases: readonly (readonly [rule: string, query: string, plan: string])[] =
   ["a number of best that series decide on is known here", "topk(scalar(y), x)", "topk by () (scalar(y), x)"],
   ["values are counted in parts", 'count_values("v", x)', 'sum by (v) (remote(a, b: count_values by () ("v", x)))'],
   ["quantiles have no parts", "quantile(0.9, rate(x[5m]))", "quantile by () (0.9, remote(a, b: rate(x[5m])))"],
-  ["standard deviations have none", "stddev(rate(x[5m]))", "stddev by () (remote(a, b: rate(x[5m])))"],
+  [
+    "a standard deviation is of counts, averages and variances",
+    "stddev(rate(x[5m]))",
+    "stddev by () (remote(a, b: count, avg, stdvar by () (rate(x[5m]))))",
+  ],
+  [
+    "a variance likewise, whatever the groups keep",
+    "stdvar by (__name__) (x)",
+    "stdvar by (__name__) (remote(a, b: count, avg, stdvar by (__name__) (x)))",
+  ],
+  [
+    "but not of what parts have shares of",
+    "stddev(sum by (code) (x))",
+    "stddev by () (sum by (code) (remote(a, b: sum by (code) (x))))",
+  ],
   ["which are the first is known here", "limitk(2, x)", "limitk by () (2, x)"],
   [
     "groups within a part are all its own, whatever is done with them",
@@ -221,7 +235,7 @@ describe("depending on the parts", () => {
     });
     const partition = { ...twoParts, parts: [sets("a", ["1", "1"], ["2", "2"]), sets("b", ["1", "2"], ["2", "1"])] };
     expect(distributed("stddev by (cluster, zone) (x)", partition)).toBe("remote(a, b: stddev by (cluster, zone) (x))");
-    expect(distributed("stddev by (cluster) (x)", partition)).toBe("stddev by (cluster) (x)");
+    expect(distributed("limitk by (cluster) (1, x)", partition)).toBe("limitk by (cluster) (1, x)");
   });
 });
 

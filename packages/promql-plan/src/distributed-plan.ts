@@ -134,8 +134,10 @@ function splitAggregate(
     }
     case "count_values":
       return splitCountValues(node, again);
-    // Of standard deviations there are no parts that add up without loss, of quantiles none at all; which series
-    // `limitk` and `limit_ratio` keep depends on all that there are.
+    case "stddev":
+    case "stdvar":
+      return { ...node, input: over({ ...node, operator: "stdvar" }, "moments") };
+    // Of quantiles there are no parts; which series `limitk` and `limit_ratio` keep depends on all that there are.
     default:
       return undefined;
   }

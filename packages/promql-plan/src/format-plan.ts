@@ -39,7 +39,8 @@ export function formatPlan(node: PlanNode): string {
     case "remote": {
       const parts = [...node.parts.slice(0, partsMax), ...(node.hasRest ? ["the rest"] : [])].join(", ");
       const more = node.parts.length > partsMax ? ` and ${node.parts.length - partsMax} more` : "";
-      return `remote(${parts}${more}: ${formatPlan(node.query)})`;
+      const besides = node.gives === "moments" ? "count, avg, " : "";
+      return `remote(${parts}${more}: ${besides}${formatPlan(node.query)})`;
     }
     default:
       return unreachable(node);

@@ -91,10 +91,10 @@ export interface RemoteNode {
   readonly hasRest: boolean;
   readonly query: PlanNode;
   /**
-   * What a part gives: results of its own, partial ones of any kind, sums of which others have a share, or the counts that
-   * go with such sums.
+   * What a part gives: results of its own, partial ones of any kind, sums of which others have a share, the counts that
+   * go with such sums, or, of groups of which others have a share, count, average and variance: the query is the last.
    */
-  readonly gives: "results" | "partial-results" | "sums" | "counts-of-sums";
+  readonly gives: "results" | "partial-results" | "sums" | "counts-of-sums" | "moments";
   /** The steps: from `startMs` to `endMs`, or one where `stepMs` is 0. */
   readonly window: { readonly startMs: number; readonly endMs: number; readonly stepMs: number };
   readonly range: SourceRange;
