@@ -183,6 +183,7 @@ class CrashWorld {
       if (outcome.kind !== "done") return [`a pass ends as ${JSON.stringify(outcome)}`];
       await pause(2 * compactorOptionsOf("/", true).deleteDelayMs);
     }
+    await compactor.close();
     const { todo, halted } = compactor.status();
     const left = [
       ...halted.map(({ reason }) => reason),

@@ -11,7 +11,7 @@ import type { Bucket } from "@pleiad/ports";
 import { silentObservations } from "@pleiad/ports/testing";
 import { startObjectStore } from "@pleiad/role-object-store";
 import { createShipper, formatTsdbFailure, openTsdb, type Tsdb, type TsdbOptions } from "@pleiad/tsdb";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { crashBucket, crashCredential, crashRegion, openCrashBucket } from "./crash-bucket.ts";
 import { BucketInspection, inspectFolder } from "./crash-inspection.ts";
 import { compactorOptionsOf, lineOf, samplesOf, shipperOptionsOf, workloadOptions } from "./crash-workload.ts";
@@ -210,6 +210,7 @@ describe.skipIf(probe === undefined)("a full disk (needs a file system of its ow
       const work = `${of === "the bucket" ? folder.path : disk.path}/work`;
       await nodeFiles().makeDirectory(work);
       const compactor = openCompactor(bucket, work);
+      onTestFinished(() => compactor.close());
       disk.fill(of === "the bucket" ? 0 : 16_384);
       expect(await compactor.runPass(signal)).toMatchObject({ kind: "again" });
       expect(compactor.status().halted).toEqual([]);
