@@ -10,7 +10,6 @@ import {
   type SourceSeries,
 } from "@pleiad/model";
 import { runSeriesSourceAcceptance } from "@pleiad/model/acceptance";
-import { createSampleColumns, decodeChunk } from "@pleiad/chunks";
 import { RpcError, type RpcHandler } from "@pleiad/ports";
 import { testPorts } from "@pleiad/ports/testing";
 import { createSeriesFrameWriter } from "@pleiad/wire";
@@ -20,7 +19,7 @@ import { createFanout, defaultFanout, type FanoutOptions } from "./fanout.ts";
 import { storeHandlers } from "./store-handlers.ts";
 import type { StoreIdentity } from "./store-identity.ts";
 import { seriesMethod } from "./store-methods.ts";
-import { memorySource, seriesOf } from "./testing.ts";
+import { memorySource, samplesOf, seriesOf } from "./testing.ts";
 
 type TestPorts = ReturnType<typeof testPorts>;
 
@@ -111,12 +110,7 @@ runSeriesSourceAcceptance("fan-out", async (series) => {
   await source.refresh();
   return {
     source,
-    decode: (encoding, data) => {
-      const columns = createSampleColumns(128);
-      const failure = decodeChunk(encoding as 1, data, columns);
-      if (failure !== undefined) throw new Error(JSON.stringify(failure));
-      return Array.from({ length: columns.count }, (_, i) => [columns.timestampsMs[i]!, columns.values[i]!] as const);
-    },
+    decode: samplesOf,
     close: () => source.stop(),
   };
 });

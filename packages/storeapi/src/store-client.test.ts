@@ -13,14 +13,13 @@ import {
   type SourceSeries,
 } from "@pleiad/model";
 import { runSeriesSourceAcceptance } from "@pleiad/model/acceptance";
-import { createSampleColumns, decodeChunk } from "@pleiad/chunks";
 import { RpcError, seededRandom, type RpcHandler } from "@pleiad/ports";
 import { memoryNetwork, manualClock, silentObservations } from "@pleiad/ports/testing";
 import { encodeInfoResponse, encodeLabelTexts, noCapabilities } from "@pleiad/wire";
 import { describe, expect, it } from "vitest";
 import { createStoreClient, defaultStoreClient, type StoreClientOptions } from "./store-client.ts";
 import { defaultStoreHandlers, storeHandlers } from "./store-handlers.ts";
-import { memorySource, seriesOf } from "./testing.ts";
+import { memorySource, samplesOf, seriesOf } from "./testing.ts";
 
 runSeriesSourceAcceptance("store client", async (series) => {
   const network = memoryNetwork();
@@ -34,12 +33,7 @@ runSeriesSourceAcceptance("store client", async (series) => {
   const client = createStoreClient("127.0.0.1:1", ports, { ...defaultStoreClient, name: "peer" });
   return {
     source: client,
-    decode: (encoding, data) => {
-      const columns = createSampleColumns(128);
-      const failure = decodeChunk(encoding as 1, data, columns);
-      if (failure !== undefined) throw new Error(JSON.stringify(failure));
-      return Array.from({ length: columns.count }, (_, i) => [columns.timestampsMs[i]!, columns.values[i]!] as const);
-    },
+    decode: samplesOf,
     close: () => listener.close(0),
   };
 });

@@ -1,5 +1,5 @@
 /** For tests of what asks a SeriesSource: one that holds its series in memory, and series made of samples. */
-import { encodeXor } from "@pleiad/chunks";
+import { createSampleColumns, decodeChunk, encodeXor } from "@pleiad/chunks";
 import {
   compareLabels,
   compareText,
@@ -44,6 +44,17 @@ export function seriesOf(
     });
   }
   return { labels, chunks };
+}
+
+/** The samples of an XOR chunk of at most 128; throws where it is none. */
+export function samplesOf(
+  encoding: number,
+  data: Uint8Array,
+): readonly (readonly [timestampMs: number, value: number])[] {
+  const columns = createSampleColumns(128);
+  const failure = encoding === xorEncoding ? decodeChunk(encoding, data, columns) : { encoding };
+  if (failure !== undefined) throw new Error(JSON.stringify(failure));
+  return Array.from({ length: columns.count }, (_, i) => [columns.timestampsMs[i] ?? NaN, columns.values[i] ?? NaN]);
 }
 
 /** A source over series held in memory, in any order. It follows the contract to the letter, and nothing fast. */

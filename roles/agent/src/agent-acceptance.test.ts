@@ -1,11 +1,11 @@
 /** An agent as those above ask it for series: the contract holds from its data folder to StoreAPI. */
 import { createBlockWriter, newUlid, type BlockChunk } from "@pleiad/blocks";
-import { chunkSampleCount, createSampleColumns, decodeChunk } from "@pleiad/chunks";
+import { chunkSampleCount } from "@pleiad/chunks";
 import { compareLabels, compareText, fail, labelsFromRecord, ok, withoutLabels, type Result } from "@pleiad/model";
 import { runSeriesSourceAcceptance, type AcceptanceSeries } from "@pleiad/model/acceptance";
 import { testPorts, type TestPorts } from "@pleiad/ports/testing";
 import { createStoreClient, defaultStoreClient } from "@pleiad/storeapi";
-import { seriesOf } from "@pleiad/storeapi/testing";
+import { seriesOf, samplesOf } from "@pleiad/storeapi/testing";
 import { startAgent, type Agent, type AgentFolder, type AgentOptions } from "./agent.ts";
 
 const hourMs = 3_600_000;
@@ -26,15 +26,7 @@ for (const [name, blockEndMs, restarts] of [
     const client = createStoreClient("a1:10901", ports, { ...defaultStoreClient, name: "a1" });
     return {
       source: client,
-      decode: (encoding, data) => {
-        const columns = createSampleColumns(128);
-        const failure = encoding === 1 ? decodeChunk(1, data, columns) : { encoding };
-        if (failure !== undefined) throw new Error(JSON.stringify(failure));
-        return Array.from({ length: columns.count }, (_, i) => [
-          columns.timestampsMs[i] ?? NaN,
-          columns.values[i] ?? NaN,
-        ]);
-      },
+      decode: samplesOf,
       close: async () => {
         await client.close();
         await agent.stop(0);

@@ -1,9 +1,8 @@
 /** A querier over queriers over stores, as those above ask it for series: the contract holds through all tiers. */
-import { createSampleColumns, decodeChunk } from "@pleiad/chunks";
 import { runSeriesSourceAcceptance } from "@pleiad/model/acceptance";
 import { testPorts } from "@pleiad/ports/testing";
 import { createStoreClient, defaultStoreClient, storeHandlers } from "@pleiad/storeapi";
-import { memorySource, seriesOf } from "@pleiad/storeapi/testing";
+import { memorySource, seriesOf, samplesOf } from "@pleiad/storeapi/testing";
 import { startAt } from "./hostile-store.testing.ts";
 
 runSeriesSourceAcceptance("a querier over two regions", async (series) => {
@@ -31,15 +30,7 @@ runSeriesSourceAcceptance("a querier over two regions", async (series) => {
   const client = createStoreClient(top, ports, { ...defaultStoreClient, name: "global" });
   return {
     source: client,
-    decode: (encoding, data) => {
-      const columns = createSampleColumns(128);
-      const failure = encoding === 1 ? decodeChunk(1, data, columns) : { encoding };
-      if (failure !== undefined) throw new Error(JSON.stringify(failure));
-      return Array.from({ length: columns.count }, (_, i) => [
-        columns.timestampsMs[i] ?? NaN,
-        columns.values[i] ?? NaN,
-      ]);
-    },
+    decode: samplesOf,
     close: async () => await client.close(),
   };
 });

@@ -1,10 +1,10 @@
 /** A receiver as those above ask it for series: the contract holds from remote write to StoreAPI. */
-import { createSampleColumns, decodeChunk } from "@pleiad/chunks";
 import { labelPairs, labelsFromRecord } from "@pleiad/model";
 import { runSeriesSourceAcceptance } from "@pleiad/model/acceptance";
 import { testPorts } from "@pleiad/ports/testing";
 import { post, writeRequest } from "@pleiad/remote/testing";
 import { createStoreClient, defaultStoreClient } from "@pleiad/storeapi";
+import { samplesOf } from "@pleiad/storeapi/testing";
 import { defaultReceiver, startReceiver } from "./receiver.ts";
 
 runSeriesSourceAcceptance("a receiver", async (series) => {
@@ -34,15 +34,7 @@ runSeriesSourceAcceptance("a receiver", async (series) => {
   const client = createStoreClient("receiver:10901", ports, { ...defaultStoreClient, name: "receiver" });
   return {
     source: client,
-    decode: (encoding, data) => {
-      const columns = createSampleColumns(128);
-      const failure = encoding === 1 ? decodeChunk(1, data, columns) : { encoding };
-      if (failure !== undefined) throw new Error(JSON.stringify(failure));
-      return Array.from({ length: columns.count }, (_, i) => [
-        columns.timestampsMs[i] ?? NaN,
-        columns.values[i] ?? NaN,
-      ]);
-    },
+    decode: samplesOf,
     close: async () => {
       await client.close();
       await started.value.stop(0);

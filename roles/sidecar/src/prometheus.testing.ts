@@ -2,14 +2,7 @@
  * What answers as a Prometheus does, for tests: what it says of itself, and its series over remote read and its HTTP API. The
  * messages of remote read are read and written here by docs/format/remote-read.md alone, by none of the code that is tested.
  */
-import {
-  ByteWriter,
-  crc32c,
-  createSampleColumns,
-  decodeChunk,
-  decodeSnappyBlock,
-  encodeSnappyBlock,
-} from "@pleiad/chunks";
+import { ByteWriter, crc32c, decodeSnappyBlock, encodeSnappyBlock } from "@pleiad/chunks";
 import {
   collectSeries,
   compileMatcher,
@@ -26,6 +19,7 @@ import {
 import type { HttpRequest, HttpResponse } from "@pleiad/ports";
 import { selectorReader } from "@pleiad/promql-syntax";
 import { writeRequest } from "@pleiad/remote/testing";
+import { samplesOf } from "@pleiad/storeapi/testing";
 
 /** What a Prometheus says of itself; tests change it while it runs. */
 export interface Told {
@@ -82,17 +76,6 @@ export async function seriesAnswer(
     label === undefined ? await source.labelNames(asked, signal) : await source.labelValues(label, asked, signal);
   if (!texts.ok) throw new Error(texts.failure.kind);
   return success(texts.value.values);
-}
-
-/** The samples of an XOR chunk; throws where it is none. */
-export function samplesOf(
-  encoding: number,
-  data: Uint8Array,
-): readonly (readonly [timestampMs: number, value: number])[] {
-  const columns = createSampleColumns(128);
-  const failure = encoding === 1 ? decodeChunk(encoding, data, columns) : { encoding };
-  if (failure !== undefined) throw new Error(JSON.stringify(failure));
-  return Array.from({ length: columns.count }, (_, i) => [columns.timestampsMs[i] ?? NaN, columns.values[i] ?? NaN]);
 }
 
 function success(data: unknown): HttpResponse {

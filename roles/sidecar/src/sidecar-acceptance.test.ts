@@ -3,8 +3,8 @@ import { labelsFromRecord, withoutLabels } from "@pleiad/model";
 import { runSeriesSourceAcceptance } from "@pleiad/model/acceptance";
 import { testPorts } from "@pleiad/ports/testing";
 import { createStoreClient, defaultStoreClient } from "@pleiad/storeapi";
-import { memorySource, seriesOf } from "@pleiad/storeapi/testing";
-import { samplesOf, seriesAnswer, statusAnswers } from "./prometheus.testing.ts";
+import { memorySource, samplesOf, seriesOf } from "@pleiad/storeapi/testing";
+import { seriesAnswer, statusAnswers } from "./prometheus.testing.ts";
 import { defaultSidecar, startSidecar } from "./sidecar.ts";
 
 /** The label that all series of the suite have is the external one. */

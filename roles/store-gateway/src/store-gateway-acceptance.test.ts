@@ -1,12 +1,12 @@
 /** A store gateway as those above ask it for series: the contract holds from the blocks of a bucket to StoreAPI. */
 import { createBlockWriter, newUlid, uploadBlock, type BlockChunk } from "@pleiad/blocks";
-import { chunkSampleCount, createSampleColumns, decodeChunk } from "@pleiad/chunks";
+import { chunkSampleCount } from "@pleiad/chunks";
 import { compareLabels, compareText, labelValue, withoutLabels } from "@pleiad/model";
 import { runSeriesSourceAcceptance, type AcceptanceSeries } from "@pleiad/model/acceptance";
 import { seededRandom, type Bucket } from "@pleiad/ports";
 import { memoryBucket, memoryFiles, testPorts } from "@pleiad/ports/testing";
 import { createStoreClient, defaultStoreClient } from "@pleiad/storeapi";
-import { seriesOf } from "@pleiad/storeapi/testing";
+import { seriesOf, samplesOf } from "@pleiad/storeapi/testing";
 import { startStoreGateway } from "./store-gateway.ts";
 
 const hourMs = 3_600_000;
@@ -34,15 +34,7 @@ for (const [name, externalNames] of [
     const client = createStoreClient(grpcAddress, ports, { ...defaultStoreClient, name: "gateway" });
     return {
       source: client,
-      decode: (encoding, data) => {
-        const columns = createSampleColumns(128);
-        const failure = encoding === 1 ? decodeChunk(1, data, columns) : { encoding };
-        if (failure !== undefined) throw new Error(JSON.stringify(failure));
-        return Array.from({ length: columns.count }, (_, i) => [
-          columns.timestampsMs[i] ?? NaN,
-          columns.values[i] ?? NaN,
-        ]);
-      },
+      decode: samplesOf,
       close: async () => {
         await client.close();
         await gateway.value.stop(0);
