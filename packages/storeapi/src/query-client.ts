@@ -8,7 +8,7 @@ import {
   type Result,
   type SourceFailure,
 } from "@pleiad/model";
-import { childAbort, RpcError, type Clock, type RpcClient, type RpcShare } from "@pleiad/ports";
+import { childAbort, RpcError, type ChildAbort, type Clock, type RpcClient, type RpcShare } from "@pleiad/ports";
 import { decodeQueryResponse, formatWireFailure, type Capabilities } from "@pleiad/wire";
 import { exactQuery, wholeSecondsQuery } from "./query-requests.ts";
 import { failureOfCall } from "./rpc-failures.ts";
@@ -47,29 +47,24 @@ export async function callQuery(
   const call = childAbort(signal);
   const answer = createAnswer(request, options);
   const callOptions = { signal: call.signal, timeoutMs, messageBytesMax };
-  let waitedTooLong = false;
-  const wait = () =>
-    clock.after(patienceMs, () => {
-      waitedTooLong = !signal.aborted;
-      call.abort(tooSilent);
-    });
-  let stopWaiting = wait();
+  const silence = watchSilence(call, signal, patienceMs, clock);
   try {
     for await (const messages of rpc.stream(encoded.value.method, encoded.value.bytes, callOptions)) {
-      stopWaiting();
+      silence.stop();
       for (const message of messages) {
         received(message.length);
         const refusal = answer.take(message);
         if (refusal !== undefined) return fail({ kind: "refused", reason: refusal });
       }
-      stopWaiting = wait();
+      silence.wait();
     }
   } catch (error) {
     if (signal.aborted) return fail({ kind: "canceled" });
-    if (waitedTooLong) return fail({ kind: "unreachable", failure: { kind: "timeout", source, afterMs: patienceMs } });
+    if (silence.isTooLong())
+      return fail({ kind: "unreachable", failure: { kind: "timeout", source, afterMs: patienceMs } });
     return fail(failureOfAnswer(error, source, signal, timeoutMs));
   } finally {
-    stopWaiting();
+    silence.stop();
     call.end();
   }
   return ok({ ...answer.evaluation(), answeredBy: `${source} (${address})` });
@@ -133,29 +128,47 @@ export async function callQueryOfEach(
   const { method, bytes } = exactQuery(request);
   const listeners = calls.map(({ listener }) => listener);
   const callOptions = { signal: call.signal, timeoutMs, messageBytesMax: first.options.messageBytesMax };
-  let waitedTooLong = false;
-  const wait = () =>
-    clock.after(silenceMs, () => {
-      waitedTooLong = !signal.aborted;
-      call.abort(tooSilent);
-    });
-  let stopWaiting = wait();
+  const silence = watchSilence(call, signal, silenceMs, clock);
   try {
     for await (const shares of first.stream(method, bytes, listeners, callOptions)) {
-      stopWaiting();
+      silence.stop();
       shares.forEach(take);
-      stopWaiting = wait();
+      silence.wait();
     }
   } catch {
     if (signal.aborted) endOthers(() => ({ kind: "canceled" }));
-    else if (waitedTooLong) {
+    else if (silence.isTooLong()) {
       endOthers((source) => ({ kind: "unreachable", failure: { kind: "timeout", source, afterMs: silenceMs } }));
     }
   } finally {
-    stopWaiting();
+    silence.stop();
     call.end();
   }
   return results;
+}
+
+interface SilenceWatch {
+  stop(): void;
+  wait(): void;
+  isTooLong(): boolean;
+}
+
+/** Aborts a call whose peer gives no sign of life for `silenceMs` while it is waited for, as it is from now on. */
+function watchSilence(call: ChildAbort, signal: AbortSignal, silenceMs: number, clock: Clock): SilenceWatch {
+  let isTooLong = false;
+  const wait = () =>
+    clock.after(silenceMs, () => {
+      isTooLong = !signal.aborted;
+      call.abort(tooSilent);
+    });
+  let stop = wait();
+  return {
+    stop: () => stop(),
+    wait: () => {
+      stop = wait();
+    },
+    isTooLong: () => isTooLong,
+  };
 }
 
 const tooSilent = new DOMException("the peer gives no signs of life", "TimeoutError");
