@@ -1,7 +1,7 @@
 /** What every MonitoringSource must do, as tests. An implementation calls this from a test file of its own. */
 import { describe, expect, it } from "vitest";
 import type { SeriesExemplars } from "./exemplars.ts";
-import { emptyLabels, labelsFromRecord, labelValue, withLabels } from "./labels.ts";
+import { emptyLabels, labelsFromRecord, labelValue, withLabels, type Labels } from "./labels.ts";
 import type { MetricMetadata } from "./metric-metadata.ts";
 import type { MonitoringService, MonitoringSource } from "./monitoring-source.ts";
 import { everyRule, type RuleFilter, type RuleGroup } from "./rules.ts";
@@ -126,6 +126,22 @@ export const acceptanceMonitoring: MonitoringData = {
     },
   ],
 };
+
+/** The data of the suite as whoever has these labels, another cluster or replica, tells it. */
+export function monitoringDataOf(external: Labels): MonitoringData {
+  const own = (labels: Labels) => withLabels(labels, external);
+  const { groups, active, dropped, metrics, exemplars } = acceptanceMonitoring;
+  return {
+    groups: groups.map((group) => ({
+      ...group,
+      rules: group.rules.map((rule) => ({ ...rule, labels: own(rule.labels) })),
+    })),
+    active: active.map((one) => ({ ...one, labels: own(one.labels), discoveredLabels: own(one.discoveredLabels) })),
+    dropped: dropped.map(({ discoveredLabels }) => ({ discoveredLabels: own(discoveredLabels) })),
+    metrics,
+    exemplars: exemplars.map((one) => ({ ...one, labels: own(one.labels) })),
+  };
+}
 
 export function runMonitoringSourceAcceptance(
   name: string,

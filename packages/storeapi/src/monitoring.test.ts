@@ -6,7 +6,6 @@ import {
   labelValue,
   monitoringServices,
   plainSelect,
-  withLabels,
   type ExemplarsRequest,
   type Labels,
   type MonitoringService,
@@ -15,6 +14,7 @@ import {
 import {
   acceptanceLabels,
   acceptanceMonitoring,
+  monitoringDataOf,
   runMonitoringSourceAcceptance,
   type MonitoringData,
 } from "@pleiad/model/monitoring-acceptance";
@@ -36,22 +36,6 @@ const { signal } = new AbortController();
 
 const externalLabels = (cluster: string, replica = "0") => labelsFromRecord({ cluster, replica });
 
-/** The data of the suite as another cluster or replica would tell it. */
-function dataOf(labels: Labels): MonitoringData {
-  const own = (set: Labels) => withLabels(set, labels);
-  const { groups, active, dropped, metrics, exemplars } = acceptanceMonitoring;
-  return {
-    groups: groups.map((group) => ({
-      ...group,
-      rules: group.rules.map((rule) => ({ ...rule, labels: own(rule.labels) })),
-    })),
-    active: active.map((one) => ({ ...one, labels: own(one.labels), discoveredLabels: own(one.discoveredLabels) })),
-    dropped: dropped.map((one) => ({ discoveredLabels: own(one.discoveredLabels) })),
-    metrics,
-    exemplars: exemplars.map((one) => ({ ...one, labels: own(one.labels) })),
-  };
-}
-
 interface Served {
   readonly labels: Labels;
   readonly monitoring?: MonitoringSource;
@@ -61,7 +45,7 @@ interface Served {
 
 /** One leaf; without more it tells of all four. */
 async function serve(ports: TestPorts, address: string, { labels, serves, handlers = {}, ...others }: Served) {
-  const monitoring = others.monitoring ?? memoryMonitoring(dataOf(labels));
+  const monitoring = others.monitoring ?? memoryMonitoring(monitoringDataOf(labels));
   const identity: StoreIdentity = {
     componentType: "sidecar",
     labelSets: [labels],

@@ -1,5 +1,6 @@
 /** For tests: a querier over a good store and one that does what it should not; and what is asked of it. */
 import { labelsFromRecord, monitoringServices, type SeriesSource } from "@pleiad/model";
+import { monitoringDataOf } from "@pleiad/model/monitoring-acceptance";
 import { RpcError, type RpcHandler } from "@pleiad/ports";
 import { testPorts, type TestPorts } from "@pleiad/ports/testing";
 import { createEngine, defaultEngineOptions, engineEvaluator, noFeatures } from "@pleiad/promql-exec";
@@ -11,7 +12,6 @@ import {
   type EndpointSpec,
 } from "@pleiad/storeapi";
 import { memoryMonitoring, memorySource, plainSelectors, seriesOf } from "@pleiad/storeapi/testing";
-import { monitoringDataOf } from "./monitoring-data.testing.ts";
 import {
   defaultQuerierLimits,
   startQuerier,

@@ -1,5 +1,6 @@
 /** Stores that do what they should not: the answer, what it says, how long it takes, and how much is read. */
 import { cursorOf, labelsFromRecord, type SeriesCursor, type SeriesSource, type SourceSeries } from "@pleiad/model";
+import { monitoringDataOf } from "@pleiad/model/monitoring-acceptance";
 import type { RpcHandler } from "@pleiad/ports";
 import type { TestPorts } from "@pleiad/ports/testing";
 import { monitoringHandlers } from "@pleiad/storeapi";
@@ -22,7 +23,6 @@ import {
   type Handlers,
   type HostileWorld,
 } from "./hostile-store.testing.ts";
-import { monitoringDataOf } from "./monitoring-data.testing.ts";
 
 const at = `time=${nowMs / 1000}`;
 const sums = `query?query=${encodeURIComponent("sum by (cluster) (sum_over_time(up[15m]))")}&${at}`;

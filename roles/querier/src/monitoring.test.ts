@@ -1,10 +1,10 @@
 /** Rules, targets, metadata and exemplars through two tiers of queriers over clusters of two replicas each. */
 import { labelsFromRecord, monitoringServices } from "@pleiad/model";
+import { monitoringDataOf } from "@pleiad/model/monitoring-acceptance";
 import { testPorts } from "@pleiad/ports/testing";
 import { monitoringHandlers, storeHandlers, type EndpointSpec } from "@pleiad/storeapi";
 import { memoryMonitoring, memorySource, plainSelectors } from "@pleiad/storeapi/testing";
 import { describe, expect, it } from "vitest";
-import { monitoringDataOf } from "./monitoring-data.testing.ts";
 import { startQuerier } from "./querier.ts";
 
 const startMs = 1_700_000_060_000;
