@@ -10,6 +10,15 @@ import {
   type Labels,
   type Result,
 } from "@pleiad/model";
+import {
+  AppendRows,
+  leaveRows,
+  rowFloat,
+  rowFloatHistogram,
+  rowIntegerHistogram,
+  rowOutOfOrder,
+  takeRows,
+} from "./append-rows.ts";
 import { exemplarLabelCharactersMax, type Exemplar, type ExemplarOutcome, type ExemplarRing } from "./exemplar-ring.ts";
 import type { HeadFailure, HeadRefusal } from "./head-failure.ts";
 import type { HeadMemory } from "./head-memory.ts";
@@ -77,13 +86,10 @@ export type PendingCommit = (appender: Appender) => Promise<Result<CommitStats, 
 const scratchValue = new Float64Array(1);
 const scratchWords = new Uint32Array(scratchValue.buffer);
 
-const recordBytesUsual = 256 * 1024;
+/** Of an appender that has ended. */
+const noRows = new AppendRows();
 
-/** What a row holds. */
-const rowFloat = 0;
-const rowOutOfOrder = 1;
-const rowIntegerHistogram = 2;
-const rowFloatHistogram = 3;
+const recordBytesUsual = 256 * 1024;
 
 const kindOfRow: Readonly<Record<number, HistogramKind>> = {
   [rowIntegerHistogram]: "integer",
@@ -106,11 +112,8 @@ export class Appender implements HeadAppender {
   readonly #commit: PendingCommit;
   readonly #end: (id: number) => void;
   #isOpen = true;
-  // One row a sample.
-  #series: MemorySeries[] = [];
-  #timestampsMs = new Float64Array(64);
-  #valueWords = new Uint32Array(128);
-  #kinds = new Uint8Array(64);
+  /** A sample each. */
+  #rows: AppendRows = takeRows();
   /** As `dropOvertaken` found it. */
   #outOfOrderCount = 0;
   /** By row. */
@@ -202,14 +205,14 @@ export class Appender implements HeadAppender {
    */
   dropOvertaken(checkId: number): number {
     const { closedBeforeMs, outOfOrderFromMs } = this.#memory;
+    const rows = this.#rows;
     let kept = 0;
     this.#outOfOrderCount = 0;
-    const count = this.#series.length;
-    for (let i = 0; i < count; i++) {
-      const series = this.#series[i];
-      const timestampMs = this.#timestampsMs[i] ?? 0;
+    for (let i = 0; i < rows.count; i++) {
+      const series = rows.series[i];
+      const timestampMs = rows.timestampsMs[i] ?? 0;
       if (series === undefined || series.isForgotten || timestampMs < closedBeforeMs) continue;
-      let kind = this.#kinds[i] ?? rowFloat;
+      let kind = rows.kinds[i] ?? rowFloat;
       if (kind !== rowOutOfOrder) {
         if (timestampMs > (series.heldBy === checkId ? series.heldTimeMs : series.maxTimeMs)) {
           series.heldBy = checkId;
@@ -219,16 +222,13 @@ export class Appender implements HeadAppender {
       } else if (timestampMs < outOfOrderFromMs) continue;
       const histogram = this.#histograms.get(i);
       if (histogram !== undefined) this.#histograms.set(kept, histogram);
-      this.#series[kept] = series;
-      this.#timestampsMs[kept] = timestampMs;
-      this.#kinds[kept] = kind;
       if (kind === rowOutOfOrder) this.#outOfOrderCount++;
-      this.#valueWords[2 * kept] = this.#valueWords[2 * i] ?? 0;
-      this.#valueWords[2 * kept + 1] = this.#valueWords[2 * i + 1] ?? 0;
+      rows.move(i, kept, kind);
       kept++;
     }
-    this.#series.length = kept;
-    return count - kept;
+    const dropped = rows.count - kept;
+    rows.truncate(kept);
+    return dropped;
   }
 
   /**
@@ -246,25 +246,27 @@ export class Appender implements HeadAppender {
 
   /** The newest of the samples out of order; -Infinity where there is none. */
   get outOfOrderMaxTimeMs(): number {
+    const rows = this.#rows;
     let maxTimeMs = -Infinity;
     if (this.#outOfOrderCount === 0) return maxTimeMs;
-    for (let i = 0; i < this.#series.length; i++) {
-      if (this.#kinds[i] === rowOutOfOrder) maxTimeMs = Math.max(maxTimeMs, this.#timestampsMs[i] ?? 0);
+    for (let i = 0; i < rows.count; i++) {
+      if (rows.kinds[i] === rowOutOfOrder) maxTimeMs = Math.max(maxTimeMs, rows.timestampsMs[i] ?? 0);
     }
     return maxTimeMs;
   }
 
   /** Hands over every sample; gives how many were taken, how many of them out of order, and how many were there already. */
   forEach(sink: RowSink): { samples: number; outOfOrder: number; dropped: number } {
+    const rows = this.#rows;
     let outOfOrder = 0;
     let dropped = 0;
-    for (let i = 0; i < this.#series.length; i++) {
-      const series = this.#series[i];
+    for (let i = 0; i < rows.count; i++) {
+      const series = rows.series[i];
       if (series === undefined) continue;
-      const timestampMs = this.#timestampsMs[i] ?? 0;
-      const kind = this.#kinds[i] ?? rowFloat;
-      const high = this.#valueWords[2 * i + 1] ?? 0;
-      const low = this.#valueWords[2 * i] ?? 0;
+      const timestampMs = rows.timestampsMs[i] ?? 0;
+      const kind = rows.kinds[i] ?? rowFloat;
+      const high = rows.valueWords[2 * i + 1] ?? 0;
+      const low = rows.valueWords[2 * i] ?? 0;
       if (kind === rowFloat) sink.float(series, timestampMs, high, low);
       else if (kind === rowOutOfOrder) {
         if (sink.outOfOrder(series, timestampMs, high, low)) outOfOrder++;
@@ -276,7 +278,7 @@ export class Appender implements HeadAppender {
         sink.histogram(series, timestampMs, histogram, histogramKind);
       }
     }
-    return { samples: this.#series.length - dropped, outOfOrder, dropped };
+    return { samples: rows.count - dropped, outOfOrder, dropped };
   }
 
   /** Keeps the exemplars; gives how many. */
@@ -289,6 +291,7 @@ export class Appender implements HeadAppender {
   }
 
   #writeSeries(batch: RecordBatch): ReadonlySet<MemorySeries> {
+    const rows = this.#rows;
     const { writer } = batch;
     const fresh = new Set<MemorySeries>();
     const write = (series: MemorySeries) => {
@@ -298,27 +301,31 @@ export class Appender implements HeadAppender {
       writeSeries(writer, series.ref, this.#memory.ownLabels(series));
       if (batch.openBytes >= recordBytesUsual) batch.endRecord();
     };
-    for (const series of this.#series) write(series);
+    for (let i = 0; i < rows.count; i++) {
+      const series = rows.series[i];
+      if (series !== undefined) write(series);
+    }
     for (const { series } of this.#exemplars) if (!series.isForgotten) write(series);
     batch.endRecord();
     return fresh;
   }
 
   #writeFloats(batch: RecordBatch, kind: number): void {
+    const rows = this.#rows;
     const { writer } = batch;
     let baseRef = 0;
     let baseMs = 0;
-    for (let i = 0; i < this.#series.length; i++) {
-      if (this.#kinds[i] !== kind) continue;
-      const ref = this.#series[i]?.ref ?? 0;
-      const timestampMs = this.#timestampsMs[i] ?? 0;
+    for (let i = 0; i < rows.count; i++) {
+      if (rows.kinds[i] !== kind) continue;
+      const ref = rows.series[i]?.ref ?? 0;
+      const timestampMs = rows.timestampsMs[i] ?? 0;
       if (batch.openBytes === 0) {
         baseRef = ref;
         baseMs = timestampMs;
         writeBase(writer, recordSamples, baseRef, baseMs);
       }
-      const high = this.#valueWords[2 * i + 1] ?? 0;
-      writeSample(writer, ref - baseRef, timestampMs - baseMs, high, this.#valueWords[2 * i] ?? 0);
+      const high = rows.valueWords[2 * i + 1] ?? 0;
+      writeSample(writer, ref - baseRef, timestampMs - baseMs, high, rows.valueWords[2 * i] ?? 0);
       if (batch.openBytes >= recordBytesUsual) batch.endRecord();
     }
     batch.endRecord();
@@ -326,16 +333,17 @@ export class Appender implements HeadAppender {
 
   #writeHistograms(batch: RecordBatch): void {
     if (this.#histograms.size === 0) return;
+    const rows = this.#rows;
     const { writer } = batch;
     let openType = 0;
     let baseRef = 0;
     let baseMs = 0;
-    for (let i = 0; i < this.#series.length; i++) {
-      const kind = kindOfRow[this.#kinds[i] ?? rowFloat];
+    for (let i = 0; i < rows.count; i++) {
+      const kind = kindOfRow[rows.kinds[i] ?? rowFloat];
       const histogram = this.#histograms.get(i);
       if (kind === undefined || histogram === undefined) continue;
-      const ref = this.#series[i]?.ref ?? 0;
-      const timestampMs = this.#timestampsMs[i] ?? 0;
+      const ref = rows.series[i]?.ref ?? 0;
+      const timestampMs = rows.timestampsMs[i] ?? 0;
       const type = histogramRecordType(kind, histogram);
       if (type !== openType) batch.endRecord();
       if (batch.openBytes === 0) {
@@ -381,7 +389,7 @@ export class Appender implements HeadAppender {
     if (timestampMs < lastMs || timestampMs < this.#memory.appendableFromMs) {
       return this.#appendOutOfOrder(series, timestampMs, high, low);
     }
-    this.#push(series, timestampMs, rowFloat, high, low);
+    this.#rows.push(series, timestampMs, rowFloat, high, low);
     series.heldBy = this.id;
     series.heldTimeMs = timestampMs;
     series.heldHigh = high;
@@ -397,7 +405,7 @@ export class Appender implements HeadAppender {
     }
     const there = series.sampleAt(timestampMs, high, low);
     if (there !== "none") return there === "same" ? "appended" : "duplicate";
-    this.#push(series, timestampMs, rowOutOfOrder, high, low);
+    this.#rows.push(series, timestampMs, rowOutOfOrder, high, low);
     return "appended";
   }
 
@@ -410,8 +418,8 @@ export class Appender implements HeadAppender {
     if (timestampMs === lastMs) return this.#hasHistogram(series, isHeld, histogram) ? "appended" : "duplicate";
     if (!this.#isTime(timestampMs) || timestampMs < this.#memory.appendableFromMs) return "out-of-bounds";
     if (timestampMs < lastMs) return "out-of-order";
-    this.#histograms.set(this.#series.length, histogram);
-    this.#push(series, timestampMs, kind, 0, 0);
+    this.#histograms.set(this.#rows.count, histogram);
+    this.#rows.push(series, timestampMs, kind, 0, 0);
     series.heldBy = this.id;
     series.heldTimeMs = timestampMs;
     // No float has these bits and passes for one: a NaN that is neither ordinary nor a staleness marker.
@@ -423,7 +431,7 @@ export class Appender implements HeadAppender {
   /** Whether the newest sample of a series, of this transaction if it has one, is this histogram. */
   #hasHistogram(series: MemorySeries, isHeld: boolean, histogram: FloatHistogram): boolean {
     if (!isHeld) return series.endsWithHistogram(histogram);
-    const row = this.#series.lastIndexOf(series);
+    const row = this.#rows.lastOf(series);
     const held = this.#histograms.get(row);
     return held !== undefined && (held === histogram || histogramsEqual(held, histogram));
   }
@@ -433,40 +441,15 @@ export class Appender implements HeadAppender {
     return timestampMs <= this.#latestMs;
   }
 
-  #push(series: MemorySeries, timestampMs: number, kind: number, high: number, low: number): void {
-    const row = this.#series.length;
-    if (row === this.#timestampsMs.length) this.#grow();
-    this.#series.push(series);
-    this.#timestampsMs[row] = timestampMs;
-    this.#kinds[row] = kind;
-    this.#valueWords[2 * row] = low;
-    this.#valueWords[2 * row + 1] = high;
-  }
-
   /** Keeps a series from being forgotten while it has no sample of this transaction yet. */
   #hold(series: MemorySeries): void {
     series.heldBy = this.id;
     series.heldTimeMs = -Infinity;
   }
 
-  #grow(): void {
-    const rowsMax = this.#timestampsMs.length * 2;
-    const timestampsMs = new Float64Array(rowsMax);
-    timestampsMs.set(this.#timestampsMs);
-    this.#timestampsMs = timestampsMs;
-    const valueWords = new Uint32Array(rowsMax * 2);
-    valueWords.set(this.#valueWords);
-    this.#valueWords = valueWords;
-    const kinds = new Uint8Array(rowsMax);
-    kinds.set(this.#kinds);
-    this.#kinds = kinds;
-  }
-
   #release(): void {
-    this.#series = [];
-    this.#timestampsMs = new Float64Array(0);
-    this.#valueWords = new Uint32Array(0);
-    this.#kinds = new Uint8Array(0);
+    leaveRows(this.#rows);
+    this.#rows = noRows;
     this.#histograms.clear();
     this.#exemplars = [];
     this.#end(this.id);
