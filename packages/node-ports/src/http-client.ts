@@ -107,7 +107,7 @@ function abortKind(signal: AbortSignal): [HttpError["kind"], string] {
 /** The body, decompressed unless it is wanted as sent, as one array. Rejects with HttpError for what this side decides. */
 async function readBody(
   response: IncomingMessage,
-  { bodyBytesMax: bytesMax, admitBytes }: HttpFetchOptions,
+  { bodyBytesMax: bytesMax, admitBytes, bodyRoom }: HttpFetchOptions,
   asSent: boolean,
 ): Promise<Uint8Array> {
   const encoding = asSent ? "identity" : (response.headers["content-encoding"] ?? "identity");
@@ -134,5 +134,5 @@ async function readBody(
     }
     throw error;
   }
-  return joinBytes(parts);
+  return joinBytes(parts, bodyRoom);
 }

@@ -497,6 +497,22 @@ export function runNetworkAcceptance(name: string, open: () => Promise<NetworkUn
         await expect(fetchText(await huge(), { admitBytes })).rejects.toMatchObject({ kind: "too-large" });
       });
 
+      it.each(["", "page of metrics", "x".repeat(1_000_000)])(
+        "puts a body where there is room for it (%#)",
+        async (page) => {
+          const url = await serveHttp(async () => plain(page));
+          const room = new Uint8Array(1_000_100).fill(0x2e);
+          const asked: number[] = [];
+          const bodyRoom = (bytes: number) => {
+            asked.push(bytes);
+            return room;
+          };
+          const { body } = await network.fetchHttp(url, { ...fetchOptions, bodyRoom });
+          expect([asked, text(body), body.buffer === room.buffer]).toEqual([[page.length], page, true]);
+          expect(text(room.subarray(0, page.length + 10))).toBe(`${page}..........`);
+        },
+      );
+
       it("takes a body at the limit", async () => {
         expect((await fetchText(await huge(), { bodyBytesMax: 1_000_000 })).body.length).toBe(1_000_000);
       });

@@ -173,6 +173,11 @@ export interface HttpFetchOptions {
   readonly bodyBytesMax: number; // of the answer, after decompression; over it: HttpError kind "too-large"
   /** Asked for each part of the body as it comes, by its bytes after decompression; false: HttpError kind "too-large". */
   readonly admitBytes?: (bytes: number) => boolean;
+  /**
+   * Asked once for room for the body, when all of it is there: an array of at least so many bytes, whose start the body becomes. It
+   * stays the asker's, who can use it again. Without it a body has an array of its own.
+   */
+  readonly bodyRoom?: (bytes: number) => Uint8Array;
 }
 
 export class HttpError extends Error {

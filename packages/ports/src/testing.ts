@@ -484,7 +484,8 @@ export function memoryNetwork(clock?: Clock): MemoryNetwork {
           throw new HttpError("too-large", `${url}: no room for a body of ${bytes.length} bytes`);
         }
         const headers = new Map(Object.entries(response.headers).map(([name, value]) => [name.toLowerCase(), value]));
-        return { status: response.status, headers, body: bytes };
+        const whole = options.bodyRoom === undefined ? bytes : joinBytes([bytes], options.bodyRoom);
+        return { status: response.status, headers, body: whole };
       };
       const running = answer();
       server.running.add(running);
