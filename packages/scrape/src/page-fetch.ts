@@ -1,10 +1,13 @@
 /** The HTTP request of a scrape, and which of its answers are pages of metrics. */
 import { fail, ok, type Result } from "@pleiad/model";
 import { HttpError, type HttpFetchOptions, type Network } from "@pleiad/ports";
+import { leavePageRoom, takePageRoom } from "./page-room.ts";
 
 export interface FetchedPage {
   readonly bytes: Uint8Array;
   readonly contentType: string | undefined;
+  /** Ends the page: its bytes are the next one's. */
+  release(): void;
 }
 
 export interface PageFetchOptions {
@@ -27,13 +30,18 @@ const accept = [
   "*/*;q=0.1",
 ].join(",");
 
-/** Fetches one page; `signal` ends at the time-out or when the loop stops. */
+/** Fetches one page, the caller's until it releases it; `signal` ends at the time-out or when the loop stops. */
 export async function fetchPage(
   network: Network,
   url: string,
   signal: AbortSignal,
   options: PageFetchOptions,
 ): Promise<Result<FetchedPage, PageFetchFailure>> {
+  let room: Uint8Array | undefined;
+  const release = () => {
+    if (room !== undefined) leavePageRoom(room);
+    room = undefined;
+  };
   const request: HttpFetchOptions = {
     headers: {
       accept,
@@ -42,12 +50,16 @@ export async function fetchPage(
     },
     signal,
     bodyBytesMax: options.bodyBytesMax,
+    bodyRoom: (bytes) => (room = takePageRoom(bytes)),
   };
   try {
     const { status, headers, body } = await network.fetchHttp(url, request);
-    if (status !== 200) return fail({ kind: "status", message: `${url}: expected HTTP status 200, found ${status}` });
+    if (status !== 200) {
+      release();
+      return fail({ kind: "status", message: `${url}: expected HTTP status 200, found ${status}` });
+    }
     const contentType = headers.get("content-type") ?? (options.fallbackToText ? "text/plain" : undefined);
-    return ok({ bytes: body, contentType });
+    return ok({ bytes: body, contentType, release });
   } catch (error) {
     return fail(failureOf(error, url, signal, options));
   }

@@ -178,6 +178,7 @@ function createScraper(
     const appended = fetched.ok
       ? appendPage(appender, fetched.value, timestampMs, counts, metadata)
       : fail<ScrapeFailure>({ reason: fetched.failure.kind, message: fetched.failure.message });
+    if (fetched.ok) fetched.value.release();
     if (appended.ok) noteMetadata(metadata, counts);
     else {
       appender.rollback();
@@ -224,13 +225,14 @@ function createScraper(
       refusal = { reason: "head", message };
       return undefined;
     };
-    /** The sample that an exemplar would be of. */
-    let sampled: { readonly ref: SeriesRef; readonly timestampMs: number } | undefined;
+    /** The sample that an exemplar would be of: its series, undefined where it was not stored, and its time. */
+    let sampledRef: SeriesRef | undefined;
+    let sampledMs = timestampMs;
     const sink: ExpositionSink = {
       ...(metadata === undefined ? {} : { metadata: (...line) => metadata.metadata(...line) }),
       recognise: (bytes, start) => cache.recognise(bytes, start),
       sample: (bytes, start, end, value, ownTimestampMs, type) => {
-        sampled = undefined;
+        sampledRef = undefined;
         if (refusal !== undefined) return;
         counts.samples++;
         let entry = cache.find(bytes, start, end);
@@ -260,17 +262,18 @@ function createScraper(
         }
         if (outcome === "appended") {
           counts.stored++;
-          sampled = { ref, timestampMs: sampleMs };
+          sampledRef = ref;
+          sampledMs = sampleMs;
         } else countRefused(outcome);
         // A series with timestamps of its own ends when its own time does.
         if (!hasOwn) live.see(ref);
       },
       exemplar: (bytes, labelsStart, labelsEnd, value, ownTimestampMs) => {
-        if (sampled === undefined) return;
+        if (sampledRef === undefined) return;
         const labels = decodeSeries(bytes, labelsStart, labelsEnd, "unknown");
-        const exemplar = { timestampMs: ownTimestampMs ?? sampled.timestampMs, value, labels };
+        const exemplar = { timestampMs: ownTimestampMs ?? sampledMs, value, labels };
         // One that is too long, or there already, is no fault of the page.
-        if (appender.appendExemplar(sampled.ref, exemplar) === "out-of-order") metrics.exemplarsOutOfOrder.add(1);
+        if (appender.appendExemplar(sampledRef, exemplar) === "out-of-order") metrics.exemplarsOutOfOrder.add(1);
       },
     };
     cache.begin();
