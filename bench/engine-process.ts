@@ -3,6 +3,7 @@ import { chmodSync, chownSync, cpSync, mkdirSync, writeFileSync } from "node:fs"
 import { Agent, request } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { memoryFlags } from "@pleiad/node-ports";
 import { spawnMeasured, type MeasuredProcess, type ProcessMeasures } from "./measured-process.ts";
 import { referenceCluster } from "./reference-fleet.ts";
 import type { ReferenceData } from "./reference-data.ts";
@@ -41,16 +42,7 @@ export async function startEngine(name: EngineName, options: EngineOptions): Pro
 
 async function startPleiad({ data, port }: EngineOptions): Promise<EngineProcess> {
   const main = fileURLToPath(new URL("../apps/cli/src/main.ts", import.meta.url));
-  // The space for new objects as the twin gives it to its processes.
-  const args = [
-    "--max-semi-space-size=16",
-    main,
-    "tsdb",
-    "serve",
-    data.blocks,
-    "--listen",
-    `127.0.0.1:${String(port)}`,
-  ];
+  const args = [...memoryFlags, main, "tsdb", "serve", data.blocks, "--listen", `127.0.0.1:${String(port)}`];
   return await start("pleiad", process.execPath, args, port, {});
 }
 

@@ -6,6 +6,7 @@ import { mkdirSync, readdirSync, symlinkSync } from "node:fs";
 import { Agent, request } from "node:http";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { memoryFlags } from "@pleiad/node-ports";
 import type { EngineProcess } from "../engine-process.ts";
 import { spawnMeasured, type MeasuredProcess } from "../measured-process.ts";
 import { clustersPerBlock, type ReferenceData } from "../reference-data.ts";
@@ -27,7 +28,7 @@ export async function startReferenceTiers(data: ReferenceData, folder: string): 
   const queriers: { readonly name: string; readonly measured: MeasuredProcess }[] = [];
   const end = async () => void (await Promise.all(processes.map((one) => one.end())));
   const start = async (order: ClustersOrder | QuerierOrder) => {
-    const args = ["--max-semi-space-size=16", job, JSON.stringify(order)];
+    const args = [...memoryFlags, job, JSON.stringify(order)];
     const measured = await spawnMeasured(process.execPath, args, { hasMessages: true });
     processes.push(measured);
     if (order.kind === "querier") queriers.push({ name: order.name, measured });

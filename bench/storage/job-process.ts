@@ -1,6 +1,7 @@
 /** A job of our storage as a process: started, led from stage to stage, measured, killed. */
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { memoryFlags } from "@pleiad/node-ports";
 import { spawnMeasured, type MeasuredProcess } from "../measured-process.ts";
 import type { JobName, jobs, Stage } from "./jobs.ts";
 
@@ -11,12 +12,9 @@ export interface JobProcess extends MeasuredProcess {
 
 export type JobOptions<Name extends JobName> = Parameters<(typeof jobs)[Name]>[0];
 
-/** As the twin starts its processes: V8 would take three times as much for objects that are young. */
-const semiSpaceMiB = 16;
-
 export async function startJob<Name extends JobName>(name: Name, options: JobOptions<Name>): Promise<JobProcess> {
   const main = fileURLToPath(new URL("../storage-job.ts", import.meta.url));
-  const args = ["--expose-gc", `--max-semi-space-size=${String(semiSpaceMiB)}`, main, name, JSON.stringify(options)];
+  const args = ["--expose-gc", ...memoryFlags, main, name, JSON.stringify(options)];
   const measured = await spawnMeasured(process.execPath, args, { hasMessages: true });
   const { child } = measured;
   return {

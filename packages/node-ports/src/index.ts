@@ -9,4 +9,5 @@ export { nodeNetwork, type NetworkLimits } from "./node-network.ts";
 export { createNodePorts, type NodePortsOptions } from "./node-ports.ts";
 export { nodeRandom } from "./node-random.ts";
 export { nodeThreads } from "./node-threads.ts";
+export { collectionFlags, mallocSettings, memoryFlags } from "./process-memory.ts";
 export { connectTcp } from "./tcp-connection.ts";

@@ -2,6 +2,7 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { closeSync, openSync, renameSync } from "node:fs";
 import { join } from "node:path";
+import { mallocSettings, memoryFlags } from "@pleiad/node-ports";
 import type { Clock } from "@pleiad/ports";
 import type { Notice, Order, RoleReport } from "./messages.ts";
 import { afterCrash, defaultRestartPolicy, type RestartHistory } from "./restart-pause.ts";
@@ -35,29 +36,6 @@ export interface SupervisedProcess {
   stop(graceMs: number): Promise<void>;
 }
 
-/**
- * Half of the space for new objects. Node's own bound is four times as much, which every process takes after its first
- * large query and keeps: with a dozen processes a gibibyte. Queries are no slower for it.
- */
-const semiSpaceMiB = 16;
-
-/**
- * What a cache keeps and what lives for one question is made at the same places. After the cache was filled, V8 would make both
- * among old objects, where the garbage of many questions gathers: a third more memory.
- */
-const youngObjectsFlag = "--no-allocation-site-pretenuring";
-
-/**
- * For glibc, which else keeps what large queries freed: its bound above which a buffer is given back at once grows with
- * the buffers that are freed, and each thread has an arena of its own. Buffers of the size that sockets are read into, and
- * larger ones, go back to the system; what the person has set stays.
- */
-const mallocSettings = {
-  MALLOC_ARENA_MAX: "1",
-  MALLOC_MMAP_THRESHOLD_: String(64 << 10),
-  MALLOC_TRIM_THRESHOLD_: String(1 << 20),
-} as const;
-
 export function superviseProcess(options: SupervisedProcessOptions, clock: Clock): SupervisedProcess {
   let child: ChildProcess | undefined;
   let state: ProcessState = "starting";
@@ -82,7 +60,8 @@ export function superviseProcess(options: SupervisedProcessOptions, clock: Clock
     if (firstTime !== undefined) keepOneOldLog(logFile);
     const log = openSync(logFile, "a");
     const launched = fork(options.entry, [], {
-      execArgv: [`--max-old-space-size=${options.heapMiB}`, `--max-semi-space-size=${semiSpaceMiB}`, youngObjectsFlag],
+      execArgv: [`--max-old-space-size=${options.heapMiB}`, ...memoryFlags],
+      // What the person has set stays.
       env: { ...mallocSettings, ...process.env },
       stdio: ["ignore", log, log, "ipc"],
     });

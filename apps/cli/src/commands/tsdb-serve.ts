@@ -2,6 +2,7 @@
 import { setFlagsFromString } from "node:v8";
 import { createSharedCache } from "@pleiad/blocks";
 import { createMetricRegistry, type MetricRegistry } from "@pleiad/exposition";
+import { collectionFlags } from "@pleiad/node-ports";
 import {
   createHttpApi,
   defaultHttpApiLimits,
@@ -28,14 +29,8 @@ const mebibyte = 1024 * 1024;
 const blockCacheBytesMax = 256 * mebibyte;
 const stopGraceMs = 2000;
 
-/**
- * What a cache keeps and what lives for one question is made at the same places. After the cache was filled, V8 would make both
- * among old objects, where the garbage of many questions gathers: a third more memory.
- */
-const youngObjectsFlag = "--no-allocation-site-pretenuring";
-
 export async function tsdbServeCommand(folder: string, options: TsdbServeOptions): Promise<void> {
-  setFlagsFromString(youngObjectsFlag);
+  for (const flag of collectionFlags) setFlagsFromString(flag);
   const directory = existingFolder(folder);
   const features = featuresOf(options.enableFeature);
   if (!features.ok) throw new CommandFailure(exitCodes.badInput, features.failure);
