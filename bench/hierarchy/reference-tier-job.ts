@@ -57,7 +57,7 @@ export interface TierListens {
 }
 
 const address = "127.0.0.1:0";
-const evaluationsMax = 32; // as a process of the twin's clusters has them
+const [evaluationsMax, evaluationsWaitingMax] = [4, 10_000]; // as a process of the twin's clusters has them
 const cacheBytesMax = 48 * 2 ** 20;
 
 const order = JSON.parse(process.argv[2] ?? "{}") as ClustersOrder | QuerierOrder;
@@ -68,7 +68,8 @@ process.send?.({ addresses } satisfies TierListens);
 
 async function serveClusters(order: ClustersOrder, ports: Ports): Promise<readonly string[]> {
   const { clock, observations } = ports;
-  const engine = createEngine({ ...defaultEngineOptions, concurrencyMax: evaluationsMax }, { clock, observations });
+  const engineOptions = { ...defaultEngineOptions, concurrencyMax: evaluationsMax, waitingMax: evaluationsWaitingMax };
+  const engine = createEngine(engineOptions, { clock, observations });
   const { minTimeMs, maxTimeMs } = order;
   const texts = new Map<string, string>();
   const intern = (text: string) => {

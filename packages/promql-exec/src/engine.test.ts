@@ -312,7 +312,7 @@ describe("a query ends early", () => {
   });
 
   it("when too many wait", async () => {
-    const { engine } = engineWith({ concurrencyMax: 1 });
+    const { engine } = engineWith({ concurrencyMax: 1, waitingMax: 50 });
     const { slow, answer } = slowSource();
     const results = Array.from({ length: 52 }, async () => await engine.instant(request, slow, signal));
     answer();

@@ -38,7 +38,9 @@ export interface EngineOptions {
   readonly lookbackMs: number;
   /** The step of a subquery that names none. */
   readonly evaluationIntervalMs: number;
+  /** How many run at once. Those that wait only for this thread are the slower for each that is begun beside them. */
   readonly concurrencyMax: number;
+  readonly waitingMax: number; // for one of these places; others fail at once
   /** A selector of fewer results is read series by series: a task, which threads share, costs more to begin than they do. */
   readonly leafResultsMin: number;
   readonly features: Features;
@@ -49,6 +51,7 @@ export const defaultEngineOptions: EngineOptions = {
   lookbackMs: 300_000,
   evaluationIntervalMs: 60_000,
   concurrencyMax: 20,
+  waitingMax: 1_000,
   leafResultsMin: 64,
   features: noFeatures,
 };
@@ -79,9 +82,6 @@ export interface OwnedEngine extends Engine {
   close(): Promise<void>;
 }
 
-/** Queries that wait for room, for each that may run. */
-const waitingPerRunning = 50;
-
 export function createEngine(
   options: EngineOptions,
   ports: Pick<Ports, "clock" | "observations" | "threads">,
@@ -91,7 +91,7 @@ export function createEngine(
   const leafPool = () => (openedPool ??= createLeafPool(ports.threads));
   const { experimentalFunctions, extendedRangeSelectors, fillModifiers } = options.features;
   const read = createQueryReader({ experimentalFunctions, extendedRangeSelectors, fillModifiers });
-  const queue = createQueryQueue(options.concurrencyMax, options.concurrencyMax * waitingPerRunning);
+  const queue = createQueryQueue(options.concurrencyMax, options.waitingMax);
   const durations = observations.histogram(
     "pleiad_query_duration_seconds",
     "Time from the arrival of a query to its answer, by outcome.",

@@ -21,8 +21,13 @@ import { processMetricsPath } from "./wiring.ts";
 const internedMax = 1_000_000;
 /** Of the local blocks of all clusters of the process. */
 const blockCacheBytesMax = 48 * 2 ** 20;
-/** At once, in one process: its agents are asked together, and each evaluation is short. */
-const evaluationsMax = 32;
+/**
+ * At once, in one process. Its agents are asked together, each evaluation is short, and all share a thread: what is begun and
+ * not ended is only in the way of what runs, in the processor's cache and before the collector. Some may wait for a disk.
+ */
+const evaluationsMax = 4;
+/** Many questions to each agent. One that refuses to evaluate is asked for all its series, which takes far longer. */
+const evaluationsWaitingMax = 10_000;
 
 /** What the agents of a process have in common. */
 interface SharedParts {
@@ -53,7 +58,8 @@ runChildProcess(async (world) => {
   const parts = new Map([[processMetricsPath, processMetrics]]);
   services.push(await serveStatus(own.name, `127.0.0.1:${own.httpPort}`, role, parts));
   const { clock, observations } = role.ports;
-  const engine = createEngine({ ...defaultEngineOptions, concurrencyMax: evaluationsMax }, { clock, observations });
+  const engineOptions = { ...defaultEngineOptions, concurrencyMax: evaluationsMax, waitingMax: evaluationsWaitingMax };
+  const engine = createEngine(engineOptions, { clock, observations });
   const shared: SharedParts = {
     engine,
     intern,
