@@ -37,6 +37,7 @@ export {
   type TimedColumns,
 } from "./replica-merge.ts";
 export { createSampleColumns, reserveSamples, type SampleColumns } from "./sample-columns.ts";
+export { OpenChunkRoom } from "./open-chunk-room.ts";
 export { chunkSamplesMax, createXorAppender, encodeXor, type XorAppender } from "./xor-appender.ts";
 export { decodeSnappy } from "./snappy.ts";
 export { decodeSnappyBlock, encodeSnappyBlock, snappyBlockLength } from "./snappy-block.ts";

@@ -1,54 +1,96 @@
 /**
- * Where chunks that take samples lie. A head has one for each series, of a hundred bytes or so: an array of its own for each
- * would cost more than what is in it. So they lie side by side in larger pages, each in a slot of one of a few lengths.
- * A page is nobody's: it goes when the last chunk in it has gone. What a chunk that grows leaves is given to the next one.
+ * Where chunks that take samples lie. A head has one for each series, of a hundred bytes or so, and all of them grow at the
+ * same pace: an array of its own for each would cost more than what is in it, and one that moves into a longer place as it
+ * grows leaves behind what nobody else can fill. So each is a chain of blocks of one length, which lie side by side in pages:
+ * whatever a chunk leaves, any other takes. Pages stay as long as the room does.
  */
 
-/** Bytes [start, end) of `page`, whatever is in them. */
-export interface OpenChunkRoom {
-  readonly page: Uint8Array;
-  readonly start: number;
-  readonly end: number;
+/** A block, by its number; the number of the next one of its chain is in its last four bytes. */
+export type BlockNumber = number & { readonly brand: "BlockNumber" };
+
+const linkBytes = 4;
+
+export interface OpenChunkRoomOptions {
+  /** The length of a block. */
+  readonly blockBytes: number;
+  /** Memory is taken for two to the power of this blocks at a time. */
+  readonly pageBits: number;
 }
 
-const slotLengths = [64, 96, 128, 192, 256, 384, 512, 768, 1024] as const;
-/** The longest slot. */
-export const slotBytesMax: number = slotLengths[slotLengths.length - 1];
+/** For chunks of a hundred bytes or so: half of a block is lost on each, and a sixteenth goes into links. */
+export const manyChunks: OpenChunkRoomOptions = { blockBytes: 64, pageBits: 8 };
+/** For one chunk alone: it mostly stays in one block. */
+export const oneChunk: OpenChunkRoomOptions = { blockBytes: 512, pageBits: 0 };
 
-const pageBytes = 16 * 1024;
-/** What was left behind keeps its pages: not more than this of each length. */
-const leftMax = 1024;
+export class OpenChunkRoom {
+  readonly #pages: Uint8Array[] = [];
+  readonly #blockBytes: number;
+  readonly #pageBits: number;
+  /** Of a block, what its chunk has for itself. */
+  readonly dataBytes: number;
+  /** The number of the next block that was never taken. */
+  #next = 0;
+  /** The first of those that were left: they are a chain too, so long. */
+  #left = 0 as BlockNumber;
+  #leftCount = 0;
 
-interface SlotClass {
-  readonly length: number;
-  page: Uint8Array;
-  /** Where the next slot of the page begins; there is none where it would go past the end. */
-  next: number;
-  readonly left: OpenChunkRoom[];
-}
-
-const classes: readonly SlotClass[] = slotLengths.map((length) => {
-  return { length, page: new Uint8Array(0), next: 0, left: [] };
-});
-
-/** Room for at least so many bytes. Beyond the longest slot it is an array of its own. */
-export function takeRoom(bytes: number): OpenChunkRoom {
-  const slots = classes.find(({ length }) => length >= bytes);
-  if (slots === undefined) return { page: new Uint8Array(bytes), start: 0, end: bytes };
-  const left = slots.left.pop();
-  if (left !== undefined) return left;
-  if (slots.next + slots.length > slots.page.length) {
-    slots.page = new Uint8Array(pageBytes);
-    slots.next = 0;
+  constructor({ blockBytes, pageBits }: OpenChunkRoomOptions = manyChunks) {
+    this.#blockBytes = blockBytes;
+    this.#pageBits = pageBits;
+    this.dataBytes = blockBytes - linkBytes;
   }
-  const start = slots.next;
-  slots.next = start + slots.length;
-  return { page: slots.page, start, end: slots.next };
+
+  /** All memory that it has taken. */
+  get byteLength(): number {
+    return (this.#pages.length << this.#pageBits) * this.#blockBytes;
+  }
+
+  /** A block of the caller's own, whatever is in it. */
+  take(): BlockNumber {
+    if (this.#leftCount > 0) {
+      const block = this.#left;
+      this.#leftCount--;
+      if (this.#leftCount > 0) this.#left = this.after(block);
+      return block;
+    }
+    const block = this.#next++ as BlockNumber;
+    if (block >>> this.#pageBits === this.#pages.length) {
+      this.#pages.push(new Uint8Array(this.#blockBytes << this.#pageBits));
+    }
+    return block;
+  }
+
+  /** Gives a chain of `count` blocks back, for others to write into. */
+  leave(first: BlockNumber, count: number): void {
+    let last = first;
+    for (let i = 1; i < count; i++) last = this.after(last);
+    linkAt(this.pageOf(last), this.startOf(last) + this.dataBytes, this.#left);
+    this.#left = first;
+    this.#leftCount += count;
+  }
+
+  /** The page of a block, which begins in it at `startOf`. */
+  pageOf(block: BlockNumber): Uint8Array {
+    return this.#pages[block >>> this.#pageBits];
+  }
+
+  startOf(block: BlockNumber): number {
+    return (block & ((1 << this.#pageBits) - 1)) * this.#blockBytes;
+  }
+
+  /** The block after one that is linked. */
+  after(block: BlockNumber): BlockNumber {
+    const page = this.pageOf(block);
+    const at = this.startOf(block) + this.dataBytes;
+    const next = page[at] | (page[at + 1] << 8) | (page[at + 2] << 16) | (page[at + 3] << 24);
+    return (next >>> 0) as BlockNumber;
+  }
 }
 
-/** Gives room back, for others to write into. Whoever just forgets it does no harm. */
-export function leaveRoom(room: OpenChunkRoom): void {
-  const length = room.end - room.start;
-  const slots = classes.find((one) => one.length === length);
-  if (slots !== undefined && slots.left.length < leftMax) slots.left.push(room);
+/** Links a block of `page` to the next one of its chain; `at` is behind the data of the block. */
+export function linkAt(page: Uint8Array, at: number, next: BlockNumber): void {
+  page[at] = next;
+  page[at + 1] = next >>> 8;
+  page[at + 2] = next >>> 16;
+  page[at + 3] = next >>> 24;
 }

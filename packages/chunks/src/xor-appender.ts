@@ -2,7 +2,7 @@
  * Writing Gorilla XOR chunks of float samples, byte for byte as Prometheus does. Byte layout: docs/format/xor-chunk.md.
  */
 import { normalNaNHigh, normalNaNLow, staleHigh, staleLow } from "@pleiad/model";
-import { leaveRoom, slotBytesMax, takeRoom } from "./open-chunk-room.ts";
+import { linkAt, oneChunk, OpenChunkRoom, type BlockNumber } from "./open-chunk-room.ts";
 import { timestampMsMax } from "./xor-decoder.ts";
 
 /** The sample count of a chunk has 16 bits. */
@@ -33,21 +33,21 @@ export interface XorAppender {
   bytes(): Uint8Array;
   /** Writes the encoded chunk into `target` at `offset`; there must be `byteLength` bytes of room. */
   copyTo(target: Uint8Array, offset: number): void;
-  /** Empties the chunk; keeps the memory. */
+  /** Empties the chunk, and leaves its room to others: to be called before a chunk of a shared room is forgotten. */
   reset(): void;
 }
 
-/** Most series of constant value never need more. */
-const firstCapacity = 64;
-/** The most that one sample takes, and the tail that is written ahead of its completion. */
-const sampleBytesMax = 24;
+/** The number of samples, before everything else. */
+const countBytes = 2;
+
+const loopBytesMax = 128;
 
 const scratchValue = new Float64Array(1);
 const scratchWords = new Uint32Array(scratchValue.buffer);
 
-/** An empty chunk, open for samples. */
-export function createXorAppender(): XorAppender {
-  return new Appender();
+/** An empty chunk, open for samples, in a room that it shares, or in one of its own. */
+export function createXorAppender(room: OpenChunkRoom = new OpenChunkRoom(oneChunk)): XorAppender {
+  return new Appender(room);
 }
 
 /** Samples [from, to) as one XOR chunk; at most `chunkSamplesMax`, times ascending. Values keep their bits. */
@@ -66,35 +66,47 @@ function setScratch(value: number): void {
   }
 }
 
+const noPage = new Uint8Array(countBytes);
+
 class Appender implements XorAppender {
   count = 0;
   minTimeMs = NaN;
-  maxTimeMs = NaN;
   lastHigh = 0;
   lastLow = 0;
-  /** The chunk lies in bytes [start, end) of a page that it shares. */
-  #page: Uint8Array;
-  #start: number;
-  #end: number;
+  readonly #room: OpenChunkRoom;
+  /** Of the chain of blocks that the chunk lies in; empty, it has none. */
+  #first = 0 as BlockNumber;
+  /** How many blocks of the chain are full. The next one is the last, and lies in `#page`. */
+  #fullBlocks = 0;
+  #page: Uint8Array = noPage;
   /** Behind the whole bytes that are written; the two of the sample count are filled in when bytes are handed out. */
-  #at: number;
+  #at = countBytes;
+  /** Where the data of the last block ends. */
+  #end = countBytes;
   /** Bits not yet written, at the low end of `#pending`; fewer than eight. */
   #pending = 0;
   #pendingBits = 0;
+  /** From the first sample to the last: kept instead of the time of the last, since it is a small number. */
+  #spanMs = 0;
   #deltaMs = 0;
   #leading = -1;
   #trailing = 0;
 
-  constructor() {
-    const { page, start, end } = takeRoom(firstCapacity);
-    this.#page = page;
-    this.#start = start;
-    this.#end = end;
-    this.#at = start + 2;
+  constructor(room: OpenChunkRoom) {
+    this.#room = room;
+  }
+
+  get maxTimeMs(): number {
+    return this.minTimeMs + this.#spanMs;
   }
 
   get byteLength(): number {
-    return this.#at - this.#start + (this.#pendingBits > 0 ? 1 : 0);
+    return this.#fullBlocks * this.#room.dataBytes + this.#at - this.#start + (this.#pendingBits > 0 ? 1 : 0);
+  }
+
+  /** Where the last block begins. */
+  get #start(): number {
+    return this.count > 0 ? this.#end - this.#room.dataBytes : 0;
   }
 
   append(timestampMs: number, value: number): void {
@@ -125,9 +137,8 @@ class Appender implements XorAppender {
   #append(timestampMs: number, high: number, low: number): void {
     const count = this.count;
     if (count === chunkSamplesMax) throw new RangeError(`a chunk holds at most ${chunkSamplesMax} samples`);
-    if (this.#at + sampleBytesMax > this.#end) this.#grow();
-
     if (count === 0) {
+      this.#begin();
       this.minTimeMs = timestampMs;
       this.#writeVarint(timestampMs);
       this.#write(high, 32);
@@ -137,54 +148,67 @@ class Appender implements XorAppender {
       if (count === 1) this.#writeUvarint(deltaMs);
       else this.#writeDeltaChange(deltaMs - this.#deltaMs);
       this.#deltaMs = deltaMs;
+      this.#spanMs += deltaMs;
       this.#writeValue(high ^ this.lastHigh, low ^ this.lastLow);
     }
-    this.maxTimeMs = timestampMs;
     this.lastHigh = high | 0;
     this.lastLow = low | 0;
     this.count = count + 1;
   }
 
   bytes(): Uint8Array {
-    this.#finish();
-    return this.#page.slice(this.#start, this.#start + this.byteLength);
+    const bytes = new Uint8Array(this.byteLength);
+    this.copyTo(bytes, 0);
+    return bytes;
   }
 
   copyTo(target: Uint8Array, offset: number): void {
-    this.#finish();
-    const source = this.#page;
-    const start = this.#start;
-    const length = this.byteLength;
-    for (let i = 0; i < length; i++) target[offset + i] = source[start + i];
+    const room = this.#room;
+    let to = offset;
+    let block = this.#first;
+    for (let left = this.#fullBlocks; left > 0; left--) {
+      to = copyBytes(room.pageOf(block), room.startOf(block), room.dataBytes, target, to);
+      block = room.after(block);
+    }
+    to = copyBytes(this.#page, this.#start, this.#at - this.#start, target, to);
+    if (this.#pendingBits > 0) target[to] = this.#pending << (8 - this.#pendingBits);
+    target[offset] = this.count >>> 8;
+    target[offset + 1] = this.count;
   }
 
   reset(): void {
+    if (this.count > 0) this.#room.leave(this.#first, this.#fullBlocks + 1);
     this.count = 0;
     this.minTimeMs = NaN;
-    this.maxTimeMs = NaN;
-    this.#at = this.#start + 2;
+    this.#spanMs = 0;
+    this.#fullBlocks = 0;
+    this.#page = noPage;
+    this.#at = countBytes;
+    this.#end = countBytes;
     this.#pending = 0;
     this.#pendingBits = 0;
     this.#leading = -1;
   }
 
-  #grow(): void {
-    const length = this.#end - this.#start;
-    const { page, start, end } = takeRoom(length < slotBytesMax ? length + 1 : 2 * length);
-    page.set(this.#page.subarray(this.#start, this.#at), start);
-    leaveRoom({ page: this.#page, start: this.#start, end: this.#end });
-    this.#at += start - this.#start;
-    this.#page = page;
-    this.#start = start;
-    this.#end = end;
+  #begin(): void {
+    this.#first = this.#room.take();
+    this.#goTo(this.#first);
+    this.#at += countBytes;
   }
 
-  /** Fills in the sample count and the last, unfinished byte. */
-  #finish(): void {
-    const page = this.#page;
-    page[this.#start] = this.count >>> 8;
-    page[this.#start + 1] = this.count;
-    page[this.#at] = this.#pending << (8 - this.#pendingBits);
+  /** Goes on in another block: this one is full. */
+  #advance(): void {
+    const next = this.#room.take();
+    linkAt(this.#page, this.#end, next);
+    this.#goTo(next);
+    this.#fullBlocks++;
+  }
+
+  #goTo(block: BlockNumber): void {
+    const room = this.#room;
+    this.#page = room.pageOf(block);
+    this.#at = room.startOf(block);
+    this.#end = this.#at + room.dataBytes;
   }
 
   #writeDeltaChange(change: number): void {
@@ -261,6 +285,10 @@ class Appender implements XorAppender {
       return;
     }
     left -= room;
+    if (at + (left >>> 3) >= this.#end) {
+      this.#writeAcross(bits, bitCount);
+      return;
+    }
     page[at++] = (this.#pending << room) | ((bits >>> left) & ((1 << room) - 1));
     while (left >= 8) {
       left -= 8;
@@ -270,6 +298,30 @@ class Appender implements XorAppender {
     this.#pending = bits & ((1 << left) - 1);
     this.#pendingBits = left;
   }
+
+  /** As `#write`, where the block may end meanwhile. */
+  #writeAcross(bits: number, bitCount: number): void {
+    let left = bitCount;
+    while (left > 0) {
+      const taken = Math.min(left, 8 - this.#pendingBits);
+      left -= taken;
+      this.#pending = (this.#pending << taken) | ((bits >>> left) & ((1 << taken) - 1));
+      this.#pendingBits += taken;
+      if (this.#pendingBits < 8) return;
+      if (this.#at === this.#end) this.#advance();
+      this.#page[this.#at++] = this.#pending;
+      this.#pending = 0;
+      this.#pendingBits = 0;
+    }
+  }
 }
 
-const bulk = new Appender();
+/** Copies so many bytes; gives where they end in `target`. */
+function copyBytes(source: Uint8Array, start: number, length: number, target: Uint8Array, offset: number): number {
+  // A view and a call cost more than a few bytes do.
+  if (length > loopBytesMax) target.set(source.subarray(start, start + length), offset);
+  else for (let i = 0; i < length; i++) target[offset + i] = source[start + i];
+  return offset + length;
+}
+
+const bulk = new Appender(new OpenChunkRoom({ blockBytes: 4096, pageBits: 0 }));

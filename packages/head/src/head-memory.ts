@@ -5,6 +5,7 @@ import {
   createSampleColumns,
   decodeChunk,
   decodeHistogramChunk,
+  OpenChunkRoom,
   type ChunkFailure,
 } from "@pleiad/chunks";
 import {
@@ -48,6 +49,8 @@ export class HeadMemory {
   readonly #externalNames: ReadonlySet<string>;
   /** References under which files know a series besides its own: two records once named the same labels. */
   readonly aliases = new Map<number, MemorySeries>();
+  /** Where the open chunks of floats lie. */
+  readonly openRoom: OpenChunkRoom = new OpenChunkRoom();
   minTimeMs = Infinity;
   maxTimeMs = -Infinity;
   /** No sample below this is taken: blocks have it, or are about to. */
@@ -159,7 +162,7 @@ export class HeadMemory {
       this.chunkCount++;
       series.cutAtMs = this.#rangeEndMs(timestampMs);
     }
-    series.append(timestampMs, high, low);
+    series.append(timestampMs, high, low, this.openRoom);
     this.#widen(timestampMs, timestampMs);
   }
 
@@ -284,6 +287,8 @@ export class HeadMemory {
       this.chunkCount -= closed.length - series.closed.length;
     }
     if (open !== undefined && open.count > 0 && open.maxTimeMs < cutoffMs) {
+      // Its room goes to others.
+      open.reset();
       series.open = undefined;
       this.chunkCount--;
     }

@@ -7,6 +7,7 @@ import {
   decodeHistogramChunk,
   isHistogramEncoding,
   type HistogramAppender,
+  type OpenChunkRoom,
   type XorAppender,
 } from "@pleiad/chunks";
 import { histogramsEqual, xorEncoding, type EncodedChunk, type FloatHistogram, type Labels } from "@pleiad/model";
@@ -131,10 +132,10 @@ export class MemorySeries {
     return last !== undefined && (last === histogram || histogramsEqual(last, histogram));
   }
 
-  /** Adds a float behind all others; an open chunk of histograms must be empty. */
-  append(timestampMs: number, high: number, low: number): void {
+  /** Adds a float behind all others; an open chunk of histograms must be empty. A chunk that begins takes its place in `room`. */
+  append(timestampMs: number, high: number, low: number, room: OpenChunkRoom): void {
     let { open } = this;
-    if (open === undefined || isOpenHistogram(open)) this.open = open = createXorAppender();
+    if (open === undefined || isOpenHistogram(open)) this.open = open = createXorAppender(room);
     open.appendBits(timestampMs, high, low);
   }
 
