@@ -13,6 +13,7 @@ import { createRouter, type RouterPorts } from "./router.ts";
 import { seriesRoutes } from "./series-routes.ts";
 import { exemplarRoutes } from "./exemplar-routes.ts";
 import { monitoringRoutes } from "./monitoring-routes.ts";
+import { targetMetadataRoutes } from "./target-metadata.ts";
 import type { SelectableSource } from "./store-selection.ts";
 import { statusRoutes, type BuildInfo, type StoreListing } from "./status-routes.ts";
 
@@ -59,6 +60,10 @@ export function createHttpApi(options: HttpApiOptions, ports: RouterPorts): Http
     ),
     ...statusRoutes(options),
     ...monitoringRoutes({ monitoring, defaults, timeoutMs: limits.timeoutMs }, ports),
+    ...targetMetadataRoutes(
+      { monitoring, source, defaults, timeoutMs: limits.timeoutMs, seriesMax: limits.seriesMax },
+      ports,
+    ),
     ...exemplarRoutes({ monitoring, defaults, timeoutMs: limits.timeoutMs }, ports),
     ...probeRoutes(options),
   ];

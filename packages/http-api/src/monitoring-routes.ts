@@ -174,7 +174,7 @@ function readRuleMatchers(texts: readonly string[]): Result<readonly (readonly M
 }
 
 /** A whole number; -1 where there is none, as for any that is negative. */
-function readCount(form: RequestForm, name: string): Result<number, ApiFailure> {
+export function readCount(form: RequestForm, name: string): Result<number, ApiFailure> {
   const text = form.first(name);
   if (text === "") return ok(-1);
   const count = /^[+-]?\d+$/.test(text) ? Number(text) : NaN;
