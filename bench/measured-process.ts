@@ -27,6 +27,8 @@ export interface SpawnOptions {
   /** User and group; those of this process by default. */
   readonly uid?: number | undefined;
   readonly hasMessages?: boolean;
+  /** Beside the environment of this process, whose own settings go first. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Is given what it writes to its standard error, line by line. */
   readonly onLine?: (line: string) => void;
 }
@@ -39,10 +41,11 @@ export async function spawnMeasured(
   args: readonly string[],
   options: SpawnOptions = {},
 ): Promise<MeasuredProcess> {
-  const { uid, hasMessages = false, onLine } = options;
+  const { uid, hasMessages = false, env, onLine } = options;
   const stdio: StdioOptions = ["ignore", "ignore", "pipe", ...(hasMessages ? (["ipc"] as const) : [])];
   const child = spawn(command, args, {
     stdio,
+    env: { ...env, ...process.env },
     serialization: "advanced",
     ...(uid === undefined ? {} : { uid, gid: uid }),
   });

@@ -6,7 +6,7 @@ import { mkdirSync, readdirSync, symlinkSync } from "node:fs";
 import { Agent, request } from "node:http";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { memoryFlags } from "@pleiad/node-ports";
+import { mallocSettings, memoryFlags } from "@pleiad/node-ports";
 import type { EngineProcess } from "../engine-process.ts";
 import { spawnMeasured, type MeasuredProcess } from "../measured-process.ts";
 import { clustersPerBlock, type ReferenceData } from "../reference-data.ts";
@@ -29,7 +29,7 @@ export async function startReferenceTiers(data: ReferenceData, folder: string): 
   const end = async () => void (await Promise.all(processes.map((one) => one.end())));
   const start = async (order: ClustersOrder | QuerierOrder) => {
     const args = [...memoryFlags, job, JSON.stringify(order)];
-    const measured = await spawnMeasured(process.execPath, args, { hasMessages: true });
+    const measured = await spawnMeasured(process.execPath, args, { hasMessages: true, env: mallocSettings });
     processes.push(measured);
     if (order.kind === "querier") queriers.push({ name: order.name, measured });
     return await new Promise<readonly string[]>((resolve, reject) => {

@@ -1,7 +1,7 @@
 /** A job of our storage as a process: started, led from stage to stage, measured, killed. */
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { memoryFlags } from "@pleiad/node-ports";
+import { mallocSettings, memoryFlags } from "@pleiad/node-ports";
 import { spawnMeasured, type MeasuredProcess } from "../measured-process.ts";
 import type { JobName, jobs, Stage } from "./jobs.ts";
 
@@ -15,7 +15,7 @@ export type JobOptions<Name extends JobName> = Parameters<(typeof jobs)[Name]>[0
 export async function startJob<Name extends JobName>(name: Name, options: JobOptions<Name>): Promise<JobProcess> {
   const main = fileURLToPath(new URL("../storage-job.ts", import.meta.url));
   const args = ["--expose-gc", ...memoryFlags, main, name, JSON.stringify(options)];
-  const measured = await spawnMeasured(process.execPath, args, { hasMessages: true });
+  const measured = await spawnMeasured(process.execPath, args, { hasMessages: true, env: mallocSettings });
   const { child } = measured;
   return {
     ...measured,
