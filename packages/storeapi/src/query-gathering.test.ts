@@ -109,6 +109,14 @@ describe("servers of one process", () => {
     expect(log.toSorted()).toEqual(["a: ok", "alone: c", "alone: d", "b: ok", "together: a b"]);
   });
 
+  it("are asked together for each of several requests that come at once", async () => {
+    const { ask, log } = openClients(async function* () {
+      yield [ends(0), ends(1)];
+    });
+    await Promise.all([ask(both), ask(both, { ...request, query: "sum(y)" })]);
+    expect(log.filter((line) => !line.endsWith("ok"))).toEqual(["together: a b", "together: a b"]);
+  });
+
   for (const [rule, shares, answers] of [
     [
       "one that is absent is asked alone",

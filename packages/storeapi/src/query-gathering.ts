@@ -26,7 +26,8 @@ interface Waiting {
 }
 
 export function gatherQueries(clock: Clock): QueryGathering {
-  const gathering = new Map<string, Waiting[]>();
+  // By request, then by process: of queries that run side by side, each gathers for itself.
+  const gathering = new Map<EvaluationRequest, Map<string, Waiting[]>>();
 
   function ask(waiting: readonly Waiting[]): void {
     const [first] = waiting;
@@ -47,12 +48,11 @@ export function gatherQueries(clock: Clock): QueryGathering {
       const call = client.sharedCall();
       if (call === undefined) return client.evaluate(request, signal, silenceMs);
       const { process } = call;
-      const waiting = gathering.get(process);
-      if (waiting !== undefined) {
-        const [first] = waiting;
-        if (first?.request !== request || first.signal !== signal || first.silenceMs !== silenceMs) {
-          return client.evaluate(request, signal, silenceMs);
-        }
+      const ofRequest = gathering.get(request) ?? new Map<string, Waiting[]>();
+      const waiting = ofRequest.get(process);
+      const first = waiting?.[0];
+      if (first !== undefined && (first.signal !== signal || first.silenceMs !== silenceMs)) {
+        return client.evaluate(request, signal, silenceMs);
       }
       return new Promise((give) => {
         const own = { client, call, request, signal, silenceMs, give };
@@ -61,9 +61,10 @@ export function gatherQueries(clock: Clock): QueryGathering {
           return;
         }
         const opened = [own];
-        gathering.set(process, opened);
+        gathering.set(request, ofRequest.set(process, opened));
         void Promise.resolve().then(() => {
-          gathering.delete(process);
+          ofRequest.delete(process);
+          if (ofRequest.size === 0) gathering.delete(request);
           ask(opened);
         });
       });
