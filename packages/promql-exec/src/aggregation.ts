@@ -1,22 +1,15 @@
 /** Aggregations with one result a group and step. */
-import { labelValue, metricNameLabel, type FloatHistogram, type Labels } from "@pleiad/model";
+import { labelValue, metricNameLabel, type Labels } from "@pleiad/model";
 import { stepCountOf, type StepGrid } from "@pleiad/promql-plan";
 import type { SourceRange } from "@pleiad/promql-syntax";
-import { createAccumulator, type Accumulator, type AccumulatorKind } from "./accumulators.ts";
+import type { AccumulatorKind } from "./accumulators.ts";
+import { createAggregateSlots, type AggregateSlots } from "./aggregate-slots.ts";
 import { formatGrouping, groupSeries, type Grouping, type Groups } from "./grouping.ts";
 import { createLateOperator } from "./late-operator.ts";
 import { mergeNameDrops } from "./name-drops.ts";
-import { informOfIgnoredInAggregation, warnOfMixedAggregation } from "./histogram-remarks.ts";
-import { createHistogramSlots, type HistogramSlots } from "./histogram-slots.ts";
-import {
-  createStepBatch,
-  floatSample,
-  histogramSample,
-  reserveSamples,
-  type Operator,
-  type StepBatch,
-} from "./operator.ts";
+import { batchStepsMax, createStepBatch, type Operator, type RowStream, type StepBatch } from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
+import { eachSeries } from "./row-operator.ts";
 import type { ScalarColumn } from "./scalar-column.ts";
 
 export interface Aggregation extends Grouping {
@@ -25,19 +18,6 @@ export interface Aggregation extends Grouping {
   readonly parameter: ScalarColumn | undefined;
   readonly inputRange: SourceRange; // where the input stands in the query
 }
-
-/** What an aggregation does with native histograms. */
-const histogramTreatments: Readonly<Record<AccumulatorKind, "added" | "counted" | "ignored">> = {
-  sum: "added",
-  avg: "added",
-  count: "counted",
-  group: "counted",
-  min: "ignored",
-  max: "ignored",
-  stddev: "ignored",
-  stdvar: "ignored",
-  quantile: "ignored",
-};
 
 /**
  * Over an input that gives rows, every sample goes straight into its group's row: what is held is groups × steps, however
@@ -52,66 +32,37 @@ export function createAggregation(
   const stepCount = stepCountOf(grid);
   let groups: Groups = { labels: [], groupOf: new Uint32Array(0) };
   let parameters: Float64Array | undefined;
-  let accumulator: Accumulator | undefined;
+  let slots: AggregateSlots | undefined;
   let seriesLabels: readonly Labels[] = [];
   let batch: StepBatch | undefined;
   let step = 0;
+  const nameOf = (seriesId: number) => labelValue(seriesLabels[seriesId], metricNameLabel);
+  const newSlots = (stride: number) =>
+    createAggregateSlots(aggregation, { groupCount: groups.labels.length, stride }, nameOf, context);
 
-  const { operator, inputRange } = aggregation;
-  const isAdding = operator === "sum" || operator === "avg";
-  const histograms = isAdding ? createHistogramSlots(operator, inputRange, context) : undefined;
-  const addHistogram = (slot: number, histogram: FloatHistogram, seriesId: number) => {
-    switch (histogramTreatments[operator]) {
-      case "added":
-        histograms?.add(slot, histogram, () => labelValue(seriesLabels[seriesId], metricNameLabel));
-        return;
-      case "counted":
-        accumulator?.add(slot, 1);
-        return;
-      case "ignored":
-        informOfIgnoredInAggregation(operator, inputRange, context);
-    }
+  const fillFrom = async (rows: RowStream, signal: AbortSignal) => {
+    context.budget.take(groups.labels.length * stepCount);
+    const filled = newSlots(stepCount);
+    const { groupOf } = groups;
+    await rows.each((...row) => filled.addRow(groupOf[row[0]] * stepCount, ...row), signal);
+    return filled;
   };
 
-  const warnOfMix = () => warnOfMixedAggregation(inputRange, context);
-
-  const fromRows = async (rows: NonNullable<Operator["rows"]>, out: StepBatch, signal: AbortSignal) => {
-    if (accumulator === undefined) {
-      context.budget.take(groups.labels.length * stepCount);
-      accumulator = createAccumulator(aggregation.operator, groups.labels.length * stepCount);
-      // A quantile keeps the samples themselves until the end.
-      const keep = aggregation.operator === "quantile" ? (samples: number) => context.budget.take(samples) : undefined;
-      await addRows(rows, accumulator, groups.groupOf, stepCount, keep, addHistogram, signal);
-    }
-    const steps = Math.min(out.stepCountMax, stepCount - step);
-    if (steps <= 0) return 0;
-    writeGroups(out, accumulator, histograms, warnOfMix, {
-      groupCount: groups.labels.length,
-      steps,
-      slotStart: step,
-      slotStride: stepCount,
-      parameters: parameters?.subarray(step),
-    });
-    for (let i = 0; i < steps; i++) out.timestampsMs[i] = grid.startMs + (step + i) * grid.stepMs;
+  const fromRows = async (rows: RowStream, out: StepBatch, signal: AbortSignal) => {
+    slots ??= await fillFrom(rows, signal);
+    const steps = writeSteps(out, slots, { step, grid, parameters });
     step += steps;
     return steps;
   };
 
   const fromSteps = async (out: StepBatch, signal: AbortSignal) => {
     batch ??= createStepBatch(out.stepCountMax);
-    accumulator ??= createAccumulator(aggregation.operator, groups.labels.length * out.stepCountMax);
+    slots ??= newSlots(out.stepCountMax);
     const steps = await input.next(batch, signal);
     if (steps === 0) return 0;
-    accumulator.clear();
-    histograms?.clear();
-    addSteps(batch, steps, accumulator, groups.groupOf, addHistogram);
-    writeGroups(out, accumulator, histograms, warnOfMix, {
-      groupCount: groups.labels.length,
-      steps,
-      slotStart: 0,
-      slotStride: out.stepCountMax,
-      parameters: parameters?.subarray(step),
-    });
+    slots.clear();
+    slots.addBatch(batch, steps, groups.groupOf, 0);
+    slots.write(out, { steps, slotStart: 0, parameters: parameters?.subarray(step) });
     out.timestampsMs.set(batch.timestampsMs.subarray(0, steps));
     step += steps;
     if (context.pace.due()) await context.pace.rest();
@@ -122,6 +73,11 @@ export function createAggregation(
     description: `${aggregation.operator} ${formatGrouping(aggregation)}`,
     inputs: [input],
     dropsName: () => mergeNameDrops(input.dropsName, groups.groupOf, groups.labels.length),
+    hasDistinctLabels: () => true,
+    rows: () => {
+      const { rows } = input;
+      return rows && rowsOf(groups, async (signal) => await fillFrom(rows, signal), parameters, stepCount, context);
+    },
     async series(signal): Promise<readonly Labels[]> {
       parameters = await aggregation.parameter?.(signal);
       seriesLabels = await input.series(signal);
@@ -133,98 +89,110 @@ export function createAggregation(
   });
 }
 
-type AddHistogram = (slot: number, histogram: FloatHistogram, seriesId: number) => void;
+/**
+ * Several aggregations by the same groups, of one pass over the input: an operator for each, in their order. The first of them that
+ * is read makes the pass; what is held is groups × steps for each.
+ */
+export function createJointAggregation(
+  input: Operator,
+  members: readonly Omit<Aggregation, "parameter" | keyof Grouping>[],
+  grouping: Grouping,
+  grid: StepGrid,
+  context: QueryContext,
+): readonly Operator[] {
+  const stepCount = stepCountOf(grid);
+  let groups: Groups = { labels: [], groupOf: new Uint32Array(0) };
+  let slots: readonly AggregateSlots[] = [];
 
-/** Slot of a group's step: group × stepCount + step. `keep` is told how many samples the accumulator holds on to. */
-async function addRows(
-  rows: NonNullable<Operator["rows"]>,
-  accumulator: Accumulator,
-  groupOf: Uint32Array,
-  stepCount: number,
-  keep: ((samples: number) => void) | undefined,
-  addHistogram: AddHistogram,
-  signal: AbortSignal,
-): Promise<void> {
-  await rows.each((seriesId, values, present, histograms) => {
-    const slot = groupOf[seriesId] * stepCount;
-    let count = 0;
-    if (histograms !== undefined) {
-      for (let step = 0; step < stepCount; step++) {
-        const histogram = histograms[step];
-        if (present[step] === histogramSample && histogram !== undefined)
-          addHistogram(slot + step, histogram, seriesId);
-        if (present[step] !== floatSample) continue;
-        accumulator.add(slot + step, values[step]);
-        count++;
-      }
-      keep?.(count);
+  const open = async (signal: AbortSignal) => {
+    const seriesLabels = await input.series(signal);
+    groups = await groupSeries(seriesLabels, grouping, context.pace);
+    const nameOf = (seriesId: number) => labelValue(seriesLabels[seriesId], metricNameLabel);
+    const layout = { groupCount: groups.labels.length, stride: stepCount };
+    context.budget.take(layout.groupCount * stepCount * members.length);
+    slots = members.map((member) => createAggregateSlots(member, layout, nameOf, context));
+  };
+  const fill = async (signal: AbortSignal) => {
+    const { groupOf } = groups;
+    const { rows } = input;
+    if (rows !== undefined) {
+      await rows.each((...row) => {
+        const slot = groupOf[row[0]] * stepCount;
+        for (const one of slots) one.addRow(slot, ...row);
+      }, signal);
       return;
     }
-    for (let step = 0; step < stepCount; step++) {
-      if (present[step] === 0) continue;
-      accumulator.add(slot + step, values[step]);
-      count++;
+    const batch = createStepBatch(Math.min(batchStepsMax, stepCount));
+    let step = 0;
+    for (let steps = await input.next(batch, signal); steps > 0; steps = await input.next(batch, signal)) {
+      for (const one of slots) one.addBatch(batch, steps, groupOf, step);
+      step += steps;
+      if (context.pace.due()) await context.pace.rest();
     }
-    keep?.(count);
-  }, signal);
+  };
+
+  let opening: Promise<void> | undefined;
+  let filling: Promise<void> | undefined;
+  return members.map(({ operator }, place) => {
+    let step = 0;
+    const besides = place === 0 ? "" : `, of the pass of ${members[0].operator}`;
+    return createLateOperator({
+      description: `${operator} ${formatGrouping(grouping)}${besides}`,
+      inputs: place === 0 ? [input] : [],
+      dropsName: () => mergeNameDrops(input.dropsName, groups.groupOf, groups.labels.length),
+      async series(signal): Promise<readonly Labels[]> {
+        await (opening ??= open(signal));
+        return groups.labels;
+      },
+      hasDistinctLabels: () => true,
+      rows: () => {
+        const filled = async (signal: AbortSignal) => {
+          await (filling ??= fill(signal));
+          return slots[place];
+        };
+        return rowsOf(groups, filled, undefined, stepCount, context);
+      },
+      async next(out, signal) {
+        await (filling ??= fill(signal));
+        const steps = writeSteps(out, slots[place], { step, grid, parameters: undefined });
+        step += steps;
+        return steps;
+      },
+    });
+  });
 }
 
-/** Slot of a group's step: group × stepCountMax + step. */
-function addSteps(
-  batch: StepBatch,
-  steps: number,
-  accumulator: Accumulator,
-  groupOf: Uint32Array,
-  addHistogram: AddHistogram,
-): void {
-  const { seriesIds, values, sampleEnds, stepCountMax, histograms } = batch;
-  const hasHistograms = histograms.length > 0;
-  let sample = 0;
-  for (let step = 0; step < steps; step++) {
-    for (; sample < sampleEnds[step]; sample++) {
-      const slot = groupOf[seriesIds[sample]] * stepCountMax + step;
-      const histogram = hasHistograms ? histograms[sample] : undefined;
-      if (histogram === undefined) accumulator.add(slot, values[sample]);
-      else addHistogram(slot, histogram, seriesIds[sample]);
-    }
-  }
+/** The groups as rows, of the slots that `fill` gives. */
+function rowsOf(
+  groups: Groups,
+  fill: (signal: AbortSignal) => Promise<AggregateSlots>,
+  parameters: Float64Array | undefined,
+  stepCount: number,
+  context: QueryContext,
+): RowStream {
+  return {
+    async each(visit, signal) {
+      const slots = await fill(signal);
+      const readRow = (group: number, values: Float64Array, present: Uint8Array) =>
+        slots.readRow(group, values, present, parameters);
+      await eachSeries(groups.labels.length, stepCount, context, readRow, visit);
+    },
+  };
 }
 
-function writeGroups(
+/** Writes the next steps of slots that have them all. */
+function writeSteps(
   out: StepBatch,
-  accumulator: Accumulator,
-  histograms: HistogramSlots | undefined,
-  warnOfMix: () => void,
-  layout: {
-    readonly groupCount: number;
-    readonly steps: number;
-    readonly slotStart: number;
-    readonly slotStride: number;
-    readonly parameters: Float64Array | undefined;
-  },
-): void {
-  const { groupCount, steps, slotStart, slotStride, parameters } = layout;
-  reserveSamples(out, groupCount * steps);
-  const { seriesIds, values, sampleEnds } = out;
-  out.histograms.length = 0;
-  let count = 0;
-  for (let step = 0; step < steps; step++) {
-    for (let group = 0; group < groupCount; group++) {
-      const slot = group * slotStride + slotStart + step;
-      if (histograms?.has(slot) === true) {
-        if (accumulator.has(slot)) warnOfMix();
-        else {
-          const histogram = histograms.result(slot);
-          if (histogram === undefined) continue;
-          seriesIds[count] = group;
-          out.histograms[count++] = histogram;
-        }
-        continue;
-      }
-      if (!accumulator.has(slot)) continue;
-      seriesIds[count] = group;
-      values[count++] = accumulator.result(slot, parameters === undefined ? 0 : parameters[step]);
-    }
-    sampleEnds[step] = count;
-  }
+  slots: AggregateSlots,
+  {
+    step,
+    grid,
+    parameters,
+  }: { readonly step: number; readonly grid: StepGrid; readonly parameters: Float64Array | undefined },
+): number {
+  const steps = Math.min(out.stepCountMax, stepCountOf(grid) - step);
+  if (steps <= 0) return 0;
+  slots.write(out, { steps, slotStart: step, parameters: parameters?.subarray(step) });
+  for (let i = 0; i < steps; i++) out.timestampsMs[i] = grid.startMs + (step + i) * grid.stepMs;
+  return steps;
 }

@@ -11,11 +11,12 @@ import {
   type AggregateNode,
   type BinaryNode,
   type CallNode,
+  type JointPlace,
   type PlanNode,
   type StepGrid,
 } from "@pleiad/promql-plan";
 import { createAbsent, labelsOfAbsent } from "./absent.ts";
-import { createAggregation } from "./aggregation.ts";
+import { createAggregation, createJointAggregation } from "./aggregation.ts";
 import { createRepeatedStep, createScalarVector } from "./constant-vector.ts";
 import { createCountValues } from "./count-values.ts";
 import { anchoredKernels, smoothedKernels } from "./extended-kernels.ts";
@@ -26,11 +27,12 @@ import { createInfoJoin } from "./info-join.ts";
 import { createInstantSelector } from "./instant-selector.ts";
 import { labelJunction, labelReplacement } from "./label-functions.ts";
 import { isFitLeaf, mayMerge, type Leaf } from "./leaf.ts";
-import { createLeafAggregation } from "./leaf-aggregation.ts";
+import { createLeafAggregations, totalsFor } from "./leaf-aggregation.ts";
 import { createLimitRatio } from "./limit-ratio.ts";
 import { createMappedSamples, type SampleMapping } from "./mapped-samples.ts";
 import { createDelayedNameDrop } from "./delayed-names.ts";
 import type { Operator } from "./operator.ts";
+import { repeatRemarks } from "./query-annotations.ts";
 import { contextOfOnce, contextOfSubquery, warnAt, type QueryContext } from "./query-context.ts";
 import { notEvaluated, QueryError } from "./query-error.ts";
 import { createRangeCall } from "./range-call.ts";
@@ -209,28 +211,17 @@ function buildAggregate(node: AggregateNode, grid: StepGrid, context: QueryConte
     case "count":
     case "min":
     case "max":
-    case "group": {
-      const aggregation = { operator, without, grouping, parameter: undefined, inputRange } as const;
-      const leaf = leafOf(node.input);
-      if (leaf === undefined || !isFitLeaf(leaf, grid) || mayMerge(leaf, context)) {
-        return createAggregation(input(), aggregation, grid, context);
-      }
-      const { source, handOver } = createSelectHandOver(context.source);
-      const reading = { ...context, source };
-      const general = createAggregation(buildVector(node.input, grid, reading), aggregation, grid, reading);
-      return createLeafAggregation(leaf, aggregation, grid, reading, general, handOver);
-    }
+    case "group":
     case "stddev":
-    case "stdvar":
-      if (node.input.kind === "remote" && node.input.gives === "moments") {
+    case "stdvar": {
+      const isDeviation = operator === "stddev" || operator === "stdvar";
+      if (isDeviation && node.input.kind === "remote" && node.input.gives === "moments") {
         return createRemoteDeviations(operator, node.input, grid, context, buildVector);
       }
-      return createAggregation(
-        input(),
-        { operator, without, grouping, parameter: undefined, inputRange },
-        grid,
-        context,
-      );
+      if (node.joint !== undefined) return buildJoint(node, node.joint, grid, context);
+      const [only] = buildPass([{ operator, inputRange }], node, grid, context, context);
+      return only;
+    }
     case "quantile": {
       if (parameter === undefined) throw new Error("quantile without parameter");
       const column = checked(buildScalar(parameter, grid, context), (quantiles) =>
@@ -260,6 +251,46 @@ function buildAggregate(node: AggregateNode, grid: StepGrid, context: QueryConte
     default:
       return unreachable(operator);
   }
+}
+
+/** One of the aggregations that share an input: the first to be built builds all. */
+function buildJoint(node: AggregateNode, joint: JointPlace, grid: StepGrid, context: QueryContext): Operator {
+  const { set, place, members } = joint;
+  let operators = context.joints.get(set);
+  if (operators === undefined) {
+    // What is said of the input is said of each place where it stands.
+    const shifts = members.map(({ inputRange }) => inputRange.start - node.input.range.start);
+    const annotations = repeatRemarks(context.annotations, shifts);
+    operators = buildPass(members, node, grid, { ...context, annotations }, context);
+    context.joints.set(set, operators);
+  }
+  return operators[place];
+}
+
+/** Aggregations of the input of `node`, by its groups; the input is read in a context of its own. */
+function buildPass(
+  members: JointPlace["members"],
+  node: AggregateNode,
+  grid: StepGrid,
+  inputContext: QueryContext,
+  context: QueryContext,
+): readonly Operator[] {
+  const { input, without, grouping } = node;
+  const general = (reading: QueryContext) => {
+    const operator = buildVector(input, grid, reading);
+    if (members.length > 1) return createJointAggregation(operator, members, { without, grouping }, grid, context);
+    return [createAggregation(operator, { ...members[0], without, grouping, parameter: undefined }, grid, context)];
+  };
+  const totals = totalsFor(members.map(({ operator }) => operator));
+  const leaf = leafOf(input);
+  if (totals === undefined || leaf === undefined || !isFitLeaf(leaf, grid) || mayMerge(leaf, context)) {
+    return general(inputContext);
+  }
+  const { source, handOver } = createSelectHandOver(context.source);
+  const reading = { ...inputContext, source };
+  const generals = general(reading);
+  const leafMembers = totals.kinds.map((operator, i) => ({ operator, general: generals[i] }));
+  return createLeafAggregations(leaf, totals.kind, leafMembers, { without, grouping }, grid, reading, handOver);
 }
 
 type CallBuilder = (node: CallNode, grid: StepGrid, context: QueryContext) => Operator;

@@ -1,10 +1,10 @@
 /** The query engine: text in, answer out. */
-import { fail, ok, unreachable, type Result, type SeriesSource } from "@pleiad/model";
+import { fail, isEvaluatingSource, ok, unreachable, type Result, type SeriesSource } from "@pleiad/model";
 import { withDeadline, type Ports } from "@pleiad/ports";
 import {
   formatPlan,
   gridOf,
-  planQuery,
+  joinAggregates,
   planType,
   stepCountOf,
   type PlanNode,
@@ -22,6 +22,7 @@ import { createNameRemoval } from "./delayed-names.ts";
 import { createProfiler, type OperatorProfile } from "./operator-profile.ts";
 import type { Operator } from "./operator.ts";
 import { createPace, type Pace } from "./pace.ts";
+import { createQueryPlanner, type QueryPlanner } from "./planned-queries.ts";
 import { createQueryAnnotations } from "./query-annotations.ts";
 import { createQueryReader, type QueryReader } from "./parsed-queries.ts";
 import type { QueryContext } from "./query-context.ts";
@@ -91,6 +92,7 @@ export function createEngine(
   const leafPool = () => (openedPool ??= createLeafPool(ports.threads));
   const { experimentalFunctions, extendedRangeSelectors, fillModifiers } = options.features;
   const read = createQueryReader({ experimentalFunctions, extendedRangeSelectors, fillModifiers });
+  const planner = createQueryPlanner();
   const queue = createQueryQueue(options.concurrencyMax, options.waitingMax);
   const durations = observations.histogram(
     "pleiad_query_duration_seconds",
@@ -125,7 +127,7 @@ export function createEngine(
     const expression = parseQuery(query, read);
     if (!expression.ok) return expression;
     const parsedMs = clock.monotonicMs();
-    const planned = planOf(expression.value, query, source, options);
+    const planned = planOf(expression.value, query, source, options, planner);
     if (!planned.ok) return planned;
     const plannedMs = clock.monotonicMs();
     const { plan, undistributed, remote } = planned.value;
@@ -135,7 +137,7 @@ export function createEngine(
       return await evaluatePlanned(plan, remote, query, source, deadline, caller, began);
     } catch (error) {
       if (!(error instanceof PartsDoNotAddUp)) throw error;
-      return await evaluatePlanned(undistributed, undefined, query, source, deadline, caller, began);
+      return await evaluatePlanned(undistributed(), undefined, query, source, deadline, caller, began);
     }
   };
 
@@ -207,7 +209,7 @@ export function createEngine(
       const query = "stepMs" in request ? rangeQuery(request) : instantQuery(request);
       const expression = parseQuery(query, read);
       if (!expression.ok) return expression;
-      const planned = planOf(expression.value, query, source, options);
+      const planned = planOf(expression.value, query, source, options, planner);
       if (!planned.ok) return planned;
       const { plan, remote } = planned.value;
       const never = new AbortController().signal;
@@ -285,13 +287,19 @@ function parseQuery({ text }: Query, read: QueryReader): Result<Expression, Quer
   return parsed.ok ? parsed : fail({ kind: "parse", message: parsed.failure.message });
 }
 
+interface QueryPlan extends DistributedQuery {
+  /** For where the answers of parts do not add up. */
+  readonly undistributed: () => PlanNode;
+}
+
 /** What parts of the source evaluate by themselves is told in the plan. */
 function planOf(
   expression: Expression,
   query: Query,
   source: SeriesSource,
   options: EngineOptions,
-): Result<DistributedQuery, QueryFailure> {
+  planner: QueryPlanner,
+): Result<QueryPlan, QueryFailure> {
   const type = typeOf(expression);
   if (query.kind === "range" && (type === "matrix" || type === "string")) {
     const found = type === "matrix" ? "range vector" : "string";
@@ -306,17 +314,22 @@ function planOf(
     lookbackMs: query.lookbackMs || lookbackForResolution(options.lookbackMs, query.select.maxResolutionMs),
     evaluationIntervalMs: query.evaluationIntervalMs || options.evaluationIntervalMs,
   };
-  const plan = planQuery(expression, window);
-  if (!plan.ok) return fail({ kind: "bad-request", message: plan.failure.message });
-  // Samples that parts look at are not told by step, and names that are still to be dropped not at all.
-  if (query.countSamples !== undefined || options.features.delayedNameRemoval) {
-    return ok({ plan: plan.value, undistributed: plan.value, remote: undefined });
-  }
   const { text, select } = query;
+  const joining = { text, window, hintsMatter: select.maxResolutionMs > 0 };
+  const planned = planner(expression, joining);
+  if (!planned.ok) return fail({ kind: "bad-request", message: planned.failure.message });
+  const { plan, joined } = planned.value;
+  // Who counts what steps look at counts each look, and those of parts are not told by step.
+  if (query.countSamples !== undefined) return ok({ plan, remote: undefined, undistributed: joined });
+  // Names that are still to be dropped are not told by parts.
+  if (options.features.delayedNameRemoval || !isEvaluatingSource(source)) {
+    return ok({ plan: joined(), remote: undefined, undistributed: joined });
+  }
   const { samplesMax, timeoutMs } = options.limits;
   const bounds = { samplesMax, timeoutMs: Math.min(query.timeoutMs ?? Infinity, timeoutMs) };
   const features = featureNamesOf(options.features);
-  return ok(distributeQuery(plan.value, source, { text, window, select, features, ...bounds }));
+  const distributed = distributeQuery(plan, source, { text, window, select, features, ...bounds });
+  return ok({ ...distributed, plan: joinAggregates(distributed.plan, joining), undistributed: joined });
 }
 
 function contextOf(
@@ -339,6 +352,7 @@ function contextOf(
     leafPool,
     leafResultsMin: options.leafResultsMin,
     sourceWarnings: new Set(),
+    joints: new Map(),
     tally: { seriesSelected: 0, samplesRead: 0 },
   };
 }

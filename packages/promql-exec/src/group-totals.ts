@@ -13,8 +13,11 @@ export interface GroupTotals {
   addTask(views: MemoryViews, slab: number, groups: readonly number[]): void;
   /** Adds to `counts[i]` how many groups have a result at step `firstStep + i`, for as many steps as there are counts. */
   countResults(firstStep: number, counts: Uint32Array): void;
-  /** Writes the results of a group from `firstStep` on, for as many steps as `present` is long; tells whether there are any. */
-  readRow(group: number, firstStep: number, values: Float64Array, present: Uint8Array): boolean;
+  /**
+   * Writes results of a group from `firstStep` on, for as many steps as `present` is long; tells whether there are any. `as`: the
+   * kind of the totals, or one that these tell besides; sums and averages, each the other, counts and groups, all kinds.
+   */
+  readRow(group: number, firstStep: number, as: TotalKind, values: Float64Array, present: Uint8Array): boolean;
   /** Gives all of it back to the budget and the pool. */
   release(): void;
 }
@@ -140,9 +143,9 @@ export function createGroupTotals(
         }
       }
     },
-    readRow(group, firstStep, values, present) {
+    readRow(group, firstStep, as, values, present) {
       const page = pageOf(group);
-      const resultAt = resultOf[kind];
+      const resultAt = resultOf[as];
       let isAny = 0;
       for (let i = 0, slot = slotOf(group, firstStep); i < present.length; i++, slot++) {
         const isThere = page.counts[slot] > 0 ? 1 : 0;

@@ -4,6 +4,7 @@ import {
   labelsFromPairs,
   labelValue,
   metricNameLabel,
+  ok,
   withLabels,
   withoutLabels,
   type Labels,
@@ -46,7 +47,11 @@ export function labelReplacement(
   { destination, template, source, expression }: LabelReplacement,
   budget: SampleBudget,
 ): SeriesRenaming {
-  const compiled = compileRegexTemplate(expression, template);
+  // The usual way to give a label to all that lack it, tiers to each other for one, needs no expression compiled.
+  const isConstant = expression === "" && !template.includes("$");
+  const compiled = isConstant
+    ? ok((text: string) => (text === "" ? template : undefined))
+    : compileRegexTemplate(expression, template);
   if (!compiled.ok) {
     throw new QueryError("execution", `invalid regular expression in label_replace(): ${expression}`);
   }

@@ -8,11 +8,11 @@
  * else may differ from it in the last bit.
  */
 import { labelValue, metricNameLabel, xorEncoding, type Labels, type SourceSeries } from "@pleiad/model";
-import { stepCountOf, type SelectNode, type StepGrid } from "@pleiad/promql-plan";
+import { stepCountOf, type OnePassOperator, type SelectNode, type StepGrid } from "@pleiad/promql-plan";
 import type { SourceRange } from "@pleiad/promql-syntax";
 import type { Grouping } from "./grouping.ts";
 import { createGroupIds } from "./group-ids.ts";
-import { createGroupTotals, type GroupTotals } from "./group-totals.ts";
+import { createGroupTotals, type GroupTotals, type TotalKind } from "./group-totals.ts";
 import { createLateOperator } from "./late-operator.ts";
 import { createLeafFeed, LeafUnfit } from "./leaf-feed.ts";
 import { shapeOfLeaf, type Leaf } from "./leaf.ts";
@@ -25,81 +25,104 @@ import { metricSchemaLabels } from "./renamed-series.ts";
 import type { SelectHandOver } from "./select-hand-over.ts";
 import { endSelect, openSelect } from "./series-reader.ts";
 
-export interface LeafAggregation extends Grouping {
-  readonly operator: "sum" | "avg" | "count" | "min" | "max" | "group";
+/** One of those that are computed in one pass. `general` is the same over any series. */
+export interface LeafAggregation {
+  readonly operator: TotalKind;
+  readonly general: Operator;
+}
+
+/** The kinds of these, and which totals tell all of them; undefined where none do. An average's tell of sums that are too large. */
+export function totalsFor(
+  operators: readonly OnePassOperator[],
+): { readonly kind: TotalKind; readonly kinds: readonly TotalKind[] } | undefined {
+  const kinds = operators.filter((one) => one !== "stddev" && one !== "stdvar");
+  if (kinds.length < operators.length) return undefined;
+  if (kinds.length === 1) return { kind: kinds[0], kinds };
+  if (kinds.includes("min") || kinds.includes("max")) return undefined;
+  return { kind: kinds.includes("avg") ? "avg" : kinds.includes("sum") ? "sum" : "count", kinds };
 }
 
 /**
- * `general` is the same aggregation over any series: it takes over where the leaf's are not all of plain floats. It must read
- * the source of `handOver`, as the context given here does.
+ * Aggregations by the same groups, an operator for each, in their order; the totals of `kind` tell all of them. Those over any series
+ * take over where the leaf's are not all of plain floats. They must read the source of `handOver`, as the context given here
+ * does.
  */
-export function createLeafAggregation(
+export function createLeafAggregations(
   leaf: Leaf,
-  aggregation: LeafAggregation,
+  kind: TotalKind,
+  members: readonly LeafAggregation[],
+  grouping: Grouping,
   grid: StepGrid,
   context: QueryContext,
-  general: Operator,
   handOver: SelectHandOver["handOver"],
-): Operator {
-  const fold = aggregation.operator === "group" ? "count" : aggregation.operator;
-  const shape = shapeOfLeaf(leaf, fold, grid, context);
+): readonly Operator[] {
+  const shape = shapeOfLeaf(leaf, kind === "group" ? "count" : kind, grid, context);
   let labels: readonly Labels[] | undefined;
   let isGeneral = false;
-  let step = 0;
   let totals: GroupTotals | undefined;
-
-  const rows: RowStream = {
-    async each(visit) {
-      if (totals === undefined) throw new Error("rows before series");
-      const values = new Float64Array(shape.stepCount);
-      const present = new Uint8Array(shape.stepCount);
-      for (let group = 0; group < totals.groupCount; group++) {
-        if (totals.readRow(group, 0, values, present)) visit(group, values, present);
-        if (context.pace.due()) await context.pace.rest();
-      }
-      totals.release();
-    },
+  let readers = members.length;
+  const endReading = () => {
+    if (--readers === 0) totals?.release();
   };
 
-  return createLateOperator({
-    description: general.description,
-    inputs: general.inputs,
-    rows: () => (isGeneral ? general.rows : rows),
-    hasDistinctLabels: () => (isGeneral ? general.hasDistinctLabels : true),
-    dropsName: () => {
-      if (isGeneral) return general.dropsName;
-      const isMarked = leaf.dropsName && context.delayedNameRemoval;
-      return isMarked ? new Uint8Array(labels?.length ?? 0).fill(1) : undefined;
-    },
-    async series(signal) {
-      const tallyBefore = { ...context.tally };
-      totals = createGroupTotals(aggregation.operator, shape.stepCount, context.budget, context.leafPool().pages);
-      try {
-        labels = await foldSeries(leaf, aggregation, shape, totals, context, handOver, signal);
-        return labels;
-      } catch (error) {
-        if (!(error instanceof LeafUnfit)) throw error;
-        totals.release();
-        isGeneral = true;
-        Object.assign(context.tally, tallyBefore);
-        return await general.series(signal);
-      }
-    },
-    async next(out, signal) {
-      if (isGeneral) return await general.next(out, signal);
-      if (totals === undefined) throw new Error("next before series");
-      const steps = writeSteps(out, totals, step, grid);
-      step += steps;
-      if (step === shape.stepCount) totals.release();
-      return steps;
-    },
+  let opening: Promise<void> | undefined;
+  const open = async (signal: AbortSignal) => {
+    const tallyBefore = { ...context.tally };
+    totals = createGroupTotals(kind, shape.stepCount, context.budget, context.leafPool().pages);
+    try {
+      labels = await foldSeries(leaf, grouping, shape, totals, context, handOver, signal);
+    } catch (error) {
+      if (!(error instanceof LeafUnfit)) throw error;
+      totals.release();
+      isGeneral = true;
+      Object.assign(context.tally, tallyBefore);
+    }
+  };
+
+  return members.map(({ operator, general }) => {
+    let step = 0;
+    const rows: RowStream = {
+      async each(visit) {
+        if (totals === undefined) throw new Error("rows before series");
+        const values = new Float64Array(shape.stepCount);
+        const present = new Uint8Array(shape.stepCount);
+        for (let group = 0; group < totals.groupCount; group++) {
+          if (totals.readRow(group, 0, operator, values, present)) visit(group, values, present);
+          if (context.pace.due()) await context.pace.rest();
+        }
+        endReading();
+      },
+    };
+    return createLateOperator({
+      description: general.description,
+      inputs: general.inputs,
+      rows: () => (isGeneral ? general.rows : rows),
+      hasDistinctLabels: () => (isGeneral ? general.hasDistinctLabels : true),
+      dropsName: () => {
+        if (isGeneral) return general.dropsName;
+        const isMarked = leaf.dropsName && context.delayedNameRemoval;
+        return isMarked ? new Uint8Array(labels?.length ?? 0).fill(1) : undefined;
+      },
+      async series(signal) {
+        await (opening ??= open(signal));
+        return isGeneral ? await general.series(signal) : (labels ?? []);
+      },
+      async next(out, signal) {
+        if (isGeneral) return await general.next(out, signal);
+        if (totals === undefined) throw new Error("next before series");
+        const steps = writeSteps(out, totals, operator, step, grid);
+        if (steps > 0 && step + steps === shape.stepCount) endReading();
+        step += steps;
+        return steps;
+      },
+    });
   });
 }
 
 /** Reads the source to its end and adds all of it to `totals`; gives the labels of the groups. */
 async function foldSeries(
   leaf: Leaf,
-  aggregation: LeafAggregation,
+  grouping: Grouping,
   shape: LeafShape,
   totals: GroupTotals,
   context: QueryContext,
@@ -110,7 +133,7 @@ async function foldSeries(
   const { pace, tally } = context;
   const pool = context.leafPool();
   const dropsNow = leaf.dropsName && !context.delayedNameRemoval;
-  const groups = createGroupIds(aggregation, { dropsName: dropsNow });
+  const groups = createGroupIds(grouping, { dropsName: dropsNow });
   const locals = createLocalGroups();
   const isOfCounters = kernel.kind === "range" && (kernel.function === "rate" || kernel.function === "increase");
   const names = isOfCounters ? createOddNames(leaf.range, context) : undefined;
@@ -261,7 +284,7 @@ function createOddNames(range: SourceRange, context: QueryContext) {
 }
 
 /** Writes the next steps of the groups: group by group, whose steps lie together, with a place to write for each step. */
-function writeSteps(out: StepBatch, totals: GroupTotals, firstStep: number, grid: StepGrid): number {
+function writeSteps(out: StepBatch, totals: GroupTotals, as: TotalKind, firstStep: number, grid: StepGrid): number {
   const steps = Math.min(out.stepCountMax, stepCountOf(grid) - firstStep);
   if (steps <= 0) return 0;
   const places = new Uint32Array(steps);
@@ -278,7 +301,7 @@ function writeSteps(out: StepBatch, totals: GroupTotals, firstStep: number, grid
   const row = new Float64Array(steps);
   const present = new Uint8Array(steps);
   for (let group = 0; group < totals.groupCount; group++) {
-    totals.readRow(group, firstStep, row, present);
+    totals.readRow(group, firstStep, as, row, present);
     for (let i = 0; i < steps; i++) {
       if (present[i] === noSample) continue;
       const place = places[i]++;

@@ -40,6 +40,41 @@ export function createQueryAnnotations(query: string): QueryAnnotations {
   return new RemarksOfQuery(query);
 }
 
+/** The same remarks, each said of every place: `shifts` are from where it is said to these, in characters. */
+export function repeatRemarks(annotations: QueryAnnotations, shifts: readonly number[]): QueryAnnotations {
+  return new RepeatedRemarks(annotations, shifts);
+}
+
+class RepeatedRemarks implements QueryAnnotations {
+  readonly #annotations: QueryAnnotations;
+  readonly #shifts: readonly number[];
+
+  constructor(annotations: QueryAnnotations, shifts: readonly number[]) {
+    this.#annotations = annotations;
+    this.#shifts = shifts;
+  }
+
+  quote(sentence: string): void {
+    this.#annotations.quote(sentence);
+  }
+
+  warn({ start, end }: SourceRange, text: string, detail?: RemarkDetail): void {
+    for (const by of this.#shifts) this.#annotations.warn({ start: start + by, end: end + by }, text, detail);
+  }
+
+  inform({ start, end }: SourceRange, text: string, detail?: RemarkDetail): void {
+    for (const by of this.#shifts) this.#annotations.inform({ start: start + by, end: end + by }, text, detail);
+  }
+
+  get warnings(): readonly string[] {
+    return this.#annotations.warnings;
+  }
+
+  get infos(): readonly string[] {
+    return this.#annotations.infos;
+  }
+}
+
 /** A class for its getters: see `late-operator`. */
 class RemarksOfQuery implements QueryAnnotations {
   readonly #query: string;

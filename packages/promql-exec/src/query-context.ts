@@ -30,6 +30,8 @@ export interface QueryContext {
   readonly watch: (operator: Operator) => Operator;
   /** How parts of the source are asked; undefined where none evaluates. */
   readonly remote: RemoteQuery | undefined;
+  /** Operators of aggregations that share an input, by the number of their set and by their place in it. */
+  readonly joints: Map<number, readonly Operator[]>;
   /** Counts that operators add to. */
   readonly tally: { seriesSelected: number; samplesRead: number };
 }

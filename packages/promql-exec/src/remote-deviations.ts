@@ -1,6 +1,6 @@
 /** `stddev` and `stdvar` of groups of which several parts have a share: each gives count, average and variance of its own. */
 import { compareLabels, type Labels } from "@pleiad/model";
-import { formatPlan, stepCountOf, type RemoteNode, type StepGrid } from "@pleiad/promql-plan";
+import { formatPlan, stepCountOf, type AggregateNode, type RemoteNode, type StepGrid } from "@pleiad/promql-plan";
 import { floatSample, noSample, type Operator } from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
 import { mergeVariances, type Moments } from "./remote-moments.ts";
@@ -28,9 +28,9 @@ export function createRemoteDeviations(
   const { query } = node;
   if (query.kind !== "aggregate") throw new Error(`moments of no group: ${formatPlan(query)}`);
   const finish = operator === "stddev" ? Math.sqrt : (variance: number) => variance;
-  const asked = momentNames.map((name) =>
-    askParts({ ...node, query: { ...query, operator: name } }, grid, context, buildVector),
-  );
+  // Remarks are those of the last.
+  const queries = momentNames.map((name): AggregateNode => ({ ...query, operator: name }));
+  const asked = queries.map((one) => askParts({ ...node, query: one, asked: queries }, grid, context, buildVector));
   const tell = () => {
     for (const { lack } of asked) lack.tell();
   };

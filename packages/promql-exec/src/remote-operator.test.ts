@@ -43,13 +43,18 @@ interface MadeUpPart {
   /** What it fails at; all if nothing is said. */
   readonly failsAt?: RegExp;
   readonly warning?: string;
+  /** What it does not evaluate: each aggregation is asked for alone then. */
+  readonly refuses?: RegExp;
 }
+
+const jointly = /label_replace/;
 
 /** Parts a and b, and what they were asked. */
 function partsOf(parts: readonly MadeUpPart[]) {
   const asked: EvaluationRequest[] = [];
   let reads = 0;
-  const evaluators = parts.map(({ name, load = gauges, failure, failsAt = /^/, warning }): Evaluator => {
+  let partReads = 0; // by those who evaluate
+  const evaluators = parts.map(({ name, load = gauges, failure, failsAt = /^/, warning, refuses }): Evaluator => {
     const stored = storedIn(name, load);
     const source: SeriesSource = {
       ...stored,
@@ -58,7 +63,14 @@ function partsOf(parts: readonly MadeUpPart[]) {
         return stored.select(request, by);
       },
     };
-    const answering = engineEvaluator(engine, stored, { name, features: noFeatures });
+    const counted: SeriesSource = {
+      ...stored,
+      select: (request, by) => {
+        partReads++;
+        return stored.select(request, by);
+      },
+    };
+    const answering = engineEvaluator(engine, counted, { name, features: noFeatures });
     return {
       name,
       labelSets: [labelsFromRecord({ cluster: name })],
@@ -66,6 +78,7 @@ function partsOf(parts: readonly MadeUpPart[]) {
       evaluate: async (request, by) => {
         asked.push(request);
         const isFailing = failsAt.test(request.query);
+        if (refuses?.test(request.query) === true) return fail({ kind: "refused", reason: "too much at once" });
         if (isFailing && failure !== undefined) return fail(failure);
         const answer = await answering.evaluate(request, by);
         const isWarning = isFailing && warning !== undefined;
@@ -92,18 +105,18 @@ function partsOf(parts: readonly MadeUpPart[]) {
     labelValues: async () => ok({ values: [], warnings: [] }),
     partition: () => ({ evaluators, rest: undefined, missing: () => missing }),
   };
-  return { source, asked, reads: () => reads };
+  return { source, asked, reads: () => reads, partReads: () => partReads };
 }
 
 async function ask(parts: readonly MadeUpPart[], query: string, onFailure: "warn" | "abort" = "warn") {
-  const { source, asked, reads } = partsOf(parts);
+  const { source, asked, reads, partReads } = partsOf(parts);
   const select = { withoutLabels: ["replica"], maxResolutionMs: 0, onFailure };
   const result = await engine.instant({ query, timeMs: 300_000, select, analyze: true }, source, signal);
   if (!result.ok) return { failure: result.failure, asked, reads: reads() };
   const { value, warnings, infos, sourceWarnings, analysis } = result.value;
   const values = value.kind === "vector" ? [...value.values] : [];
   const operators = JSON.stringify(analysis?.operators);
-  return { values, warnings, infos, sourceWarnings, operators, asked, reads: reads() };
+  return { values, warnings, infos, sourceWarnings, operators, asked, reads: reads(), partReads: partReads() };
 }
 
 /** Without asking the parts. */
@@ -127,7 +140,7 @@ describe("parts of an answer", () => {
   it("are asked with all on which the answer depends, by the piece of the text at its place", async () => {
     const { values, asked } = await ask(both, "1 + # a gauge of ägypten\n  sum(g)");
     expect(values).toEqual([2 * (6 + 15) + 1]);
-    const query = `${" ".repeat(25)}\n  sum(g)`;
+    const query = "\n  sum(g)";
     const request = {
       ...{ query, startMs: 300_000, endMs: 300_000, stepMs: 0, lookbackMs: 300_000, evaluationIntervalMs: 60_000 },
       ...{ features: [], withoutLabels: ["replica"], maxResolutionMs: 0, onFailure: "warn" },
@@ -136,15 +149,34 @@ describe("parts of an answer", () => {
     expect(asked).toEqual([request, request]);
   });
 
-  it("of an average are sums and counts", async () => {
-    const { values, asked } = await ask(both, "avg by (pod) (g)");
-    expect(values).toEqual([6, 15]);
-    expect(asked.map(({ query }) => query).sort()).toEqual([
-      "count by (pod) (g)",
-      "count by (pod) (g)",
-      "sum by (pod) (g)",
-      "sum by (pod) (g)",
-    ]);
+  it("of an average are sums and counts, asked for at once", async () => {
+    const { values, asked, partReads } = await ask(both, "1 + avg by (pod) (g)");
+    expect(values).toEqual([7, 16]);
+    const query = [
+      "label_replace(",
+      "    count by (pod) (g)",
+      ', "__pleiad_question__", "0", "", "") or',
+      "    sum by (pod) (g)",
+    ].join("\n");
+    expect(asked.map((one) => one.query)).toEqual([query, query]);
+    expect(partReads).toBe(2);
+  });
+
+  it("or apart, where that is too much at once", async () => {
+    const refusing = both.map((part) => ({ ...part, refuses: jointly }));
+    const { values, asked, reads } = await ask(refusing, "avg by (pod) (g)");
+    expect([values, reads]).toEqual([[6, 15], 0]);
+    expect(
+      asked
+        .map(({ query }) => query)
+        .filter((query) => !jointly.test(query))
+        .sort(),
+    ).toEqual(["count by (pod) (g)", "count by (pod) (g)", "sum by (pod) (g)", "sum by (pod) (g)"]);
+  });
+
+  it("are asked for apart where series have the label by which shares are told", async () => {
+    const { values, asked } = await ask(both, 'avg(label_replace(g, "__pleiad_question__", "0", "pod", ".*"))');
+    expect([values, asked.length]).toEqual([[10.5], 4]);
   });
 
   it("carry remarks with the positions of the query, each once", async () => {
@@ -202,9 +234,9 @@ describe("a part that is missing", () => {
 describe("an average", () => {
   const missing = { kind: "missing", texts: ["b is away"] } as const;
   for (const [rule, failing] of [
-    ["whose counts lack a part", { failure: missing, failsAt: /^count/ }],
-    ["whose sums lack a part", { failure: missing, failsAt: /^sum/ }],
-    ["whose counts lack something of a part", { warning: "c is away", failsAt: /^count/ }],
+    ["whose counts lack a part", { refuses: jointly, failure: missing, failsAt: /^count/ }],
+    ["whose sums lack a part", { refuses: jointly, failure: missing, failsAt: /^sum/ }],
+    ["whose counts lack something of a part", { refuses: jointly, warning: "c is away", failsAt: /^count/ }],
   ] as const) {
     it(`${rule} is made of the series`, async () => {
       const { values, reads } = await ask([{ name: "a" }, { name: "b", load: gauges, ...failing }], "avg(g)");
@@ -231,8 +263,8 @@ describe("a deviation", () => {
     const { values, asked, reads, infos } = await ask(parts, "1 + stddev(rate(g[5m]))");
     expect(values?.[0]).toBeCloseTo(1 + 1 / 60, 12);
     expect(reads).toBe(0);
-    expect(asked.map(({ query }) => query).sort()).toEqual(
-      ["avg", "count", "stdvar"].flatMap((name) => [`    ${name}(rate(g[5m]))`, `    ${name}(rate(g[5m]))`]),
+    expect(asked.map(({ query }) => query.match(/^    \w+\(rate\(g\[5m\]\)\)$/gm)).flat()).toEqual(
+      [1, 2].flatMap(() => ["count", "avg", "stdvar"].map((name) => `    ${name}(rate(g[5m]))`)),
     );
     expect(infos).toEqual([expect.stringMatching(/metric might not be a counter.* \(1:17\)$/)]);
   });
@@ -251,11 +283,14 @@ describe("a deviation", () => {
   }
 
   for (const [rule, failing] of [
-    ["whose counts lack a part", { failure: missing, failsAt: /^count/ }],
-    ["whose averages lack a part", { failure: missing, failsAt: /^avg/ }],
-    ["whose variances lack a part", { failure: missing, failsAt: /^stdvar/ }],
-    ["whose averages lack something of a part", { warning: "c is away", failsAt: /^avg/ }],
-    ["whose counts have nothing of a part, though it says nothing", { warning: "PromQL info: x", failsAt: /^count/ }],
+    ["whose counts lack a part", { refuses: jointly, failure: missing, failsAt: /^count/ }],
+    ["whose averages lack a part", { refuses: jointly, failure: missing, failsAt: /^avg/ }],
+    ["whose variances lack a part", { refuses: jointly, failure: missing, failsAt: /^stdvar/ }],
+    ["whose averages lack something of a part", { refuses: jointly, warning: "c is away", failsAt: /^avg/ }],
+    [
+      "whose counts have nothing of a part, though it says nothing",
+      { refuses: jointly, warning: "PromQL info: x", failsAt: /^count/ },
+    ],
   ] as const) {
     it(`${rule} is made of the series`, async () => {
       const { values, reads, sourceWarnings, infos } = await ask(
@@ -272,7 +307,7 @@ describe("a deviation", () => {
   });
 
   it("of a part that refuses one of them is made with its series", async () => {
-    const refusing = { failure: { kind: "refused", reason: "busy" }, failsAt: /^avg/ } as const;
+    const refusing = { failure: { kind: "refused", reason: "busy" }, refuses: jointly, failsAt: /^avg/ } as const;
     const { values, reads } = await ask([{ name: "a" }, { name: "b", ...refusing }], "stddev(g)");
     expect([values, reads]).toEqual([[4.5], 1]);
   });
@@ -304,6 +339,75 @@ describe("a deviation", () => {
         expect([shares.values, shares.warnings, shares.infos]).toEqual([whole.values, whole.warnings, whole.infos]);
         expect(shares.asked.length).toBeGreaterThan(0);
       }
+    });
+  }
+});
+
+describe("aggregations of one input", () => {
+  const load = `load 1m
+  g{cluster="CLUSTER", pod="1"} 1+1x10
+  g{cluster="CLUSTER", pod="2"} 10+3x10
+  h{cluster="CLUSTER", pod="1"} {{schema:0 sum:1 count:1 buckets:[1]}}x10
+  h{cluster="CLUSTER", pod="2"} 3x10
+  h{cluster="CLUSTER", pod="3"} {{schema:0 sum:5 count:1 buckets:[1]}}x10
+  b{cluster="CLUSTER", pod="1", le="1"} 5x10
+  b{cluster="CLUSTER", pod="1", le="+Inf"} 3x10
+  b{cluster="CLUSTER", pod="2", le="1"} 5x10
+  b{cluster="CLUSTER", pod="2", le="+Inf"} 4x10
+`;
+  const parts = [
+    { name: "a", load },
+    { name: "b", load },
+  ];
+  for (const [rule, query, questionsMax] of [
+    ["an average and its extremes", "avg(g) + max(g) - min(g)", 1],
+    ["in lines of their own", "# of\n  max by (pod) (g)\n\n - # and\n   count by (pod) (g)", 1],
+    ["with remarks on the input at the last place", "sum(rate(g[5m])) /\n  count(rate(g[5m]))", 1],
+    ["and at the place of an average", "max(rate(g[5m]))\n+ avg(rate(g[5m]))", 1],
+    ["with remarks of their own", "min(h)", 1],
+    ["of each of them", "max(h) - min(h)", 1],
+    ["of histograms and floats", "count(h) + max(h)", 1],
+    ["asked for twice", "avg(g) / sum(g)", 2],
+    ["deviations and averages", "(g - on () group_left () avg(g)) / on () group_left () stddev(g)", 2],
+    ["below a subquery", "max_over_time((max(g) - min(g))[3m:1m])", 1],
+  ] as const) {
+    it(`${rule}: ${query.replaceAll("\n", "↵")}`, async () => {
+      const [whole, shares] = [await askWhole(parts, query), await ask(parts, query)];
+      expect([shares.warnings, shares.infos?.toSorted()]).toEqual([whole.warnings, whole.infos.toSorted()]);
+      expect(shares.values?.length).toBe(whole.values.length);
+      for (const [i, value] of whole.values.entries()) expect(shares.values?.[i]).toBeCloseTo(value, 9);
+      expect(shares.asked.length / parts.length).toBeLessThanOrEqual(questionsMax);
+    });
+  }
+});
+
+describe("remarks that say how often they were seen", () => {
+  const load = `load 1m
+  b{cluster="CLUSTER", pod="1", le="1"} 5x10
+  b{cluster="CLUSTER", pod="1", le="+Inf"} 3x10
+  b{cluster="CLUSTER", pod="2", le="1"} 5x10
+  b{cluster="CLUSTER", pod="2", le="+Inf"} 4x10
+`;
+  for (const query of [
+    "avg(histogram_quantile(0.9, b))",
+    "max(histogram_quantile(0.9, b)) - min(histogram_quantile(0.9, b))",
+  ]) {
+    it(`are those of one question each: ${query}`, async () => {
+      const parts = [
+        { name: "a", load },
+        { name: "b", load },
+      ];
+      const apart = await ask(
+        parts.map((part) => ({ ...part, refuses: jointly })),
+        query,
+      );
+      const { values, warnings, infos } = await ask(parts, query);
+      expect(infos).toEqual([expect.stringMatching(/needed to be fixed for monotonicity.*, over 2 samples from/)]);
+      expect({ values, warnings, infos }).toEqual({
+        values: apart.values,
+        warnings: apart.warnings,
+        infos: apart.infos,
+      });
     });
   }
 });

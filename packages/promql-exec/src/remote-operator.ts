@@ -7,8 +7,8 @@ import type { QueryContext } from "./query-context.ts";
 import { QueryError } from "./query-error.ts";
 import { createRemoteLack, type RemoteLack } from "./remote-lack.ts";
 import { createRemotePart } from "./remote-part.ts";
+import { createRemoteQuestion } from "./remote-question.ts";
 import { PartsDoNotAddUp } from "./remote-sums.ts";
-import { remoteText } from "./remote-text.ts";
 import { createRemoteUnion } from "./remote-union.ts";
 
 export type VectorBuilder = (node: PlanNode, grid: StepGrid, context: QueryContext) => Operator;
@@ -39,7 +39,7 @@ export function askParts(
   const { remote } = context;
   const partition = remote?.partitions[node.partition];
   if (remote === undefined || partition === undefined) throw new Error(`no partition ${node.partition}`);
-  const request = { ...remote.request, ...node.window, query: remoteText(remote.text, node) };
+  const question = createRemoteQuestion(node, remote);
   const lack = createRemoteLack(node, remote.lacks, context);
   const own = { ...context, sourceWarnings: lack.sourceWarnings };
   const annotations = node.gives === "sums" ? sumsWithoutWarnings(context.annotations) : context.annotations;
@@ -51,7 +51,7 @@ export function askParts(
     lack.missing.add(name);
   };
   const parts = partition.evaluators.map((evaluator) =>
-    context.watch(createRemotePart(evaluator, request, node, grid, own, local, () => onMissing(evaluator.name))),
+    context.watch(createRemotePart(evaluator, question, node, grid, own, local, () => onMissing(evaluator.name))),
   );
   const rest = partition.rest === undefined ? [] : [local(partition.rest.source)];
   return { operators: [...parts, ...rest], lack };

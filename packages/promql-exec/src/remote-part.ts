@@ -1,18 +1,12 @@
 /** What one part of the source evaluates, as an operator: its answer, or, where it refuses, its series evaluated here. */
-import {
-  unreachable,
-  type EvaluatedSeries,
-  type Evaluation,
-  type EvaluationRequest,
-  type Evaluator,
-  type SeriesSource,
-} from "@pleiad/model";
+import { unreachable, type EvaluatedSeries, type Evaluation, type Evaluator, type SeriesSource } from "@pleiad/model";
 import { formatPlan, stepCountOf, type RemoteNode, type StepGrid } from "@pleiad/promql-plan";
 import { createLateOperator } from "./late-operator.ts";
 import { histogramCost } from "./limits.ts";
 import { floatSample, histogramSample, type Operator, type RowHistograms, type RowVisitor } from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
 import { QueryError } from "./query-error.ts";
+import type { RemoteQuestion } from "./remote-question.ts";
 import { PartsDoNotAddUp } from "./remote-sums.ts";
 import { createRowOperator } from "./row-operator.ts";
 import { bytesFor } from "./series-reader.ts";
@@ -20,7 +14,7 @@ import { bytesFor } from "./series-reader.ts";
 /** `buildLocal` gives the operator of the same piece over series that are read; `onMissing` throws where it may not be. */
 export function createRemotePart(
   evaluator: Evaluator,
-  request: EvaluationRequest,
+  question: RemoteQuestion,
   node: RemoteNode,
   grid: StepGrid,
   context: QueryContext,
@@ -62,7 +56,7 @@ export function createRemotePart(
   };
 
   const open = async (signal: AbortSignal): Promise<Operator> => {
-    const result = await evaluator.evaluate(request, signal);
+    const result = await question.ask(evaluator, signal);
     context.pace.check();
     if (result.ok) return answered(takeOver(result.value));
     const { failure } = result;

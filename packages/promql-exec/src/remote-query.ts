@@ -1,12 +1,14 @@
 /** A query over a source of which some parts evaluate by themselves: its plan with what goes to them, and how they are asked. */
-import { isEvaluatingSource, type EvaluationRequest, type Partition, type SeriesSource } from "@pleiad/model";
+import type { EvaluatingSource, EvaluationRequest, Partition } from "@pleiad/model";
 import { distributePlan, type PlanNode, type QueryWindow } from "@pleiad/promql-plan";
 import type { SourceSettings } from "./answer.ts";
+import type { JointAnswers } from "./remote-question.ts";
 
 export interface RemoteQuery {
   readonly text: string;
   readonly partitions: readonly Partition[]; // by the number that the nodes of the plan have
   readonly lacks: Map<string, string>; // of pieces, for `createRemoteLack`
+  readonly jointAnswers: JointAnswers;
   /** The same for all pieces. */
   readonly request: Omit<EvaluationRequest, "query" | "startMs" | "endMs" | "stepMs">;
 }
@@ -19,12 +21,14 @@ export interface RemoteQueryOptions extends Pick<EvaluationRequest, "timeoutMs" 
 
 export interface DistributedQuery {
   readonly plan: PlanNode;
-  readonly undistributed: PlanNode;
   readonly remote: RemoteQuery | undefined; // undefined where all is evaluated here
 }
 
-export function distributeQuery(plan: PlanNode, source: SeriesSource, options: RemoteQueryOptions): DistributedQuery {
-  if (!isEvaluatingSource(source)) return { plan, undistributed: plan, remote: undefined };
+export function distributeQuery(
+  plan: PlanNode,
+  source: EvaluatingSource,
+  options: RemoteQueryOptions,
+): DistributedQuery {
   const { text, window, select, timeoutMs, samplesMax, features } = options;
   const partitions: Partition[] = [];
   const distributed = distributePlan(plan, {
@@ -42,7 +46,8 @@ export function distributeQuery(plan: PlanNode, source: SeriesSource, options: R
   });
   const { lookbackMs, evaluationIntervalMs } = window;
   const request = { ...select, lookbackMs, evaluationIntervalMs, timeoutMs, samplesMax, features };
-  return { plan: distributed, undistributed: plan, remote: { text, partitions, lacks: new Map(), request } };
+  const remote = { text, partitions, lacks: new Map(), jointAnswers: new Map(), request };
+  return { plan: distributed, remote };
 }
 
 /** What of the answer the parts lack, once its operators are done. */

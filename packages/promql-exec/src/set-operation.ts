@@ -4,7 +4,14 @@ import type { VectorMatching } from "@pleiad/promql-syntax";
 import { createJoinTable, type JoinTable } from "./join-table.ts";
 import { createLateOperator } from "./late-operator.ts";
 import { concatNameDrops, mergeNameDrops, type NameDrops } from "./name-drops.ts";
-import { createStepBatch, moveSample, reserveSamples, type Operator, type StepBatch } from "./operator.ts";
+import {
+  createStepBatch,
+  moveSample,
+  reserveSamples,
+  type Operator,
+  type RowStream,
+  type StepBatch,
+} from "./operator.ts";
 import type { QueryContext } from "./query-context.ts";
 import { QueryError, sameLabelsetText } from "./query-error.ts";
 import { outputLabels, sameLabels } from "./output-labels.ts";
@@ -23,6 +30,7 @@ export function createSetOperation(
   let outputIds = new Uint32Array(0); // by left id, then by right id
   let outputStamps = new Uint32Array(0);
   let leftCount = 0;
+  let areApart = false; // of `or`: no series of one side stands for any of the other
   let drops: NameDrops;
   let stamp = 0;
   let leftBatch: StepBatch | undefined;
@@ -31,6 +39,8 @@ export function createSetOperation(
     description: operator,
     inputs: [left, right],
     dropsName: () => (operator === "or" ? drops : left.dropsName),
+    hasDistinctLabels: () => areApart || undefined,
+    rows: () => (areApart && left.rows && right.rows ? oneAfterTheOther(left.rows, right.rows, leftCount) : undefined),
     async series(signal): Promise<readonly Labels[]> {
       // Both at once: each may wait for stores far away.
       const [leftLabels, rightLabels] = await Promise.all([left.series(signal), right.series(signal)]);
@@ -43,6 +53,7 @@ export function createSetOperation(
       const both = concatNameDrops(left.dropsName, leftCount, right.dropsName, rightLabels.length);
       drops = mergeNameDrops(both, output.ids, output.labels.length);
       outputStamps = new Uint32Array(output.labels.length);
+      areApart = !output.isMerging && !haveMatch(table);
       return output.labels;
     },
     async next(out, signal) {
@@ -92,6 +103,23 @@ export function createSetOperation(
       return steps;
     },
   });
+}
+
+/** Whether any series of one side matches one of the other. */
+function haveMatch({ matchCount, leftMatches, rightMatches }: JoinTable): boolean {
+  const isLeft = new Uint8Array(matchCount);
+  for (const match of leftMatches) isLeft[match] = 1;
+  return rightMatches.some((match) => isLeft[match] === 1);
+}
+
+/** Rows of both sides; the ids of the right one come after the left one's. */
+function oneAfterTheOther(left: RowStream, right: RowStream, leftCount: number): RowStream {
+  return {
+    async each(visit, signal) {
+      await left.each(visit, signal);
+      await right.each((seriesId, ...row) => visit(leftCount + seriesId, ...row), signal);
+    },
+  };
 }
 
 function eachSample(

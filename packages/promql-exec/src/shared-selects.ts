@@ -1,6 +1,6 @@
 /** Selects that a plan has more than once: the source is asked once, and each reader gets all of it. */
 import type { SelectHints, SelectRequest, SeriesCursor, SeriesSource, SourceSeries } from "@pleiad/model";
-import { mapPlan, type PlanNode, type SelectNode } from "@pleiad/promql-plan";
+import { mapInputs, type PlanNode, type SelectNode } from "@pleiad/promql-plan";
 import { FollowingCursor } from "./following-cursor.ts";
 import type { SampleBudget } from "./limits.ts";
 import { bytesFor } from "./series-reader.ts";
@@ -51,11 +51,18 @@ export function shareSelects(
 
 function selectsOf(plan: PlanNode): readonly SelectNode[] {
   const selects: SelectNode[] = [];
-  mapPlan(plan, (node) => {
+  const joined = new Set<number>();
+  const look = (node: PlanNode): PlanNode => {
     if (node.kind === "select") selects.push(node);
     if (node.kind === "window") selects.push(node.select);
-    return node;
-  });
+    if (node.kind === "aggregate" && node.joint !== undefined) {
+      // The input of all of them is read once.
+      if (joined.has(node.joint.set)) return node;
+      joined.add(node.joint.set);
+    }
+    return mapInputs(node, look);
+  };
+  look(plan);
   return selects;
 }
 

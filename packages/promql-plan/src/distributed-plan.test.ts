@@ -61,7 +61,22 @@ const cases: readonly (readonly [rule: string, query: string, plan: string])[] =
   [
     "an average is a sum by a count",
     "avg by (code) (x)",
-    "(sum by (code) (remote(a, b: sum by (code) (x))) / sum by (code) (remote(a, b: count by (code) (x))))",
+    "(sum by (code) (remote(a, b: count, sum by (code) (x))) / sum by (code) (remote(a, b: sum, count by (code) (x))))",
+  ],
+  [
+    "what is made of one input is asked for at once",
+    "max(rate(x[5m])) - min(rate(x[5m]))",
+    "(max by () (remote(a, b: min, max by () (rate(x[5m])))) - min by () (remote(a, b: max, min by () (rate(x[5m])))))",
+  ],
+  [
+    "but not by other groups",
+    "sum by (a) (x) / on () sum(x)",
+    "(sum by (a) (remote(a, b: sum by (a) (x))) / on () sum by () (remote(a, b: sum by () (x))))",
+  ],
+  [
+    "nor twice the same",
+    "sum(x) / sum(x)",
+    "(sum by () (remote(a, b: sum by () (x))) / sum by () (remote(a, b: sum by () (x))))",
   ],
   ["but not where a group keeps its name", "avg by (__name__) (x)", "avg by (__name__) (x)"],
   [

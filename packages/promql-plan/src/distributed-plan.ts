@@ -3,7 +3,8 @@
  * own series become `remote` nodes, and what remains is evaluated over their answers. Pure.
  */
 import type { Labels, Matcher } from "@pleiad/model";
-import { mapInputs } from "./rewrites.ts";
+import { isOnePass } from "./joint-aggregates.ts";
+import { gridBelow, mapInputs, mapPlan } from "./rewrites.ts";
 import { inputsOf, isSameEverywhere, partitionedPlan, type PartitionedPlan } from "./partitioned-plan.ts";
 import {
   planType,
@@ -88,12 +89,37 @@ export function distributePlan(plan: PlanNode, options: DistributionOptions): Pl
     return node.kind === "aggregate" && partition.plan.isLocal(node.input) ? splitAggregate(node, remote) : undefined;
   };
 
-  return distribute(plan, gridOf(options.window));
+  return joinQuestions(distribute(plan, gridOf(options.window)), options.text);
 }
 
-function gridBelow(node: PlanNode, grid: StepGrid): StepGrid {
-  if (node.kind === "subquery") return node.grid;
-  return node.kind === "step-invariant" ? { ...grid, endMs: grid.startMs } : grid;
+/** Lets what is asked of the same parts about the same input be asked in one question: they evaluate the input once. */
+function joinQuestions(plan: PlanNode, text: string): PlanNode {
+  const byInput = new Map<string, Map<string, RemoteNode & { readonly query: AggregateNode }>>();
+  mapPlan(plan, (node) => {
+    if (node.kind !== "remote" || node.gives === "moments") return node;
+    const { query, partition, window } = node;
+    if (query.kind !== "aggregate" || !isOnePass(query)) return node;
+    const { start, end } = query.input.range;
+    const key = JSON.stringify([partition, window, query.without, query.grouping, text.slice(start, end)]);
+    const byOperator = byInput.get(key) ?? new Map<string, RemoteNode & { readonly query: AggregateNode }>();
+    byInput.set(key, byOperator);
+    if (!byOperator.has(query.operator)) byOperator.set(query.operator, { ...node, query });
+    return node;
+  });
+  const joined = new Map<PlanNode, readonly AggregateNode[]>();
+  for (const byOperator of byInput.values()) {
+    if (byOperator.size < 2) continue;
+    const isQuoted = ({ gives }: RemoteNode) => Number(gives !== "counts-of-sums");
+    const nodes = [...byOperator.values()];
+    nodes.sort((a, b) => a.query.range.start - b.query.range.start || isQuoted(a) - isQuoted(b));
+    const asked = nodes.map(({ query }) => query);
+    for (const query of asked) joined.set(query, asked);
+  }
+  if (joined.size === 0) return plan;
+  return mapPlan(plan, (node) => {
+    const asked = node.kind === "remote" ? joined.get(node.query) : undefined;
+    return node.kind === "remote" && asked !== undefined ? { ...node, asked } : node;
+  });
 }
 
 /** An aggregation of what the parts aggregate; undefined where that is not the same. */

@@ -39,7 +39,8 @@ export function formatPlan(node: PlanNode): string {
     case "remote": {
       const parts = [...node.parts.slice(0, partsMax), ...(node.hasRest ? ["the rest"] : [])].join(", ");
       const more = node.parts.length > partsMax ? ` and ${node.parts.length - partsMax} more` : "";
-      const besides = node.gives === "moments" ? "count, avg, " : "";
+      const others = (node.asked ?? []).filter((one) => one !== node.query).map(({ operator }) => `${operator}, `);
+      const besides = node.gives === "moments" ? "count, avg, " : others.join("");
       return `remote(${parts}${more}: ${besides}${formatPlan(node.query)})`;
     }
     default:

@@ -8,6 +8,7 @@ export {
 } from "./float-arithmetic.ts";
 export { distributePlan, type DistributionOptions, type Piece, type PlanPartition } from "./distributed-plan.ts";
 export { formatPlan } from "./format-plan.ts";
+export { joinAggregates, type JoinOptions } from "./joint-aggregates.ts";
 export { markHistogramStatistics } from "./histogram-statistics.ts";
 export {
   planType,
@@ -15,6 +16,8 @@ export {
   type AggregateNode,
   type BinaryNode,
   type CallNode,
+  type JointPlace,
+  type OnePassOperator,
   type PlanNode,
   type RemoteNode,
   type SelectNode,
@@ -23,4 +26,4 @@ export {
   type WindowNode,
 } from "./plan-node.ts";
 export { gridOf, planQuery, type PlanFailure, type QueryWindow } from "./plan-query.ts";
-export { foldConstants, mapPlan, simplifyMatchers } from "./rewrites.ts";
+export { foldConstants, mapInputs, mapPlan, simplifyMatchers } from "./rewrites.ts";

@@ -167,7 +167,7 @@ export function isSameEverywhere(node: PlanNode): boolean {
   return !someNode(node, ({ kind }) => kind === "select" || kind === "window" || kind === "remote");
 }
 
-function someNode(node: PlanNode, test: (node: PlanNode) => boolean): boolean {
+export function someNode(node: PlanNode, test: (node: PlanNode) => boolean): boolean {
   return test(node) || inputsOf(node).some((input) => someNode(input, test));
 }
 

@@ -61,7 +61,18 @@ export interface AggregateNode {
   readonly grouping: readonly string[];
   readonly parameter: PlanNode | undefined;
   readonly input: PlanNode;
+  /** Where it stands among aggregations of the plan over the same groups of the same input: one pass computes all. */
+  readonly joint?: JointPlace;
   readonly range: SourceRange;
+}
+
+/** Aggregations that take one sample after the other, and no parameter. */
+export type OnePassOperator = "sum" | "avg" | "count" | "min" | "max" | "group" | "stddev" | "stdvar";
+
+export interface JointPlace {
+  readonly set: number; // of the plan
+  readonly place: number; // in `members`
+  readonly members: readonly { readonly operator: OnePassOperator; readonly inputRange: SourceRange }[];
 }
 
 export interface BinaryNode {
@@ -95,6 +106,11 @@ export interface RemoteNode {
    * go with such sums, or, of groups of which others have a share, count, average and variance: the query is the last.
    */
   readonly gives: "results" | "partial-results" | "sums" | "counts-of-sums" | "moments";
+  /**
+   * What may be asked for in one question: aggregations of the same input, this one among them, in the order of their places in
+   * the text; of those at one place, whose remarks count is the last.
+   */
+  readonly asked?: readonly AggregateNode[];
   /** The steps: from `startMs` to `endMs`, or one where `stepMs` is 0. */
   readonly window: { readonly startMs: number; readonly endMs: number; readonly stepMs: number };
   readonly range: SourceRange;

@@ -1,7 +1,7 @@
 /** Rewrites of a plan that keep its answer. Each gives a new plan, sharing what it leaves alone. */
 import { unreachable, type Matcher } from "@pleiad/model";
 import { arithmetic, comparisons, isArithmetic, isComparison } from "./float-arithmetic.ts";
-import type { PlanNode, SelectNode } from "./plan-node.ts";
+import type { PlanNode, SelectNode, StepGrid } from "./plan-node.ts";
 
 /** Computes what is made of numbers alone. Exact: the engine would do the same operation at every step. */
 export function foldConstants(node: PlanNode): PlanNode {
@@ -51,6 +51,12 @@ function isIdle({ type, value }: Matcher): boolean {
  */
 export function mapPlan(node: PlanNode, rewrite: (node: PlanNode) => PlanNode): PlanNode {
   return rewrite(mapInputs(node, (input) => mapPlan(input, rewrite)));
+}
+
+/** The steps at which the inputs of a node are evaluated. */
+export function gridBelow(node: PlanNode, grid: StepGrid): StepGrid {
+  if (node.kind === "subquery") return node.grid;
+  return node.kind === "step-invariant" ? { ...grid, endMs: grid.startMs } : grid;
 }
 
 /** The node over other inputs. */
