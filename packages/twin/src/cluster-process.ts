@@ -16,7 +16,7 @@ import { madeUpClusterOf, madeUpJob, madeUpTarget, scrapeGridOf } from "./made-u
 import { createMadeUpPage } from "./made-up-page.ts";
 import { openTwinBucket, type TwinBucket } from "./object-storage.ts";
 import { serveStatus } from "./status-server.ts";
-import { processMetricsPath } from "./wiring.ts";
+import { processMetricsPath } from "./process-metrics.ts";
 
 const internedMax = 1_000_000;
 /** Of the local blocks of all clusters of the process. */

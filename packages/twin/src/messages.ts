@@ -1,5 +1,6 @@
 /** What the supervisor and the processes of a twin tell each other. */
 import type { Plan } from "@pleiad/fleet";
+import type { ScrapeTarget } from "@pleiad/scrape";
 import type { S3Credential } from "./object-storage.ts";
 
 /** From the supervisor. `start` comes first and once. */
@@ -10,6 +11,7 @@ export type Order =
       readonly plan: Plan;
       readonly dataDirectory: string; // absolute, of this fleet
       readonly credential: S3Credential | undefined; // of the bucket, where there is one
+      readonly ownTargets: readonly ScrapeTarget[]; // the twin itself, for its monitoring agent; none without one
       readonly logLevel: "debug" | "info" | "warn" | "error";
     }
   | { readonly kind: "stop"; readonly graceMs: number };

@@ -14,12 +14,14 @@ import {
   startQueryFrontend,
 } from "@pleiad/role-query-frontend";
 import { startStoreGateway } from "@pleiad/role-store-gateway";
+import type { ScrapeTarget } from "@pleiad/scrape";
 import { blocksOf, compactedBlocksOf } from "./block-owners.ts";
 import { runChildProcess, type ProcessWorld, type RoleWorld } from "./child-process.ts";
 import { openTwinBucket, s3Region, type S3Credential } from "./object-storage.ts";
 import { runsInTwin } from "./running-roles.ts";
+import { shareListings } from "./shared-listings.ts";
 import { serveStatus } from "./status-server.ts";
-import { downstreamsOf, endpointsOf, monitoringLabels, ownTargets } from "./wiring.ts";
+import { downstreamsOf, endpointsOf, monitoringLabels } from "./wiring.ts";
 
 // By tier. A region gives up on a hung cluster in time for the global tier to take its answer, and to ask its replica.
 const storeTimeoutMs = { 1: 30_000, 2: 10_000 } as const;
@@ -44,6 +46,9 @@ function gatewaySyncMs({ clusters }: Plan): number {
   return Math.min(180_000, Math.max(10_000, clusters.length * 800));
 }
 
+/** Gateways that begin together look at the bucket together. */
+const withSharedListings = shareListings();
+
 /** A role with all that it is started with. */
 interface RoleStart {
   readonly role: PlannedRole;
@@ -54,6 +59,7 @@ interface RoleStart {
   readonly grpcAddress: string;
   readonly bucket: Bucket | undefined;
   readonly credential: S3Credential | undefined;
+  readonly ownTargets: readonly ScrapeTarget[];
 }
 
 runChildProcess(async (world) => {
@@ -65,7 +71,7 @@ runChildProcess(async (world) => {
 
 function roleStart(role: PlannedRole, plan: Plan, world: ProcessWorld): RoleStart {
   const own = world.forRole(role.id);
-  const { credential, dataDirectory } = world.order;
+  const { credential, dataDirectory, ownTargets } = world.order;
   return {
     role,
     plan,
@@ -75,6 +81,7 @@ function roleStart(role: PlannedRole, plan: Plan, world: ProcessWorld): RoleStar
     grpcAddress: `127.0.0.1:${role.grpcPort ?? 0}`,
     bucket: openTwinBucket(plan, credential, own.ports)?.observedBy(own.ports.observations),
     credential,
+    ownTargets,
   };
 }
 
@@ -102,15 +109,16 @@ async function ownStatus({ role, httpAddress, own }: RoleStart): Promise<Service
   return await serveStatus(`${role.id}-http`, httpAddress, own);
 }
 
-async function monitoringAgent({ role, plan, own, directory, grpcAddress, bucket }: RoleStart): Promise<Service> {
-  const { job, scrapeIntervalMs } = planned(plan.monitoring, "monitoring");
+async function monitoringAgent(start: RoleStart): Promise<Service> {
+  const { role, plan, own, directory, grpcAddress, bucket, ownTargets } = start;
+  const { scrapeIntervalMs } = planned(plan.monitoring, "monitoring");
   const started = await startAgent(
     {
       name: role.id,
       directory,
       externalLabels: monitoringLabels(plan, role),
       grpcAddress,
-      targets: ownTargets(plan, job),
+      targets: ownTargets,
       scrapeIntervalMs,
       retentionMs: plan.twin.retentionMs,
       intern: (text) => text,
@@ -146,7 +154,7 @@ function compactor({ role, plan, own, directory, bucket }: RoleStart): Service {
 async function storeGateway(start: RoleStart): Promise<Service> {
   const { role, plan, own, directory, httpAddress, grpcAddress, bucket } = start;
   const started = await startStoreGateway(
-    planned(bucket, "bucket"),
+    withSharedListings(planned(bucket, "bucket")),
     {
       name: role.id,
       httpAddress,

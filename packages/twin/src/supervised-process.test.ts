@@ -23,6 +23,7 @@ function supervise(name: string): { readonly process: SupervisedProcess; readonl
         plan: {} as Plan,
         dataDirectory: folder,
         credential: undefined,
+        ownTargets: [],
         logLevel: "info",
       },
       logDirectory: folder,

@@ -14,6 +14,7 @@ import { queryVector } from "./global-query.ts";
 import type { Order } from "./messages.ts";
 import { readOrMakeCredential } from "./object-storage.ts";
 import { planChanges } from "./plan-changes.ts";
+import { ownTargets } from "./own-targets.ts";
 import { objectStoreOf } from "./running-roles.ts";
 import { takeStateFolder } from "./state-folder.ts";
 import { entryUrlsOf } from "./wiring.ts";
@@ -121,6 +122,7 @@ export async function startTwin(options: TwinOptions, signal: AbortSignal): Prom
       clusters: plan.clusters.length,
     });
   };
+  const targets = plan.monitoring === undefined ? [] : ownTargets(plan, plan.monitoring.job);
   const supervise = (name: string, entry: string, heapMiB: number) => {
     const order: Extract<Order, { kind: "start" }> = {
       kind: "start",
@@ -128,6 +130,7 @@ export async function startTwin(options: TwinOptions, signal: AbortSignal): Prom
       plan,
       dataDirectory,
       credential,
+      ownTargets: targets,
       logLevel: options.logLevel,
     };
     const one = superviseProcess(

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { planFleet, readFleet, type Plan } from "@pleiad/fleet";
 import { describe, expect, it } from "vitest";
-import { downstreamsOf, endpointsOf, entryUrlsOf, ownTargets } from "./wiring.ts";
+import { ownTargets } from "./own-targets.ts";
+import { downstreamsOf, endpointsOf, entryUrlsOf } from "./wiring.ts";
 
 function shippedPlan(name: string): Plan {
   const url = new URL(`../../../fleets/${name}`, import.meta.url);

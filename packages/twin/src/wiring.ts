@@ -1,7 +1,6 @@
 /** From the plan's edges to the endpoints of one querier: whom it asks, and whom it must hear of. Pure. */
-import { workloadName, type Plan, type PlannedCluster, type PlannedRole } from "@pleiad/fleet";
+import type { Plan, PlannedCluster, PlannedRole } from "@pleiad/fleet";
 import { labelsFromRecord, type Labels } from "@pleiad/model";
-import type { ScrapeTarget } from "@pleiad/scrape";
 import { runsInTwin } from "./running-roles.ts";
 
 export interface WiredEndpoint {
@@ -60,34 +59,6 @@ function apiUrlsOf(plan: Plan, isAsked: (role: PlannedRole) => boolean): readonl
 export function monitoringLabels(plan: Plan, role: PlannedRole): Labels {
   const agent = plan.monitoring?.agents.find((one) => one.role === role.id);
   return labelsFromRecord(agent?.externalLabels ?? {});
-}
-
-/** What of its metrics a process with app clusters has itself; each cluster takes in its own. */
-export const processMetricsPath = "/metrics/process";
-
-/**
- * Every page of metrics of the hierarchy as the twin runs it: its roles, its cluster processes, its console. `service`,
- * `pod` and `node` are what Kubernetes gives to the same roles in production, so that dashboards serve both.
- */
-export function ownTargets(plan: Plan, job: string): readonly ScrapeTarget[] {
-  const target = (port: number, path: string, labels: Readonly<Record<string, string>>): ScrapeTarget => ({
-    job,
-    url: `http://${loopback(port)}${path}`,
-    labels,
-  });
-  return [
-    target(plan.twin.consolePort, "/metrics", { service: "console", pod: "console" }),
-    ...plan.roles
-      .filter((role) => runsInTwin(role, plan))
-      .flatMap((role) =>
-        role.httpPort === undefined
-          ? []
-          : [target(role.httpPort, "/metrics", { service: workloadName(role), pod: role.id, node: role.node })],
-      ),
-    ...plan.twin.clusterProcesses.flatMap(({ name, httpPort }) =>
-      httpPort === undefined ? [] : [target(httpPort, processMetricsPath, { service: name, pod: name })],
-    ),
-  ];
 }
 
 function expectationsOf(role: PlannedRole, plan: Plan): WiredEndpoint["expects"] {
