@@ -66,6 +66,7 @@ describe("shared listings", () => {
       ...storage.bucket,
       async *list(prefix, { signal } = {}) {
         yield* storage.bucket.list(prefix);
+        signal?.throwIfAborted();
         await new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason as Error)));
       },
     };
