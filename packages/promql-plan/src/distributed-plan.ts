@@ -2,10 +2,16 @@
  * The plan of a query over parts that can evaluate by themselves: the largest pieces that parts may answer each for its
  * own series become `remote` nodes, and what remains is evaluated over their answers. Pure.
  */
-import type { Labels, Matcher } from "@pleiad/model";
+import { emptyLabels, labelsEqual, type Labels, type Matcher } from "@pleiad/model";
 import { isOnePass } from "./joint-aggregates.ts";
 import { gridBelow, mapInputs, mapPlan } from "./rewrites.ts";
-import { inputsOf, isSameEverywhere, partitionedPlan, type PartitionedPlan } from "./partitioned-plan.ts";
+import {
+  inputsOf,
+  isSameEverywhere,
+  partitionedPlan,
+  type PartitionedPlan,
+  type PartLabels,
+} from "./partitioned-plan.ts";
 import {
   planType,
   stepCountOf,
@@ -40,8 +46,14 @@ export interface DistributionOptions {
 /** A piece with more selectors is taken apart: who has their series would take too long to tell. */
 const selectorsMax = 64;
 
+interface PlacedPiece {
+  readonly of: PlanPartition;
+  readonly labels: PartLabels;
+  readonly plan: PartitionedPlan; // the same for the same labels
+}
+
 export function distributePlan(plan: PlanNode, options: DistributionOptions): PlanNode {
-  const partitions = new Map<string, { readonly of: PlanPartition; readonly plan: PartitionedPlan }>();
+  const partitions = new Map<string, PlacedPiece>();
 
   const partitionFor = (node: PlanNode) => {
     const selects = selectsOf(node);
@@ -53,7 +65,8 @@ export function distributePlan(plan: PlanNode, options: DistributionOptions): Pl
       const of = options.partitionOf(piece);
       const labels = of.parts.map(({ labelSets }) => labelSets);
       if (of.restLabelSets !== undefined) labels.push(of.restLabelSets);
-      partition = { of, plan: partitionedPlan(labels) };
+      const known = [...partitions.values()].find((one) => haveSameLabels(one.labels, labels));
+      partition = { of, labels, plan: known?.plan ?? partitionedPlan(labels) };
       partitions.set(key, partition);
     }
     return partition.of.parts.length === 0 ? undefined : partition;
@@ -90,6 +103,16 @@ export function distributePlan(plan: PlanNode, options: DistributionOptions): Pl
   };
 
   return joinQuestions(distribute(plan, gridOf(options.window)), options.text);
+}
+
+function haveSameLabels(a: PartLabels, b: PartLabels): boolean {
+  return (
+    a.length === b.length &&
+    a.every((sets, part) => {
+      const others = b[part] ?? [];
+      return sets.length === others.length && sets.every((set, i) => labelsEqual(set, others[i] ?? emptyLabels));
+    })
+  );
 }
 
 /** Lets what is asked of the same parts about the same input be asked in one question: they evaluate the input once. */

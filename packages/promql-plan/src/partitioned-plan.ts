@@ -49,12 +49,16 @@ const neverLocalFunctions: ReadonlySet<string> = new Set([
 ]);
 
 export function partitionedPlan(parts: PartLabels): PartitionedPlan {
-  const told = separatingLabels(parts);
+  let told: readonly (readonly string[])[] | undefined;
   const known = new Map<PlanNode, KeptLabels | undefined>();
 
   /** Whether what the parts give stays apart by labels. */
-  const separates = (kept: KeptLabels | undefined): kept is KeptLabels =>
-    kept !== undefined && (parts.length === 1 || told.some((names) => names.every((name) => isKept(kept, name))));
+  const separates = (kept: KeptLabels | undefined): kept is KeptLabels => {
+    if (kept === undefined || parts.length === 1) return kept !== undefined;
+    // Of hundreds of sets this takes longer than all else: only where it is asked for.
+    told ??= separatingLabels(parts);
+    return told.some((names) => names.every((name) => isKept(kept, name)));
+  };
 
   const keptBy = (node: PlanNode): KeptLabels | undefined => {
     if (known.has(node)) return known.get(node);
@@ -207,10 +211,12 @@ function separatingLabels(parts: PartLabels): readonly (readonly string[])[] {
 }
 
 function tellsApart(names: readonly string[], parts: PartLabels): boolean {
-  const owners = new Map<string, number>();
+  const owners = new Map<string | undefined, number>();
+  const valueOf = (set: Labels, name: string) => set[placeOf(set, name) + 1];
+  const [single = ""] = names;
   return parts.every((sets, part) =>
     sets.every((set) => {
-      const key = JSON.stringify(names.map((name) => set[placeOf(set, name) + 1]));
+      const key = names.length === 1 ? valueOf(set, single) : JSON.stringify(names.map((name) => valueOf(set, name)));
       const owner = owners.get(key) ?? part;
       owners.set(key, owner);
       return owner === part;
