@@ -1,4 +1,13 @@
-import { collectSeries, formatLabels, labelsFromRecord, plainSelect } from "@pleiad/model";
+import {
+  collectSeries,
+  compareLabels,
+  formatLabels,
+  labelsFromRecord,
+  labelsKey,
+  plainSelect,
+  withoutLabels,
+} from "@pleiad/model";
+import { seededRandom } from "@pleiad/ports";
 import { describe, expect, it } from "vitest";
 import { appendAll, named, openTestHead, startMs } from "./head.fixtures.ts";
 import type { Head } from "./head.ts";
@@ -49,5 +58,28 @@ describe("select without labels", () => {
       'm{region="a1", remote="x"} 0',
       'm{region="a1", service="x"} 0',
     ]);
+  });
+
+  it.each(Array.from({ length: 40 }, (_, seed) => seed))("gives each row once, in order: seed %i", async (seed) => {
+    const random = seededRandom(seed);
+    const some = (names: readonly string[], share: number) => names.filter(() => random.float() < share);
+    const valued = (names: readonly string[]) =>
+      Object.fromEntries(names.map((name) => [name, String(Math.floor(random.float() * 3))]));
+    const externalLabels = labelsFromRecord(valued(some(["cluster", "region", "replica"], 0.8)));
+    const head = await openTestHead(undefined, { externalLabels });
+    // Before, between, behind and of the external ones.
+    const names = some(["a", "job", "mode", "rack", "remote", "service", "zone", "replica", "region"], 0.5);
+    const made = Array.from({ length: 60 }, () => named("m", valued(some(names, 0.7))));
+    await appendAll(
+      head,
+      [...new Map(made.map((one) => [labelsKey(one), one])).values()].map((one) => [one, startMs, 1] as const),
+    );
+    const gone = some(["replica", "region", "job", "nowhere"], 0.5);
+    const { signal } = new AbortController();
+    const rowsOf = async (without: readonly string[]) =>
+      (await collectSeries(head.select({ ...plainSelect, withoutLabels: without }, signal))).series;
+    const left = (await rowsOf([])).map(({ labels }) => withoutLabels(labels, new Set(gone))).sort(compareLabels);
+    const expected = [...new Set(left.map(formatLabels))];
+    expect((await rowsOf(gone)).map(({ labels }) => formatLabels(labels))).toEqual(expected);
   });
 });

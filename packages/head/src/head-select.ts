@@ -23,7 +23,7 @@ import {
   type SourceSeries,
 } from "@pleiad/model";
 import type { TimedChunk } from "./chunk-clip.ts";
-import { timedChunk } from "./head-chunk-file.ts";
+import type { ClosedChunk } from "./head-chunk-file.ts";
 import type { HeadMemory } from "./head-memory.ts";
 import { encodeOpen, isOpenHistogram, type MemorySeries, type OpenChunk } from "./memory-series.ts";
 
@@ -73,7 +73,8 @@ class HeadCursor implements SeriesCursor {
     this.#request = request;
     this.#signal = signal;
     this.#gone = new Set(request.withoutLabels);
-    this.#hasRepeats = arrange(selected, this.#gone);
+    const isArranged = selected.length >= arrangedMin && staysInOrder(reader.memory, this.#gone);
+    this.#hasRepeats = !isArranged && arrange(selected, this.#gone);
     this.#selected = selected;
     this.failure = failure;
   }
@@ -100,18 +101,17 @@ class HeadCursor implements SeriesCursor {
     const from = this.#at;
     const to = this.#rowEnd(Math.min(from + batchSeriesMax, this.#selected.length) - 1);
     this.#at = to;
-    const parts = this.#selected.slice(from, to);
-    const page = skipChunks ? undefined : new OpenChunkPage(parts, minTimeMs, maxTimeMs);
+    const page = skipChunks ? undefined : new OpenChunkPage(this.#selected, from, to, minTimeMs, maxTimeMs);
     const batch: SourceSeries[] = [];
     for (let row = from; row < to; row = this.#rowEnd(row)) {
       const chunks: SourceChunk[] = [];
       if (page !== undefined) {
         const rowEnd = this.#rowEnd(row);
-        for (let i = row; i < rowEnd; i++) addChunks(parts[i - from], minTimeMs, maxTimeMs, page, chunks);
+        for (let i = row; i < rowEnd; i++) addChunks(this.#selected[i], minTimeMs, maxTimeMs, page, chunks);
         if (rowEnd - row > 1) chunks.sort(byTime);
         if (chunks.length === 0) continue;
       }
-      batch.push({ labels: withoutLabels(parts[row - from]?.labels ?? emptyLabels, this.#gone), chunks });
+      batch.push({ labels: withoutLabels(labelsAt(this.#selected, row), this.#gone), chunks });
     }
     return batch;
   }
@@ -223,14 +223,14 @@ function addChunks(
   if (series === undefined) return;
   const { closed, open, outOfOrder } = series;
   for (const chunk of closed) {
-    if (chunk.minTimeMs <= maxTimeMs && chunk.maxTimeMs >= minTimeMs) chunks.push(sourceChunk(timedChunk(chunk)));
+    if (chunk.minTimeMs <= maxTimeMs && chunk.maxTimeMs >= minTimeMs) chunks.push(closedSourceChunk(chunk));
   }
   if (overlapsOpen(open, minTimeMs, maxTimeMs)) {
     chunks.push(sourceChunk({ minTimeMs: open.minTimeMs, maxTimeMs: open.maxTimeMs, ...page.copyOf(open) }));
   }
   if (outOfOrder === undefined) return;
   for (const chunk of outOfOrder.closed) {
-    if (chunk.minTimeMs <= maxTimeMs && chunk.maxTimeMs >= minTimeMs) chunks.push(sourceChunk(timedChunk(chunk)));
+    if (chunk.minTimeMs <= maxTimeMs && chunk.maxTimeMs >= minTimeMs) chunks.push(closedSourceChunk(chunk));
   }
   const { openMinTimeMs, openMaxTimeMs } = outOfOrder;
   if (openMinTimeMs <= maxTimeMs && openMaxTimeMs >= minTimeMs) {
@@ -244,6 +244,12 @@ function sourceChunk({ minTimeMs, maxTimeMs, encoding, data }: TimedChunk): Sour
   return { minTimeMs, maxTimeMs, content: { kind: "raw", encoding, data } };
 }
 
+/** As `sourceChunk(timedChunk(chunk))`, without what lies between: a query makes one for each series. */
+function closedSourceChunk({ minTimeMs, maxTimeMs, encoding, page, offset, length }: ClosedChunk): SourceChunk {
+  const data = new Uint8Array(page.buffer, page.byteOffset + offset, length);
+  return { minTimeMs, maxTimeMs, content: { kind: "raw", encoding, data } };
+}
+
 function byTime(a: SourceChunk, b: SourceChunk): number {
   return a.minTimeMs - b.minTimeMs || a.maxTimeMs - b.maxTimeMs;
 }
@@ -253,9 +259,11 @@ class OpenChunkPage {
   readonly #bytes: Uint8Array;
   #fill = 0;
 
-  constructor(parts: readonly MemorySeries[], minTimeMs: number, maxTimeMs: number) {
+  /** Of the series [from, to). */
+  constructor(series: readonly MemorySeries[], from: number, to: number, minTimeMs: number, maxTimeMs: number) {
     let bytes = 0;
-    for (const { open } of parts) {
+    for (let i = from; i < to; i++) {
+      const open = series[i]?.open;
       if (overlapsOpen(open, minTimeMs, maxTimeMs) && !isOpenHistogram(open)) bytes += open.byteLength;
     }
     this.#bytes = new Uint8Array(bytes);
@@ -269,6 +277,29 @@ class OpenChunkPage {
     this.#fill = offset + byteLength;
     return { encoding: xorEncoding, data: new Uint8Array(this.#bytes.buffer, offset, byteLength) };
   }
+}
+
+/** Below it, comparing neighbours takes less than looking at the names of all labels. */
+const arrangedMin = 16;
+
+/**
+ * Whether label order is also that of what is left without the labels that are gone, and nothing of it is equal. It is where all that
+ * goes are external labels, which all series have alike, no series has an own label that one of these hides, and none has an own
+ * label between an external one that goes and the external one before it: two series are told apart by the same label then, with
+ * and without those that go.
+ */
+function staysInOrder({ index, externalLabels }: HeadMemory, gone: ReadonlySet<string>): boolean {
+  for (const own of index.labelNames()) {
+    if (gone.has(own)) return false;
+    let before = "";
+    for (let i = 0; i < externalLabels.length; i += 2) {
+      const external = externalLabels[i] ?? "";
+      if (own === external) return false;
+      if (gone.has(external) && compareText(own, before) > 0 && compareText(own, external) < 0) return false;
+      before = external;
+    }
+  }
+  return true;
 }
 
 /** Sorts series by what is left of their labels, an order that they mostly have; gives whether any two are equal then. */
