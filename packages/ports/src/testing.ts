@@ -365,19 +365,26 @@ export function memoryNetwork(clock?: Clock): MemoryNetwork {
     const left = new AbortController();
     const ending =
       clock === undefined || timeoutMs === Infinity ? options.signal : clock.deadline(timeoutMs, options.signal);
-    const signal = AbortSignal.any([ending, server.cut.signal, left.signal]);
+    // No `AbortSignal.any`: of what has no end, as a server has none, it would be kept for as long.
+    const sources = [ending, server.cut.signal];
     const ended = Promise.withResolvers<never>();
     ended.promise.catch(() => {});
-    signal.addEventListener("abort", () => ended.reject(ending.aborted ? aborted(ending) : lost(address)));
+    const cut = () => {
+      left.abort(sources.find((source) => source.aborted)?.reason);
+      ended.reject(ending.aborted ? aborted(ending) : lost(address));
+    };
+    if (sources.some((source) => source.aborted)) cut();
+    for (const source of sources) source.addEventListener("abort", cut, { once: true });
     const done = Promise.withResolvers<void>();
     server.running.add(done.promise);
     return {
       handler,
-      context: { signal, peer: "memory", metadata: new Map<string, string>() },
+      context: { signal: left.signal, peer: "memory", metadata: new Map<string, string>() },
       orEnd: <T>(promise: Promise<T>) => Promise.race([promise, ended.promise]),
       end: () => {
         server.running.delete(done.promise);
         done.resolve();
+        for (const source of sources) source.removeEventListener("abort", cut);
         left.abort();
       },
     };
