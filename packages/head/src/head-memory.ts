@@ -79,10 +79,6 @@ export class HeadMemory {
     if (ref > this.#refLast) this.#refLast = ref;
   }
 
-  find(labels: Labels): MemorySeries | undefined {
-    return this.index.find(labels, hashLabels(labels) | 0, this.ownLabels);
-  }
-
   /** The series of these labels, made if it is not there. */
   findOrCreate(labels: Labels): MemorySeries | HeadRefusal {
     const hash = hashLabels(labels) | 0;
@@ -91,11 +87,16 @@ export class HeadMemory {
     const refusal = refusalOf(labels, this.index.size, this.#options.limits);
     if (refusal !== undefined) return refusal;
     if (this.#refLast >= seriesRefMax) return { kind: "limit", of: "series", max: seriesRefMax };
-    return this.create(this.#refLast + 1, labels);
+    return this.#create(this.#refLast + 1, labels, hash);
   }
 
-  /** Makes a series under a reference that no other has. Labels are in order and unknown to the head. */
-  create(ref: number, labels: Labels): MemorySeries {
+  /** The series of these labels, which are in order; if it is not there it is made under `ref`, which no other has. */
+  findOrCreateAs(ref: number, labels: Labels): MemorySeries {
+    const hash = hashLabels(labels) | 0;
+    return this.index.find(labels, hash, this.ownLabels) ?? this.#create(ref, labels, hash);
+  }
+
+  #create(ref: number, labels: Labels, hash: number): MemorySeries {
     this.reserveRef(ref);
     const { intern } = this.#options;
     const own = labelsFromSorted(labels.map(intern));
@@ -104,7 +105,7 @@ export class HeadMemory {
       ref as SeriesRef,
       exact(withLabels(own, this.externalLabels)),
       isHidden ? own : undefined,
-      hashLabels(own) | 0,
+      hash,
     );
     this.index.add(series);
     return series;
@@ -271,10 +272,8 @@ export class HeadMemory {
   /** Adds chunks that were closed elsewhere. */
   attach(series: MemorySeries, chunks: readonly ClosedChunk[]): void {
     const before = series.closed.length;
-    for (const chunk of chunks) {
-      series.insert(chunk);
-      this.#widen(chunk.minTimeMs, chunk.maxTimeMs);
-    }
+    series.insertAll(chunks);
+    for (const { minTimeMs, maxTimeMs } of chunks) this.#widen(minTimeMs, maxTimeMs);
     this.chunkCount += series.closed.length - before;
   }
 

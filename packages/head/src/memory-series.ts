@@ -175,6 +175,19 @@ export class MemorySeries {
     this.closed = closed.slice(0, at).concat([chunk], closed.slice(at));
   }
 
+  /** As `insert` for each. Those of a file mostly come in order, behind what is there. */
+  insertAll(chunks: readonly ClosedChunk[]): void {
+    let last = this.closed.at(-1);
+    for (const chunk of chunks) {
+      if (last !== undefined && chunk.minTimeMs <= last.minTimeMs) {
+        for (const one of chunks) this.insert(one);
+        return;
+      }
+      last = chunk;
+    }
+    this.closed = this.closed.concat(chunks);
+  }
+
   /** Whether a closed chunk spans this time. */
   covers(timestampMs: number): boolean {
     const { closed } = this;

@@ -219,9 +219,8 @@ class Replay implements RecordSink {
     memory.reserveRef(ref);
     let series = memory.index.byRef(ref) ?? memory.aliases.get(ref);
     if (series === undefined) {
-      series = memory.find(flat);
-      if (series === undefined) series = memory.create(ref, flat);
-      else memory.aliases.set(ref, series);
+      series = memory.findOrCreateAs(ref, flat);
+      if (series.ref !== ref) memory.aliases.set(ref, series);
       memory.show(series);
     }
     const chunks = this.#chunks.get(ref);
