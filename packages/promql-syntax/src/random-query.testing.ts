@@ -20,6 +20,8 @@ export interface Vocabulary {
   readonly joined: readonly [one: string, many: string];
   /** Cumulative buckets that only ever grow. */
   readonly buckets: string;
+  /** Counters that are native histograms of whole counts, if there are any. */
+  readonly natives?: readonly string[];
 }
 
 interface Scope {
@@ -37,7 +39,16 @@ const depthMax = 4;
 export function randomQuery(seed: number, at: string, vocabulary: Vocabulary): string {
   const random = seededRandom(seed);
   const scope: Scope = { random, vocabulary, at, depth: 0, isInSubquery: false };
-  const query = random.int(8) === 0 ? scalar(scope) : vector(scope, random.int(3) === 0 ? "exact" : "rounded");
+  return tidy(random.int(8) === 0 ? scalar(scope) : vector(scope, random.int(3) === 0 ? "exact" : "rounded"));
+}
+
+/** The same, but that the query is an aggregation, or is made of some: what is evaluated in parts. */
+export function randomAggregation(seed: number, at: string, vocabulary: Vocabulary): string {
+  const random = seededRandom(seed);
+  return tidy(aggregations({ random, vocabulary, at, depth: 0, isInSubquery: false }));
+}
+
+function tidy(query: string): string {
   return query.replaceAll(/ +/g, " ").replaceAll(" )", ")").trim();
 }
 
@@ -158,6 +169,8 @@ function scalar(scope: Scope): string {
 
 function vector(scope: Scope, exactness: Exactness): string {
   if (scope.depth >= depthMax) return selector(scope);
+  const { natives } = scope.vocabulary;
+  if (natives !== undefined && scope.random.int(10) === 0) return nativeVector(scope, exactness, natives);
   return exactness === "exact" ? exactVector(scope) : roundedVector(scope);
 }
 
@@ -215,6 +228,64 @@ function exactVector(scope: Scope): string {
     default:
       return selector(scope);
   }
+}
+
+function aggregations(scope: Scope): string {
+  const { random, vocabulary, isInSubquery } = scope;
+  const rounded = () => vector({ ...scope, depth: scope.depth + 2 }, "rounded");
+  const exact = () => vector({ ...scope, depth: scope.depth + 2 }, "exact");
+  const added = (grouped: string) =>
+    `${pick(random, ["sum", "avg", "count", "min", "max", "stddev", "stdvar", "group"])} ${grouped} (${rounded()})`;
+  const label = pick(random, vocabulary.labelNames);
+  switch (random.int(isInSubquery ? 5 : 10)) {
+    case 0:
+      return `${pick(random, ["topk", "bottomk"])} ${grouping(scope)} (${pick(random, ["1", "3", "10"])}, ${pick(random, vocabulary.untied)}${shift(scope)})`;
+    case 1:
+      return `count_values ${grouping(scope)} ("value", ${exact()})`;
+    case 2:
+      return `quantile ${grouping(scope)} (${pick(random, ["0", "0.5", "0.95", "1"])}, ${rounded()})`;
+    case 3:
+      return `(${added(`by (${label})`)}) / on (${label}) (${added(`by (${label})`)})`;
+    case 4:
+      return `(${rounded()}) ${pick(random, ["/", "*", "+"])} on (${label}) group_left () (${added(`by (${label})`)})`;
+    case 5: {
+      const input = aggregations({ ...scope, depth: scope.depth + 1, isInSubquery: true });
+      return `${pick(random, ["max", "min", "avg", "last"])}_over_time((${input})[${pick(random, ["5m", "11m"])}:${pick(random, ["1m", "2m"])}]${shift(scope)})`;
+    }
+    case 6:
+      return `${pick(random, ["sum", "avg", "max"])} ${grouping(scope)} (${added(grouping(scope))})`;
+    case 7:
+      return `(${added(grouping(scope))}) ${pick(random, ["and", "or", "unless"])} ${matching(scope)} (${added(grouping(scope))})`;
+    default:
+      return added(grouping(scope));
+  }
+}
+
+/** Native histograms, numbers of them, and what passes over them with a remark. */
+function nativeVector(scope: Scope, exactness: Exactness, natives: readonly string[]): string {
+  const { random } = scope;
+  const metricOf = () => pick(random, natives);
+  if (exactness === "exact") {
+    return pick(random, [
+      `histogram_count(${metricOf()}${shift(scope)})`,
+      `count ${grouping(scope)} (${metricOf()}${shift(scope)})`,
+      `max ${grouping(scope)} (histogram_count(${metricOf()}${shift(scope)}))`,
+      `${pick(random, ["count", "present"])}_over_time(${metricOf()}[${pick(random, durations)}]${shift(scope)})`,
+      `histogram_count(last_over_time(${metricOf()}[${pick(random, durations)}]${shift(scope)}))`,
+      `max ${grouping(scope)} (${metricOf()}${shift(scope)})`,
+    ]);
+  }
+  const grown = `${pick(random, ["rate", "increase"])}(${metricOf()}[${pick(random, durations)}]${shift(scope)})`;
+  const added = `${pick(random, ["sum", "sum", "avg"])} ${grouping(scope)} (${grown})`;
+  const some = pick(random, [grown, added, added, metricOf()]);
+  return pick(random, [
+    `histogram_quantile(${pick(random, ["0", "0.5", "0.9", "0.99", "1", "2"])}, ${some})`,
+    `histogram_fraction(${pick(random, ["0", "-Inf", "1"])}, ${pick(random, ["2", "8", "+Inf"])}, ${some})`,
+    `histogram_${pick(random, ["sum", "count"])}(${some})`,
+    `(${some}) ${pick(random, ["*", "/"])} ${pick(random, ["2", "0.5"])}`,
+    some,
+    `sum ${grouping(scope)} (histogram_sum(${grown}))`,
+  ]);
 }
 
 function roundedVector(scope: Scope): string {

@@ -1,23 +1,17 @@
-/**
- * For tests: random fleets of agents, gateways and queriers on a network, random questions to them, and whether two answers
- * are the same.
- */
-import { emptyLabels, labelsFromRecord, type Labels, type SourceSeries } from "@pleiad/model";
+/** For tests: random fleets of agents, gateways and queriers on a network, and random questions to them. */
+import { emptyLabels, labelsFromRecord, type SourceSeries } from "@pleiad/model";
 import { seededRandom, type Ports, type Random } from "@pleiad/ports";
-import { createEngine, defaultEngineOptions, engineEvaluator, noFeatures } from "@pleiad/promql-exec";
 import { randomQuery, type Vocabulary } from "@pleiad/promql-syntax/testing";
-import {
-  defaultQueryHandlers,
-  queryHandlers,
-  storeHandlers,
-  type EndpointSpec,
-  type StoreIdentity,
-} from "@pleiad/storeapi";
-import { memorySource, seriesOf } from "@pleiad/storeapi/testing";
-import { startQuerier, type Querier, type QueryMode } from "./querier.ts";
+import type { EndpointSpec } from "@pleiad/storeapi";
+import { seriesOf } from "@pleiad/storeapi/testing";
+import type { FleetAnswer } from "./answer-difference.testing.ts";
+import type { Querier } from "./querier.ts";
+import { createServedFleet } from "./served-fleet.testing.ts";
+
+export { answerDifference, type FleetAnswer } from "./answer-difference.testing.ts";
 
 /** The newest sample of every fleet. */
-const endMs = 1_700_000_000_000;
+export const endMs = 1_700_000_000_000;
 const spanMs = 40 * 60_000;
 const intervalMs = 30_000;
 
@@ -94,21 +88,6 @@ function madeUpCluster(random: Random, region: number, number: number): MadeUpCl
   return { name, external, replicas, history };
 }
 
-/** As the roles have it: an agent has all time to come, a gateway ends with its blocks. */
-function identityOf(labels: Labels, series: readonly SourceSeries[], kind: "agent" | "gateway"): StoreIdentity {
-  const chunks = series.flatMap((one) => one.chunks);
-  const minTimeMs = Math.min(...chunks.map((chunk) => chunk.minTimeMs));
-  const lastMs = Math.max(...chunks.map((chunk) => chunk.maxTimeMs));
-  const maxTimeMs = kind === "agent" ? Number.MAX_SAFE_INTEGER : lastMs + 1;
-  return {
-    componentType: kind === "agent" ? "sidecar" : "store",
-    labelSets: [labels],
-    minTimeMs,
-    maxTimeMs,
-    tsdbInfos: [{ labels, minTimeMs, maxTimeMs }],
-  };
-}
-
 export interface RandomFleet {
   /** Asks for shares, for series, or one engine that has all the data. */
   ask(top: Top, path: string): Promise<FleetAnswer>;
@@ -130,38 +109,7 @@ export async function startRandomFleet(
   settle: (isReady: () => boolean) => Promise<void>,
 ): Promise<RandomFleet> {
   const random = seededRandom(seed);
-  const engine = createEngine(defaultEngineOptions, ports);
-  const stops: ((graceMs: number) => Promise<void>)[] = [];
-  const address = "127.0.0.1:0";
-
-  const serve = async (
-    series: readonly SourceSeries[],
-    labels: Labels,
-    { kind, evaluates }: { readonly kind: "agent" | "gateway"; readonly evaluates: boolean },
-  ) => {
-    const source = memorySource(series);
-    const query = evaluates ? ("exact" as const) : ("none" as const);
-    const identity = { ...identityOf(labels, series, kind), query };
-    const evaluator = engineEvaluator(engine, source, { name: "agent", features: noFeatures });
-    const handlers = new Map([
-      ...storeHandlers(source, () => identity),
-      ...(evaluates ? queryHandlers(evaluator, () => true, defaultQueryHandlers, ports.clock) : []),
-    ]);
-    const listener = await ports.network.serveRpc(address, handlers);
-    stops.push((graceMs) => listener.close(graceMs));
-    return listener.address;
-  };
-
-  const start = async (name: string, endpoints: readonly EndpointSpec[], queryMode: QueryMode): Promise<Querier> => {
-    const options = { name, endpoints, queryMode, replicaLabels: ["replica"], renderMetrics: () => "" };
-    const started = await startQuerier({ ...options, httpAddress: address, grpcAddress: address }, ports);
-    if (!started.ok) throw new Error(started.failure.message);
-    const querier = started.value;
-    stops.push((graceMs) => querier.stop(graceMs));
-    await settle(() => querier.ready().ready);
-    return querier;
-  };
-
+  const served = createServedFleet(ports, settle);
   const everything: SourceSeries[] = [];
   const regional: EndpointSpec[] = [];
   const firstOfPairs: Querier[] = [];
@@ -178,19 +126,21 @@ export async function startRandomFleet(
       const replicas = random.int(3) === 0 ? cluster.replicas : cluster.replicas.slice(0, 1);
       for (const [replica, series] of replicas.entries()) {
         const labels = labelsFromRecord({ ...external, replica: String(replica) });
-        const at = await serve(series, labels, { kind: "agent", evaluates: random.int(4) > 0 });
-        endpoints.push({ address: at, name: `${name}-${replica}`, expects: [expected] });
+        const evaluates = random.int(4) > 0;
+        const { address } = await served.serve({ series, labelSets: [labels], kind: "agent", evaluates });
+        endpoints.push({ address, name: `${name}-${replica}`, expects: [expected] });
         everything.push(...series);
       }
       if (random.int(2) === 0) {
-        const at = await serve(cluster.history, expected.labels, { kind: "gateway", evaluates: false });
-        endpoints.push({ address: at, name: `history-of-${name}`, expects: [] });
+        const store = { series: cluster.history, labelSets: [expected.labels], kind: "gateway" } as const;
+        const { address } = await served.serve({ ...store, evaluates: false });
+        endpoints.push({ address, name: `history-of-${name}`, expects: [] });
         everything.push(...cluster.history);
       }
     }
     for (const replica of [0, 1]) {
       const name = `r${region}-${replica}`;
-      const querier = await start(name, endpoints, random.int(4) === 0 ? "fan-out" : "distributed");
+      const querier = await served.startQuerier(name, endpoints, random.int(4) === 0 ? "fan-out" : "distributed");
       regional.push({ address: querier.grpcAddress, name, group: `r${region}`, expects });
       if (replica === 0) firstOfPairs.push(querier);
     }
@@ -198,34 +148,38 @@ export async function startRandomFleet(
 
   const regionCount = 2 + random.int(2);
   for (let region = 0; region < regionCount; region++) await startRegion(region);
-  const whole = await serve(everything, emptyLabels, { kind: "gateway", evaluates: false });
+  const all = { series: everything, labelSets: [emptyLabels], kind: "gateway", evaluates: false } as const;
+  const { address } = await served.serve(all);
   const queriers: Readonly<Record<Top, Querier>> = {
-    shares: await start("shares", regional, "distributed"),
-    series: await start("series", regional, "fan-out"),
-    whole: await start("whole", [{ address: whole, name: "whole", expects: [] }], "fan-out"),
+    shares: await served.startQuerier("shares", regional, "distributed"),
+    series: await served.startQuerier("series", regional, "fan-out"),
+    whole: await served.startQuerier("whole", [{ address, name: "whole", expects: [] }], "fan-out"),
   };
   return {
-    async ask(top, path) {
-      const answer = await ports.network.fetchHttp(`http://${queriers[top].httpAddress}/api/v1/${path}`, {
-        signal: new AbortController().signal,
-        bodyBytesMax: 1 << 26,
-      });
-      return JSON.parse(new TextDecoder().decode(answer.body)) as FleetAnswer;
-    },
+    ask: (top, path) => served.ask(queriers[top], path),
     stopFirstOfPairs: async () => {
       await Promise.all(firstOfPairs.map((querier) => querier.stop(0)));
     },
-    stop: async () => {
-      for (const stop of stops.toReversed()) await stop(0);
-      await engine.close();
-    },
+    stop: () => served.stop(),
   };
 }
 
+interface Question {
+  readonly query: string;
+  readonly path: string; // below /api/v1/
+}
+
 /** Question `number` to a fleet: a query that gives an answer, and when it is asked about. */
-export function randomQuestion(seed: number, number: number): { readonly query: string; readonly path: string } {
+export function randomQuestion(seed: number, number: number): Question {
   const random = seededRandom(seed).fork(`question ${number}`);
-  const query = randomQuery(random.uint32(), String((endMs - 600_000) / 1000), fleetVocabulary);
+  return askedAtRandom(random, randomQuery(random.uint32(), pinnedTime, fleetVocabulary));
+}
+
+/** For `@`. */
+export const pinnedTime = String((endMs - 600_000) / 1000);
+
+/** A query at some instant or over some range near the end of the data. */
+export function askedAtRandom(random: Random, query: string): Question {
   const text = encodeURIComponent(query);
   const at = endMs - random.int(60) * 1_000 - random.int(1_000);
   if (random.int(2) === 0) return { query, path: `query?query=${text}&time=${at / 1000}` };
@@ -234,71 +188,4 @@ export function randomQuestion(seed: number, number: number): { readonly query: 
     query,
     path: `query_range?query=${text}&start=${at / 1000 - random.int(1_500)}&end=${at / 1000}&step=${step}`,
   };
-}
-
-type Sample = readonly [seconds: number, value: string];
-
-interface AnswerSeries {
-  readonly metric: Readonly<Record<string, string>>;
-  readonly value?: Sample;
-  readonly values?: readonly Sample[];
-}
-
-/** An answer of the HTTP API. */
-export interface FleetAnswer {
-  readonly status: string;
-  readonly error?: string;
-  readonly errorType?: string;
-  readonly warnings?: readonly string[];
-  readonly infos?: readonly string[];
-  readonly data?:
-    | { readonly resultType: "vector" | "matrix"; readonly result: readonly AnswerSeries[] }
-    | { readonly resultType: "scalar"; readonly result: Sample };
-}
-
-/** Where two answers to a query differ, the whole one first; undefined where they do not. */
-export function answerDifference(query: string, whole: FleetAnswer, other: FleetAnswer): string | undefined {
-  // Duplicates on one side of a join fail it where they meet nothing too, if only anything is on the other side. Of a join
-  // that every part makes for itself that is not seen where a part has nothing on the other side: the answer is the same
-  // as without the duplicates, which the failure says are of no use.
-  if (whole.error?.startsWith("found duplicate series") === true && other.status === "success") return undefined;
-  // Of several groups, which one comes first is left open.
-  const isRanked = /^(?:topk|bottomk) \(/.test(query);
-  const [wanted, got] = [outline(whole, isRanked), outline(other, isRanked)];
-  if (wanted.text !== got.text) return `${got.text} instead of ${wanted.text}`;
-  const isSorted = query.startsWith("sort");
-  // Which of equal values comes first is left open.
-  return (
-    differentValue(wanted.values, got.values) ??
-    (isSorted ? differentValue(wanted.valuesAsGiven, got.valuesAsGiven) : undefined)
-  );
-}
-
-function differentValue(wanted: readonly number[], got: readonly number[]): string | undefined {
-  const at = wanted.findIndex((value, i) => !isClose(value, got[i] ?? NaN));
-  return at === -1 ? undefined : `value ${at}: ${got[at]} instead of ${wanted[at]}`;
-}
-
-/** All but the values, and these apart. What stays open is the order of series that are not sorted. */
-function outline({ status, errorType, data, warnings, infos }: FleetAnswer, isRanked: boolean) {
-  const result = data?.resultType === "scalar" ? [{ metric: {}, value: data.result }] : (data?.result ?? []);
-  const series = result.map(({ metric, value, values = value === undefined ? [] : [value] }: AnswerSeries) => ({
-    name: JSON.stringify(Object.entries(metric).sort(([a], [b]) => (a < b ? -1 : 1))),
-    values,
-  }));
-  const valuesOf = (all: typeof series) => all.flatMap(({ values }) => values.map(([, value]) => Number(value)));
-  const valuesAsGiven = valuesOf(series);
-  if (!isRanked) series.sort((a, b) => (a.name < b.name ? -1 : 1));
-  const seen = series.map(({ name, values }) => [name, values.map(([time]) => time)]);
-  return {
-    text: JSON.stringify([status, errorType, data?.resultType, warnings?.toSorted(), infos?.toSorted(), seen]),
-    values: valuesOf(series),
-    valuesAsGiven,
-  };
-}
-
-/** Zeros are equal whatever their sign: compensated sums have no negative one. */
-function isClose(wanted: number, got: number): boolean {
-  if (Object.is(wanted, got) || wanted === got) return true;
-  return Number.isFinite(wanted - got) && Math.abs(wanted - got) <= 1e-12 * Math.max(Math.abs(wanted), Math.abs(got));
 }
