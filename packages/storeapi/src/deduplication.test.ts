@@ -99,6 +99,16 @@ describe("replicas that scraped on their own", () => {
         );
       });
 
+      it("of two that begin and end together the fuller one is read first, whoever comes first", async () => {
+        const fuller = [...every15(0, without(30, 12, 15))];
+        const gaps = [...every15(4000, [1, 2, 20, 21, 22])];
+        const [start, end] = [every15(-15_000, [0]), every15(600_000, [0])];
+        const replicas = [fuller, gaps].map((samples) => [...start, ...samples, ...end]);
+        const answer = await merged(by, replicas);
+        expect(await merged(by, replicas.toReversed())).toEqual(answer);
+        expect(seconds(answer)).toEqual([-15, ...secondsOf(0, without(30, 12, 15)), 600]);
+      });
+
       it("a missed scrape is left open: the other replica has no sample far enough from both of its neighbours", async () => {
         const replicas = [every15(0, without(8, 3, 3)), every15(4000, upTo(8))];
         expect(seconds(await merged(by, replicas))).toEqual(secondsOf(0, without(8, 3, 3)));
@@ -167,7 +177,7 @@ describe("copies of one replica's samples", () => {
   });
 
   it("penalty loses what is at most two steps long, as Thanos does", async () => {
-    const replicas = [every15(0, without(12, 5, 5)), every15(0, upTo(12))];
+    const replicas = [every15(0, without(12, 5, 5)), every15(0, upTo(13))];
     expect(await merged("penalty", replicas)).toEqual(every15(0, without(12, 5, 5)));
   });
 

@@ -16,6 +16,7 @@ import {
   decodeSourceChunk,
   haveOverlap,
   linesWithoutContradiction,
+  inOwnOrder,
   linesWithoutOverlap,
   type DecodedChunk,
 } from "./replica-lines.ts";
@@ -120,7 +121,8 @@ function mergeReplicas(
   { isCounter, ...range }: TimeRange & { readonly isCounter: boolean },
   by: "auto" | "penalty",
 ): readonly SourceChunk[] {
-  const lines = by === "auto" ? linesWithoutContradiction(decoded) : linesWithoutOverlap(decoded);
+  const ordered = inOwnOrder(decoded);
+  const lines = by === "auto" ? linesWithoutContradiction(ordered) : linesWithoutOverlap(ordered);
   if (lines.length === 1) return chunks;
   const counters = isCounter ? mergeCounterLines(lines, range) : undefined;
   return counters ?? mergeLines(lines, range);

@@ -9,7 +9,7 @@ import {
   type SampleColumns,
   type TimedColumns,
 } from "@pleiad/chunks";
-import type { Aggregate, EncodedChunk, SourceChunk } from "@pleiad/model";
+import { compareChunks, type Aggregate, type EncodedChunk, type SourceChunk } from "@pleiad/model";
 
 export type DecodedSamples =
   | { readonly kind: "floats"; readonly columns: SampleColumns; readonly encoding: EncodedChunk["encoding"] }
@@ -72,6 +72,38 @@ function haveSameTimes(a: TimedColumns, b: TimedColumns): boolean {
   if (a.count !== b.count) return false;
   for (let i = 0; i < a.count; i++) if (a.timestampsMs[i] !== b.timestampsMs[i]) return false;
   return true;
+}
+
+/**
+ * Chunks that are sorted by their times, those of the same times by what is in them: the most samples first, then by bytes.
+ * Which replica is read first so depends on nothing but the replicas, whoever brings them and in which order.
+ */
+export function inOwnOrder(chunks: readonly DecodedChunk[]): readonly DecodedChunk[] {
+  const areTied = chunks.some(
+    (one, i) => i > 0 && compareChunks((chunks[i - 1] as DecodedChunk).chunk, one.chunk) === 0,
+  );
+  if (!areTied) return chunks;
+  return chunks.toSorted(
+    (a, b) =>
+      compareChunks(a.chunk, b.chunk) ||
+      b.times.count - a.times.count ||
+      compareBytes(bytesOf(a.chunk), bytesOf(b.chunk)),
+  );
+}
+
+function bytesOf({ content }: SourceChunk): Uint8Array {
+  if (content.kind === "raw") return content.data;
+  const [first] = content.of.values();
+  return first?.data ?? new Uint8Array(0);
+}
+
+function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  const end = Math.min(a.length, b.length);
+  for (let i = 0; i < end; i++) {
+    const difference = (a[i] ?? 0) - (b[i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return a.length - b.length;
 }
 
 /** As Thanos tells them apart: a chunk goes on in the first line that ends before it. `chunks` by their first time. */
