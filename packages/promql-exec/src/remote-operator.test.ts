@@ -137,6 +137,12 @@ async function askWhole(parts: readonly MadeUpPart[], query: string) {
 const both: readonly MadeUpPart[] = [{ name: "a" }, { name: "b" }];
 
 describe("parts of an answer", () => {
+  it.each(["sum(g)", "avg(g)", "topk(1, g)"])("are all asked for %s by the same request", async (query) => {
+    const { asked } = await ask([...both, { name: "c" }], query);
+    expect(asked.length).toBe(3);
+    expect(new Set(asked).size).toBe(1);
+  });
+
   it("are asked with all on which the answer depends, by the piece of the text at its place", async () => {
     const { values, asked } = await ask(both, "1 + # a gauge of ägypten\n  sum(g)");
     expect(values).toEqual([2 * (6 + 15) + 1]);

@@ -29,8 +29,10 @@ export interface RemoteQuestion {
 export function createRemoteQuestion(node: RemoteNode, remote: RemoteQuery): RemoteQuestion {
   const { query, asked = [], window } = node;
   const request = { ...remote.request, ...window };
+  // One object for all parts: by it who calls them knows that they are asked the same.
+  let alone: EvaluationRequest | undefined;
   const askAlone: RemoteQuestion["ask"] = async (evaluator, signal) =>
-    await evaluator.evaluate({ ...request, query: remoteText(remote.text, query) }, signal);
+    await evaluator.evaluate((alone ??= { ...request, query: remoteText(remote.text, query) }), signal);
   const place = asked.findIndex((one) => one === query);
   const joint = place < 0 ? undefined : jointText(remote.text, asked);
   if (joint === undefined) return { ask: askAlone };
