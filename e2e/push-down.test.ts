@@ -1,9 +1,10 @@
 /** Two tiers of queriers over agents on loopback sockets: parts of an answer computed where the series are. */
+import { mergeSources } from "@pleiad/blocks";
 import { createMetricRegistry, observationsOf } from "@pleiad/exposition";
 import { labelsFromRecord } from "@pleiad/model";
 import { createNodePorts } from "@pleiad/node-ports";
 import { silentObservations } from "@pleiad/ports/testing";
-import { createEngine, defaultEngineOptions, noFeatures } from "@pleiad/promql-exec";
+import { createEngine, defaultEngineOptions, engineEvaluators, noFeatures } from "@pleiad/promql-exec";
 import { startAgent, type AgentFolder } from "@pleiad/role-agent";
 import { startQuerier, type Querier, type QueryMode } from "@pleiad/role-querier";
 import { answerDifference, randomQuestion, startRandomFleet, type FleetAnswer } from "@pleiad/role-querier/testing";
@@ -113,6 +114,7 @@ describe("two tiers over agents", () => {
     const ports = createNodePorts({ observations: silentObservations() });
     const { clock, observations } = ports;
     const engine = createEngine(defaultEngineOptions, { clock, observations });
+    const evaluators = engineEvaluators(engine, { features: noFeatures }, mergeSources);
     const expectationOf = ({ name, labels }: (typeof clusters)[number]) => ({ name, labels });
     const addresses = new Map<string, string>();
     for (const cluster of clusters) {
@@ -125,7 +127,7 @@ describe("two tiers over agents", () => {
           targets: [],
           scrapeIntervalMs: intervalMs,
           retentionMs: 24 * 3_600_000,
-          evaluation: { engine, features: noFeatures },
+          evaluators,
           beforeScraping: fillPast,
         },
         ports,

@@ -2,6 +2,7 @@
  * `node bench/hierarchy/reference-tier-job.ts OPTIONS`: a process of the reference hierarchy, either the clusters of one region or one
  * querier. It says where it listens, and lives until it is ended.
  */
+import { mergeSources } from "@pleiad/blocks";
 import { createNodePorts } from "@pleiad/node-ports";
 import { createMetricRegistry, observationsOf } from "@pleiad/exposition";
 import {
@@ -12,7 +13,7 @@ import {
   type SeriesSource,
 } from "@pleiad/model";
 import type { Ports } from "@pleiad/ports";
-import { createEngine, defaultEngineOptions, engineEvaluator } from "@pleiad/promql-exec";
+import { createEngine, defaultEngineOptions, engineEvaluators } from "@pleiad/promql-exec";
 import { defaultQuerierLimits, startQuerier, type QueryMode } from "@pleiad/role-querier";
 import {
   defaultQueryHandlers,
@@ -71,6 +72,7 @@ async function serveClusters(order: ClustersOrder, ports: Ports): Promise<readon
   const engineOptions = { ...defaultEngineOptions, concurrencyMax: evaluationsMax, waitingMax: evaluationsWaitingMax };
   const engine = createEngine(engineOptions, { clock, observations });
   const { minTimeMs, maxTimeMs } = order;
+  const evaluators = engineEvaluators(engine, defaultEngineOptions, mergeSources);
   const texts = new Map<string, string>();
   const intern = (text: string) => {
     const held = texts.get(text);
@@ -93,10 +95,10 @@ async function serveClusters(order: ClustersOrder, ports: Ports): Promise<readon
         tsdbInfos: [{ labels, minTimeMs, maxTimeMs }],
         query: "exact",
       };
-      const evaluator = engineEvaluator(engine, source, { name, features: defaultEngineOptions.features });
+      const evaluator = evaluators.add(source, labels, name);
       const handlers = new Map([
         ...storeHandlers(source, () => identity),
-        ...queryHandlers(evaluator, () => true, defaultQueryHandlers, clock),
+        ...queryHandlers(evaluator, () => true, defaultQueryHandlers, clock, evaluators),
       ]);
       listening.push((await ports.network.serveRpc(address, handlers)).address);
     }

@@ -51,6 +51,20 @@ export interface QueryEvaluator {
   evaluate(request: EvaluationRequest, signal: AbortSignal): Promise<Result<Evaluation, EvaluationFailure>>;
 }
 
+/** Evaluators of one process, which can evaluate over what several of them have as over one source. */
+export interface EvaluatorGroup {
+  /**
+   * One that evaluates over all that the members have. Its answer stands for theirs as that of a region does for the region's
+   * clusters; undefined where that is not so.
+   */
+  together(members: readonly QueryEvaluator[], request: EvaluationRequest): QueryEvaluator | undefined;
+}
+
+/** Whether a warning of an evaluation is of the query's sense, as "PromQL info: ..." is, and not of what its sources lack. */
+export function isQueryRemark(warning: string): boolean {
+  return warning.startsWith("PromQL warning: ") || warning.startsWith("PromQL info: ");
+}
+
 export interface Evaluator extends QueryEvaluator {
   /** External labels, without those of replicas: every series of the evaluator has those of one set. */
   readonly labelSets: readonly Labels[];

@@ -2,12 +2,14 @@ export { hashBytes } from "./byte-hash.ts";
 export { durationMsMax, durationUnitsMs, formatDuration, parseDuration } from "./durations.ts";
 export {
   isEvaluatingSource,
+  isQueryRemark,
   type EvaluatedSeries,
   type EvaluatingSource,
   type Evaluation,
   type EvaluationFailure,
   type EvaluationRequest,
   type Evaluator,
+  type EvaluatorGroup,
   type Partition,
   type PartitionRequest,
   type QueryEvaluator,

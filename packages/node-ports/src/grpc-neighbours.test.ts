@@ -1,5 +1,5 @@
 /** One call to several listeners of a process, over real connections. */
-import { RpcError, type Listener, type RpcHandler, type RpcShare } from "@pleiad/ports";
+import { RpcError, type Listener, type RpcHandler, type RpcShare, type RpcTogether } from "@pleiad/ports";
 import { testPorts } from "@pleiad/ports/testing";
 import { afterEach, describe, expect, it } from "vitest";
 import {
@@ -46,7 +46,7 @@ function openProcess() {
   return { serve, clientOf };
 }
 
-const answering = (...texts: readonly string[]): RpcHandler => ({
+const answering = (...texts: readonly string[]): Extract<RpcHandler, { kind: "stream" }> => ({
   kind: "stream",
   async *handle(request) {
     for (const one of texts) yield [bytes(`${one} ${text(request)}`)];
@@ -67,18 +67,81 @@ async function askAll(process: ReturnType<typeof openProcess>, listeners: readon
 function describeShares(shares: readonly RpcShare[]): readonly string[] {
   const lines: string[] = [];
   for (const share of shares) {
-    const what =
-      share.kind === "message"
-        ? text(share.message)
-        : share.kind === "absent"
-          ? "absent"
-          : share.failure === undefined
-            ? "end"
-            : `${share.failure.code} ${share.failure.message}`;
+    const what = describeShare(share);
     lines[share.index] = [lines[share.index], what].filter((one) => one !== undefined).join(", ");
   }
   return lines;
 }
+
+function describeShare(share: RpcShare): string {
+  switch (share.kind) {
+    case "message":
+      return text(share.message);
+    case "absent":
+      return "absent";
+    case "within":
+      return `within ${share.leader}`;
+    default:
+      return share.failure === undefined ? "end" : `${share.failure.code} ${share.failure.message}`;
+  }
+}
+
+describe("listeners that answer together", () => {
+  /** Says its name, and with others of its group that it did so for them. */
+  const sharing = (name: string, group: object, answer: RpcTogether["handle"]): RpcHandler => ({
+    ...answering(name),
+    together: { group, handle: answer },
+  });
+  const forAll: RpcTogether["handle"] = (request, members) =>
+    (async function* () {
+      yield [bytes(`${members.length} ${text(request)}`)];
+      yield [bytes("all")];
+    })();
+  const failing: RpcTogether["handle"] = () =>
+    // eslint-disable-next-line require-yield
+    (async function* () {
+      throw new RpcError("ABORTED", "one lacks something");
+    })();
+  const [one, other] = [{}, {}];
+  const cases: readonly (readonly [rule: string, handlers: readonly RpcHandler[], shares: readonly string[]])[] = [
+    [
+      "give one answer for those of one group",
+      [sharing("a", one, forAll), answering("b"), sharing("c", one, forAll), sharing("d", one, forAll)],
+      ["3 ?, all, end", "b ?, end", "within 0", "within 0"],
+    ],
+    [
+      "give one for each group",
+      [sharing("a", one, forAll), sharing("b", other, forAll), sharing("c", one, forAll), sharing("d", other, forAll)],
+      ["2 ?, all, end", "2 ?, all, end", "within 0", "within 1"],
+    ],
+    [
+      "are asked alone where one of a group was asked",
+      [sharing("a", one, forAll), answering("b")],
+      ["a ?, end", "b ?, end"],
+    ],
+    [
+      "are asked one by one where the group says so",
+      [sharing("a", one, () => undefined), sharing("b", one, () => undefined)],
+      ["a ?, end", "b ?, end"],
+    ],
+    [
+      "are asked one by one where the group fails",
+      [
+        sharing("a", one, failing),
+        sharing("b", one, failing),
+        sharing("c", other, forAll),
+        sharing("d", other, forAll),
+      ],
+      ["a ?, end", "b ?, end", "2 ?, all, end", "within 2"],
+    ],
+  ];
+  it.each(cases)("%s", async (_rule, handlers, shares) => {
+    const process = openProcess();
+    const listeners: Listener[] = [];
+    for (const handler of handlers) listeners.push(await process.serve(handler));
+    expect(await askAll(process, listeners)).toEqual(shares);
+  });
+});
 
 describe("one call to the listeners of a process", () => {
   it("gives what each answers, under its place", async () => {

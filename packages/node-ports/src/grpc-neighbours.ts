@@ -6,11 +6,18 @@ import {
   type RpcHandler,
   type RpcListenerName,
   type RpcShare,
+  type RpcTogether,
 } from "@pleiad/ports";
 import { internalError } from "./grpc-status.ts";
 import { decodeSharedRequest, encodeShare } from "./grpc-shares.ts";
 
 type Handlers = ReadonlyMap<string, RpcHandler>;
+type StreamHandler = Extract<RpcHandler, { kind: "stream" }>;
+
+interface Asked {
+  readonly index: number;
+  readonly handler: StreamHandler;
+}
 
 export interface GrpcNeighbours {
   /** A listener without TLS joins those of its host: who can reach one can reach all, and is asked for nothing by any. */
@@ -69,35 +76,66 @@ async function* answerForEach(
     waitingBytes += encoded.length;
     wake();
   };
-  const ask = async (index: number, handler: Extract<RpcHandler, { kind: "stream" }>) => {
-    for await (const messages of handler.handle(request, context)) {
+  const giveAll = async (index: number, answer: AsyncIterable<readonly Uint8Array[]>) => {
+    for await (const messages of answer) {
       for (const message of messages) give({ kind: "message", index, message });
       while (waitingBytes > waitingBytesMax && !isOver) await taken.promise;
       if (isOver) return;
     }
   };
-  const answer = async (listener: string, index: number) => {
+  const askOne = async ({ index, handler }: Asked) => {
+    let failure: RpcError | undefined;
     try {
-      const handlers = listening.get(listener);
-      if (handlers === undefined) return give({ kind: "absent", index });
-      const handler = handlers.get(method);
-      if (handler?.kind !== "stream") throw new RpcError("UNIMPLEMENTED", `unknown method ${method}`);
-      await ask(index, handler);
-      give({ kind: "end", index, failure: undefined });
+      await giveAll(index, handler.handle(request, context));
     } catch (error) {
-      give({
-        kind: "end",
-        index,
-        failure: error instanceof RpcError ? error : internalError(method, error, observations),
-      });
-    } finally {
-      running--;
-      wake();
+      failure = error instanceof RpcError ? error : internalError(method, error, observations);
     }
+    give({ kind: "end", index, failure });
+  };
+  /** False where nothing was told. */
+  const askTogether = async (members: readonly Asked[]): Promise<boolean> => {
+    const [leader, ...others] = members;
+    const sharing = members.flatMap(({ handler }) => handler.together ?? []);
+    try {
+      const answer = leader?.handler.together?.handle(request, sharing, context);
+      if (leader === undefined || answer === undefined) return false;
+      await giveAll(leader.index, answer);
+      give({ kind: "end", index: leader.index, failure: undefined });
+      for (const { index } of others) give({ kind: "within", index, leader: leader.index });
+      return true;
+    } catch (error) {
+      if (!(error instanceof RpcError)) internalError(method, error, observations);
+      return false;
+    }
+  };
+  const ask = async (members: readonly Asked[]) => {
+    if (members.length === 1 || !(await askTogether(members))) {
+      if (!isOver) await Promise.all(members.map(askOne));
+    }
+    running -= members.length;
+    wake();
+  };
+  const begin = () => {
+    const groups = new Map<RpcTogether["group"], Asked[]>();
+    for (const [index, listener] of listeners.entries()) {
+      const handlers = listening.get(listener);
+      const handler = handlers?.get(method);
+      if (handler?.kind === "stream") {
+        const group = handler.together?.group ?? handler;
+        const members = groups.get(group);
+        if (members === undefined) groups.set(group, [{ index, handler }]);
+        else members.push({ index, handler });
+        continue;
+      }
+      const failure = new RpcError("UNIMPLEMENTED", `unknown method ${method}`);
+      give(handlers === undefined ? { kind: "absent", index } : { kind: "end", index, failure });
+      running--;
+    }
+    for (const members of groups.values()) void ask(members);
   };
 
   try {
-    listeners.forEach((listener, index) => void answer(listener, index));
+    begin();
     while (running > 0 || waiting.length > 0) {
       if (waiting.length === 0) {
         await new Promise<void>((resolve) => {

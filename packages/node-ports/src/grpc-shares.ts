@@ -16,7 +16,7 @@ export interface SharedRequest {
   readonly request: Uint8Array;
 }
 
-const kinds = { message: 0, end: 1, absent: 2 } as const;
+const kinds = { message: 0, end: 1, absent: 2, within: 3 } as const;
 const listenersMax = 4096;
 const shareHeaderBytes = 5;
 
@@ -44,6 +44,7 @@ export function decodeSharedRequest(bytes: Uint8Array): SharedRequest {
 export function encodeShare(share: RpcShare): Uint8Array {
   if (share.kind === "message") return shareOf(share, share.message);
   if (share.kind === "absent") return shareOf(share, new Uint8Array(0));
+  if (share.kind === "within") return shareOf(share, bytesOfIndex(share.leader));
   const { failure } = share;
   return shareOf(
     share,
@@ -61,15 +62,31 @@ function shareOf({ index, kind }: RpcShare, content: Uint8Array): Uint8Array {
   return bytes;
 }
 
+function bytesOfIndex(index: number): Uint8Array {
+  const bytes = Buffer.allocUnsafe(4);
+  bytes.writeUInt32BE(index, 0);
+  return bytes;
+}
+
+function indexAt(bytes: Uint8Array, at: number): number {
+  const [b0 = 0, b1 = 0, b2 = 0, b3 = 0] = [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
+  return b0 * 2 ** 24 + (b1 << 16) + (b2 << 8) + b3;
+}
+
 /** A message is a view of the bytes. Throws RpcError for what none of `count` listeners can have said. */
 export function decodeShare(bytes: Uint8Array, count: number): RpcShare {
-  const [b0 = 0, b1 = 0, b2 = 0, b3 = 0, kind, code = 0] = bytes;
-  const index = b0 * 2 ** 24 + (b1 << 16) + (b2 << 8) + b3;
+  const index = indexAt(bytes, 0);
+  const kind = bytes[4];
   if (bytes.length >= shareHeaderBytes && index < count) {
     const content = bytes.subarray(shareHeaderBytes);
     if (kind === kinds.message) return { kind: "message", index, message: content };
     if (kind === kinds.absent) return { kind: "absent", index };
+    if (kind === kinds.within && content.length === 4) {
+      const leader = indexAt(content, 0);
+      if (leader < count && leader !== index) return { kind: "within", index, leader };
+    }
     if (kind === kinds.end && content.length > 0) {
+      const [code = 0] = content;
       const failure =
         code === 0 ? undefined : new RpcError(rpcCodeOf(code), new TextDecoder().decode(content.subarray(1)));
       return { kind: "end", index, failure };

@@ -39,6 +39,7 @@ export {
   type RpcCode,
   type RpcContext,
   type RpcHandler,
+  type RpcTogether,
   type RpcListenerName,
   type RpcServerOptions,
   type RpcShare,

@@ -71,6 +71,8 @@ export interface RpcListenerName {
 export type RpcShare =
   | { readonly kind: "message"; readonly index: number; readonly message: Uint8Array }
   | { readonly kind: "end"; readonly index: number; readonly failure: RpcError | undefined }
+  /** What it had to say is in the answer of `leader`, which has ended without a failure. */
+  | { readonly kind: "within"; readonly index: number; readonly leader: number }
   /** It listens no more, or may not be reached in this way: it was not asked. */
   | { readonly kind: "absent"; readonly index: number };
 
@@ -86,7 +88,23 @@ export type RpcHandler =
       readonly kind: "stream";
       /** Each item holds messages to be sent together. The transport pulls no faster than the peer reads. */
       handle(request: Uint8Array, context: RpcContext): AsyncIterable<readonly Uint8Array[]>;
+      /** How it answers a request to several listeners of the process together with others. */
+      readonly together?: RpcTogether;
     };
+
+/** A handler as one of those that answer one request by one answer: they have the same `group`. */
+export interface RpcTogether {
+  readonly group: object;
+  /**
+   * What all `members` have to say, in one stream; undefined where each is to be asked by itself. So it is, too, when the
+   * stream throws, which it does only before its first message that tells something.
+   */
+  handle(
+    request: Uint8Array,
+    members: readonly RpcTogether[],
+    context: RpcContext,
+  ): AsyncIterable<readonly Uint8Array[]> | undefined;
+}
 
 /** The oldest version of TLS that is spoken. */
 export type TlsVersion = "1.2" | "1.3";

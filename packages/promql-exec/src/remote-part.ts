@@ -1,5 +1,12 @@
 /** What one part of the source evaluates, as an operator: its answer, or, where it refuses, its series evaluated here. */
-import { unreachable, type EvaluatedSeries, type Evaluation, type Evaluator, type SeriesSource } from "@pleiad/model";
+import {
+  isQueryRemark,
+  unreachable,
+  type EvaluatedSeries,
+  type Evaluation,
+  type Evaluator,
+  type SeriesSource,
+} from "@pleiad/model";
 import { formatPlan, stepCountOf, type RemoteNode, type StepGrid } from "@pleiad/promql-plan";
 import { createLateOperator } from "./late-operator.ts";
 import { histogramCost } from "./limits.ts";
@@ -33,7 +40,7 @@ export function createRemotePart(
   };
   const takeOver = ({ series, warnings, samplesRead, answeredBy, receivedBytes }: Evaluation) => {
     for (const warning of warnings) {
-      if (!isRemark(warning)) context.sourceWarnings.add(warning);
+      if (!isQueryRemark(warning)) context.sourceWarnings.add(warning);
       else if (isQuoted(node)) context.annotations.quote(warning);
     }
     // Where floats and histograms meet, a part gives nothing for the group, and what others give would look like the whole.
@@ -100,10 +107,6 @@ const warningStart = "PromQL warning: ";
 function isQuoted({ gives, query }: RemoteNode): boolean {
   if (gives === "moments") return query.kind === "aggregate" && query.operator === "stdvar";
   return gives !== "counts-of-sums";
-}
-
-function isRemark(text: string): boolean {
-  return text.startsWith(warningStart) || text.startsWith("PromQL info: ");
 }
 
 /** Visits the series of an answer as rows. Throws a QueryError where a sample lies beside the steps. */

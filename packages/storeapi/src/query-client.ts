@@ -104,10 +104,18 @@ export async function callQueryOfEach(
   const { timeoutMs } = request;
   const call = childAbort(signal);
   const answers = calls.map(({ options }) => createAnswer(request, options));
+  /** Why answers are none that can be used; how they end is seen when the call ends. */
+  const refusals = new Map<number, string>();
   const end = (index: number, result: Result<Evaluation, QueryCallFailure>) => {
     if (results[index] !== undefined) return;
     results[index] = result;
     calls[index]?.ended(result);
+  };
+  /** What is in another's answer is lost with it: then each is to be asked by itself, for its own answer. */
+  const endWithin = (index: number, leader: number) => {
+    const whole = results[leader];
+    if (whole?.ok === true) end(index, ok({ ...nothingMore, answeredBy: `${whole.value.answeredBy}, with its own` }));
+    else refusals.delete(leader);
   };
   const endOthers = (failureOf: (source: string) => QueryCallFailure) =>
     calls.forEach(({ options }, index) => end(index, fail(failureOf(options.name))));
@@ -115,12 +123,13 @@ export async function callQueryOfEach(
     const { index } = share;
     const [asked, answer] = [calls[index], answers[index]];
     if (asked === undefined || answer === undefined || share.kind === "absent") return;
+    if (share.kind === "within") return endWithin(index, share.leader);
+    if (results[index] !== undefined || refusals.has(index)) return;
     const { name, address } = asked.options;
     if (share.kind === "message") {
-      if (results[index] !== undefined) return;
       asked.received(share.message.length);
       const refusal = answer.take(share.message);
-      if (refusal !== undefined) end(index, fail({ kind: "refused", reason: refusal }));
+      if (refusal !== undefined) refusals.set(index, refusal);
     } else if (share.failure !== undefined) {
       end(index, fail(failureOfAnswer(share.failure, name, signal, timeoutMs)));
     } else end(index, ok({ ...answer.evaluation(), answeredBy: `${name} (${address})` }));
@@ -135,6 +144,7 @@ export async function callQueryOfEach(
       shares.forEach(take);
       silence.wait();
     }
+    for (const [index, reason] of refusals) end(index, fail({ kind: "refused", reason }));
   } catch {
     if (signal.aborted) endOthers(() => ({ kind: "canceled" }));
     else if (silence.isTooLong()) {
@@ -146,6 +156,9 @@ export async function callQueryOfEach(
   }
   return results;
 }
+
+/** Of one whose answer is within another's. */
+const nothingMore = { series: [], warnings: [], samplesRead: 0, samplesPeak: 0, receivedBytes: 0 } as const;
 
 interface SilenceWatch {
   stop(): void;

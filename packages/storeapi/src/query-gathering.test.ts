@@ -34,6 +34,7 @@ const seriesOf = (name: string, samples = 1) =>
     histograms: [],
   });
 const says = (index: number, message: Uint8Array): RpcShare => ({ kind: "message", index, message });
+const within = (index: number, leader: number): RpcShare => ({ kind: "within", index, leader });
 const ends = (index: number, failure?: RpcError): RpcShare => ({ kind: "end", index, failure });
 
 type Shares = () => AsyncGenerator<readonly RpcShare[]>;
@@ -153,6 +154,26 @@ describe("servers of one process", () => {
       "one that sends too many series is refused",
       [says(0, seriesOf("a")), says(0, seriesOf("b")), says(0, seriesOf("c")), ends(0), ends(1)],
       ["refused", "from b (here)"],
+    ],
+    [
+      "one has its answer in another's",
+      [says(1, seriesOf("both")), ends(1), within(0, 1)],
+      ["from b (here), with its own", "name=both, from b (here)"],
+    ],
+    [
+      "all are asked alone whose one answer is too large",
+      [says(0, seriesOf("a", 4)), ends(0), within(1, 0)],
+      ["a alone, from a", "b alone, from b"],
+    ],
+    [
+      "one is asked alone whose answer is in one that failed",
+      [ends(0, new RpcError("FAILED_PRECONDITION", "no")), within(1, 0)],
+      ["refused", "b alone, from b"],
+    ],
+    [
+      "one is asked alone whose answer is in one that has not come",
+      [within(1, 0), says(0, seriesOf("a")), ends(0)],
+      ["name=a, from a (here)", "b alone, from b"],
     ],
   ] as const satisfies readonly (readonly [string, readonly RpcShare[], readonly string[]])[]) {
     it(rule, async () => {

@@ -1,13 +1,16 @@
 /** A QueryEvaluator as a server of the Query API: handlers for the gRPC transport to serve. */
 import {
+  isQueryRemark,
   unreachable,
   type EvaluatedSeries,
   type Evaluation,
   type EvaluationFailure,
+  type EvaluationRequest,
+  type EvaluatorGroup,
   type QueryEvaluator,
   type Result,
 } from "@pleiad/model";
-import { childAbort, RpcError, type Clock, type RpcHandler } from "@pleiad/ports";
+import { childAbort, RpcError, type Clock, type RpcHandler, type RpcTogether } from "@pleiad/ports";
 import {
   decodeQueryRangeRequest,
   decodeQueryRequest,
@@ -41,42 +44,91 @@ export const defaultQueryHandlers: QueryHandlerOptions = {
   lifeSignMs: 1000,
 };
 
-/** Handlers by full method name, to be served beside those of StoreAPI. `ready` is asked before every request. */
+type QueryMessage = QueryRequestMessage | QueryRangeRequestMessage;
+
+/** One handler as a member of its group. */
+interface Member {
+  readonly evaluator: QueryEvaluator;
+  readonly ready: () => boolean;
+}
+
+const memberOf = new WeakMap<RpcTogether, Member>();
+
+/**
+ * Handlers by full method name, to be served beside those of StoreAPI. `ready` is asked before every request. A request to several
+ * listeners of the process is answered by the group of their evaluators as one, where it can be.
+ */
 export function queryHandlers(
   evaluator: QueryEvaluator,
   ready: () => boolean,
   options: QueryHandlerOptions,
   clock: Clock,
+  group?: EvaluatorGroup,
 ): ReadonlyMap<string, RpcHandler> {
   let running = 0;
 
-  async function* answer(
-    message: QueryRequestMessage | QueryRangeRequestMessage,
-    signal: AbortSignal,
-  ): AsyncGenerator<readonly Uint8Array[]> {
+  async function* answer(message: QueryMessage, signal: AbortSignal): AsyncGenerator<readonly Uint8Array[]> {
     if (message.storeMatchers.length > 0) throw new RpcError("UNIMPLEMENTED", "store matchers in a query");
     if (!ready()) throw new RpcError("UNAVAILABLE", "not ready");
     if (running >= options.requestsMax) {
       throw new RpcError("RESOURCE_EXHAUSTED", `more than ${options.requestsMax} evaluations at once`);
     }
     running++;
+    try {
+      yield* evaluate(evaluator, message, requestOf(message), signal, frames);
+    } finally {
+      running--;
+    }
+  }
+
+  function requestOf(message: QueryMessage): EvaluationRequest {
+    const { replicaLabels } = options;
+    const defaults: QueryDefaults = { nowMs: clock.wallMs(), replicaLabels, samplesMax: Infinity };
+    return "startSeconds" in message ? evaluationOfRange(message, defaults) : evaluationOfInstant(message, defaults);
+  }
+
+  async function* evaluate(
+    by: QueryEvaluator,
+    message: QueryMessage,
+    request: EvaluationRequest,
+    signal: AbortSignal,
+    framesOf: typeof frames,
+  ): AsyncGenerator<readonly Uint8Array[]> {
     const own = childAbort(signal);
     try {
-      const { replicaLabels } = options;
-      const defaults: QueryDefaults = { nowMs: clock.wallMs(), replicaLabels, samplesMax: Infinity };
-      const request =
-        "startSeconds" in message ? evaluationOfRange(message, defaults) : evaluationOfInstant(message, defaults);
-      const evaluating = evaluator.evaluate(request, own.signal);
+      const evaluating = by.evaluate(request, own.signal);
       if (message.exact !== undefined) {
         // Messages that say nothing: who waits can tell a long evaluation from a dead peer.
         while (!(await settlesWithin(evaluating, options.lifeSignMs, clock, signal))) yield [encodeQueryStats(0, 0)];
       }
-      yield* frames(await evaluating, message.responseBatchSize);
+      yield* framesOf(await evaluating, message.responseBatchSize);
     } finally {
       own.abort(answered);
       own.end();
-      running--;
     }
+  }
+
+  /** What a source lacks is to be told of that source: then each is asked by itself. */
+  function framesOfAll(result: Result<Evaluation, EvaluationFailure>, batchSize: number) {
+    if (result.ok && !result.value.warnings.every(isQueryRemark))
+      throw new RpcError("ABORTED", "a source lacks something");
+    return frames(result, batchSize);
+  }
+
+  function answerTogether(
+    message: QueryMessage,
+    members: readonly RpcTogether[],
+    signal: AbortSignal,
+  ): AsyncIterable<readonly Uint8Array[]> | undefined {
+    const asked = members.flatMap((one) => memberOf.get(one) ?? []);
+    if (asked.length < members.length || message.storeMatchers.length > 0) return undefined;
+    if (!asked.every((member) => member.ready())) return undefined;
+    const request = requestOf(message);
+    const all = group?.together(
+      asked.map((member) => member.evaluator),
+      request,
+    );
+    return all === undefined ? undefined : evaluate(all, message, request, signal, framesOfAll);
   }
 
   function* frames(result: Result<Evaluation, EvaluationFailure>, batchSize: number): Generator<readonly Uint8Array[]> {
@@ -101,18 +153,27 @@ export function queryHandlers(
     yield [...together, encodeQueryStats(samplesRead, samplesPeak)];
   }
 
-  const handler = (
-    decode: (bytes: Uint8Array) => Result<QueryRequestMessage | QueryRangeRequestMessage, WireFailure>,
-  ): RpcHandler => ({
-    kind: "stream",
-    async *handle(bytes, { signal }) {
-      const message = decode(bytes);
-      if (!message.ok) {
-        throw new RpcError("INVALID_ARGUMENT", `malformed request: ${formatWireFailure(message.failure)}`);
-      }
-      yield* answer(message.value, signal);
-    },
-  });
+  const handler = (decode: (bytes: Uint8Array) => Result<QueryMessage, WireFailure>): RpcHandler => {
+    const together: RpcTogether | undefined = group && {
+      group,
+      handle(bytes, members, { signal }) {
+        const message = decode(bytes);
+        return message.ok ? answerTogether(message.value, members, signal) : undefined;
+      },
+    };
+    if (together !== undefined) memberOf.set(together, { evaluator, ready });
+    return {
+      kind: "stream",
+      async *handle(bytes, { signal }) {
+        const message = decode(bytes);
+        if (!message.ok) {
+          throw new RpcError("INVALID_ARGUMENT", `malformed request: ${formatWireFailure(message.failure)}`);
+        }
+        yield* answer(message.value, signal);
+      },
+      ...(together === undefined ? {} : { together }),
+    };
+  };
   return new Map([
     [queryMethod, handler(decodeQueryRequest)],
     [queryRangeMethod, handler(decodeQueryRangeRequest)],

@@ -54,6 +54,8 @@ export function withServerMetrics(
     }
     return {
       kind: "stream",
+      // Many in one: it is no call of any of them.
+      ...(handler.together === undefined ? {} : { together: handler.together }),
       async *handle(request, context) {
         const end = begin();
         // Where the caller goes away, the generator ends at a yield: neither of the lines that say otherwise runs.

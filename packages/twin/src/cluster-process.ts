@@ -1,11 +1,11 @@
 /** A process of the twin that holds app clusters: for each its made-up `/metrics` and its agent. */
 import { join } from "node:path";
-import { createSharedCache, type SharedCache } from "@pleiad/blocks";
+import { createSharedCache, mergeSources, type SharedCache } from "@pleiad/blocks";
 import { withConstantLabel } from "@pleiad/exposition";
 import type { PlannedCluster } from "@pleiad/fleet";
 import { labelsFromRecord, type Result } from "@pleiad/model";
 import type { Ports, Service } from "@pleiad/ports";
-import { createEngine, defaultEngineOptions, type Engine } from "@pleiad/promql-exec";
+import { createEngine, defaultEngineOptions, engineEvaluators, type EngineEvaluators } from "@pleiad/promql-exec";
 import { startAgent, type AgentFolder } from "@pleiad/role-agent";
 import { agentPart, clusterLabel, knownMetrics } from "./agent-page.ts";
 import { backFill } from "./back-fill.ts";
@@ -34,8 +34,8 @@ interface SharedParts {
   readonly intern: (text: string) => string;
   readonly blockCache: SharedCache;
   readonly bucket: TwinBucket | undefined;
-  /** Evaluates what regional queriers ask of the clusters, without threads: many such processes share the machine. */
-  readonly engine: Engine;
+  /** Evaluate what regional queriers ask of the clusters, without threads: many such processes share the machine. */
+  readonly evaluators: EngineEvaluators;
 }
 
 runChildProcess(async (world) => {
@@ -61,7 +61,7 @@ runChildProcess(async (world) => {
   const engineOptions = { ...defaultEngineOptions, concurrencyMax: evaluationsMax, waitingMax: evaluationsWaitingMax };
   const engine = createEngine(engineOptions, { clock, observations });
   const shared: SharedParts = {
-    engine,
+    evaluators: engineEvaluators(engine, defaultEngineOptions, mergeSources),
     intern,
     blockCache: createSharedCache(blockCacheBytesMax),
     bucket: openTwinBucket(plan, world.order.credential, role.ports),
@@ -79,7 +79,7 @@ runChildProcess(async (world) => {
 
 async function startCluster(
   cluster: PlannedCluster,
-  { intern, blockCache, bucket, engine }: SharedParts,
+  { intern, blockCache, bucket, evaluators }: SharedParts,
   order: StartOrder,
   { ports, renderMetrics }: RoleWorld,
 ): Promise<readonly Service[]> {
@@ -119,7 +119,7 @@ async function startCluster(
       retentionMs: order.plan.twin.retentionMs,
       intern,
       blockCache,
-      evaluation: { engine, features: defaultEngineOptions.features },
+      evaluators,
       ...(bucket === undefined ? {} : { objectStorage: bucket.observedBy(observations) }),
       ...(madeUp === undefined
         ? {}

@@ -7,7 +7,7 @@ import { defaultExpositionLimits, withConstantLabel, type ExpositionLimits } fro
 import { defaultHead, formatHeadFailure, type HeadLimits } from "@pleiad/head";
 import { fail, labelValue, ok, type Labels, type MonitoringSource, type Result } from "@pleiad/model";
 import type { Bucket, Listener, Ports, RpcHandler, Service } from "@pleiad/ports";
-import { engineEvaluator, type Engine, type Features } from "@pleiad/promql-exec";
+import type { EngineEvaluators } from "@pleiad/promql-exec";
 import { selectorReader } from "@pleiad/promql-syntax";
 import {
   createScrapePool,
@@ -54,8 +54,8 @@ export interface AgentOptions {
   readonly intern?: (text: string) => string;
   /** A bound on what open blocks keep in memory; agents of one process share it. */
   readonly blockCache?: SharedCache;
-  /** By which it evaluates for queriers; agents of one process share it. Without it there are series only. */
-  readonly evaluation?: { readonly engine: Engine; readonly features: Features };
+  /** By which it evaluates for queriers; those of agents of one process do it together. Without it there are series only. */
+  readonly evaluators?: EngineEvaluators;
   readonly limits?: { readonly page?: ExpositionLimits; readonly head?: HeadLimits };
   /** Whether a page without a Content-Type is taken for the text format, as Prometheus did before version 3. */
   readonly fallbackToText?: boolean;
@@ -210,17 +210,17 @@ async function bind(
 function handlersOf(
   tsdb: Tsdb,
   monitoring: MonitoringSource,
-  { name, externalLabels, evaluation }: AgentOptions,
+  { name, externalLabels, evaluators }: AgentOptions,
   { clock }: Ports,
 ): ReadonlyMap<string, RpcHandler> {
-  const query = evaluation === undefined ? "none" : "exact";
+  const query = evaluators === undefined ? "none" : "exact";
   const handlers = new Map([
     ...storeHandlers(tsdb, () => ({ ...identityOf(tsdb, externalLabels), query })),
     ...monitoringHandlers(monitoring, () => true, selectorReader),
   ]);
-  if (evaluation === undefined) return handlers;
-  const evaluator = engineEvaluator(evaluation.engine, tsdb, { name, features: evaluation.features });
-  return new Map([...handlers, ...queryHandlers(evaluator, () => true, defaultQueryHandlers, clock)]);
+  if (evaluators === undefined) return handlers;
+  const evaluator = evaluators.add(tsdb, externalLabels, name);
+  return new Map([...handlers, ...queryHandlers(evaluator, () => true, defaultQueryHandlers, clock, evaluators)]);
 }
 
 /** As a sidecar beside a Prometheus: external labels, and all times from the folder's first sample on. */

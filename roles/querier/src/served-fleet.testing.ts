@@ -1,7 +1,8 @@
 /** For tests: stores and queriers of a made-up fleet on a network, and what to ask them by. */
+import { mergeSources } from "@pleiad/blocks";
 import type { Labels, SourceSeries } from "@pleiad/model";
 import type { Ports } from "@pleiad/ports";
-import { createEngine, defaultEngineOptions, engineEvaluator, noFeatures } from "@pleiad/promql-exec";
+import { createEngine, defaultEngineOptions, engineEvaluator, engineEvaluators, noFeatures } from "@pleiad/promql-exec";
 import {
   defaultQueryHandlers,
   queryHandlers,
@@ -43,6 +44,8 @@ export function createServedFleet(
   settle: (isReady: () => boolean) => Promise<void>,
 ): ServedFleet {
   const engine = createEngine(defaultEngineOptions, ports);
+  // Agents are of one process, and evaluate together where the network lets them.
+  const evaluators = engineEvaluators(engine, defaultEngineOptions, mergeSources);
   const stops: ((graceMs: number) => Promise<void>)[] = [];
   const address = "127.0.0.1:0";
   return {
@@ -50,10 +53,15 @@ export function createServedFleet(
       const source = memorySource(store.series);
       const query = store.evaluates ? ("exact" as const) : ("none" as const);
       const identity = { ...identityOf(store), query };
-      const evaluator = engineEvaluator(engine, source, { name: store.kind, features: noFeatures });
+      const [labels, ...others] = store.labelSets;
+      const isShared = labels !== undefined && others.length === 0;
+      const evaluator = isShared
+        ? evaluators.add(source, labels, store.kind)
+        : engineEvaluator(engine, source, { name: store.kind, features: noFeatures });
+      const group = isShared ? evaluators : undefined;
       const handlers = new Map([
         ...storeHandlers(source, () => identity),
-        ...(store.evaluates ? queryHandlers(evaluator, () => true, defaultQueryHandlers, ports.clock) : []),
+        ...(store.evaluates ? queryHandlers(evaluator, () => true, defaultQueryHandlers, ports.clock, group) : []),
       ]);
       const listener = await ports.network.serveRpc(address, handlers);
       stops.push((graceMs) => listener.close(graceMs));
