@@ -39,11 +39,12 @@ const evaluatorOf = (name: string, outcome: "ok" | "refuses" | "warns" | "remark
 
 interface World {
   readonly together: QueryEvaluator | undefined;
+  readonly requestsMax?: number;
   readonly notReady?: string;
 }
 
 /** Members a and b; what they were asked as, and what they answer together: names of series and warnings. */
-async function askBoth({ together, notReady }: World) {
+async function askBoth({ together, notReady, requestsMax = 1 }: World) {
   const asked: string[] = [];
   const group = {
     together: (members: readonly QueryEvaluator[], of: EvaluationRequest) => {
@@ -54,7 +55,7 @@ async function askBoth({ together, notReady }: World) {
   const { clock } = testPorts();
   const sharing = ["a", "b"].map((name): RpcTogether => {
     const ready = () => name !== notReady;
-    const handlers = queryHandlers(evaluatorOf(name), ready, defaultQueryHandlers, clock, group);
+    const handlers = queryHandlers(evaluatorOf(name), ready, { ...defaultQueryHandlers, requestsMax }, clock, group);
     return togetherOf(handlers.get(method));
   });
   const answer = sharing[0]?.handle(bytes, sharing, context);
@@ -99,6 +100,14 @@ describe("evaluators of one process", () => {
     ["a source lacks something, which is to be told of that source", "warns"],
   ] as const)("tell nothing together where %s", async (_rule, outcome) => {
     await expect(askBoth({ together: evaluatorOf("both", outcome) })).rejects.toMatchObject({ name: "RpcError" });
+  });
+
+  it("answer together no more requests at once than by themselves", async () => {
+    const asked = askBoth({ together: evaluatorOf("both"), requestsMax: 0 });
+    await expect(asked).rejects.toMatchObject({
+      code: "RESOURCE_EXHAUSTED",
+      message: "more than 0 evaluations at once",
+    });
   });
 
   it("have nothing together with one of another kind", async () => {

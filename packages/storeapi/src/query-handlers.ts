@@ -70,15 +70,7 @@ export function queryHandlers(
   async function* answer(message: QueryMessage, signal: AbortSignal): AsyncGenerator<readonly Uint8Array[]> {
     if (message.storeMatchers.length > 0) throw new RpcError("UNIMPLEMENTED", "store matchers in a query");
     if (!ready()) throw new RpcError("UNAVAILABLE", "not ready");
-    if (running >= options.requestsMax) {
-      throw new RpcError("RESOURCE_EXHAUSTED", `more than ${options.requestsMax} evaluations at once`);
-    }
-    running++;
-    try {
-      yield* evaluate(evaluator, message, requestOf(message), signal, frames);
-    } finally {
-      running--;
-    }
+    yield* evaluate(evaluator, message, requestOf(message), signal, frames);
   }
 
   function requestOf(message: QueryMessage): EvaluationRequest {
@@ -94,6 +86,10 @@ export function queryHandlers(
     signal: AbortSignal,
     framesOf: typeof frames,
   ): AsyncGenerator<readonly Uint8Array[]> {
+    if (running >= options.requestsMax) {
+      throw new RpcError("RESOURCE_EXHAUSTED", `more than ${options.requestsMax} evaluations at once`);
+    }
+    running++;
     const own = childAbort(signal);
     try {
       const evaluating = by.evaluate(request, own.signal);
@@ -105,6 +101,7 @@ export function queryHandlers(
     } finally {
       own.abort(answered);
       own.end();
+      running--;
     }
   }
 
