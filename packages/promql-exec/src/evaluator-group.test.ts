@@ -1,20 +1,10 @@
 /** Evaluators that evaluate over the sources of all: when they do, and that it is the same as a region's answer. */
-import {
-  compareLabels,
-  cursorOf,
-  collectSeries,
-  labelsFromRecord,
-  labelsToRecord,
-  ok,
-  type EvaluationRequest,
-  type SeriesSource,
-} from "@pleiad/model";
+import { labelsFromRecord, labelsToRecord, type EvaluationRequest, type SeriesSource } from "@pleiad/model";
 import { manualClock, silentObservations } from "@pleiad/ports/testing";
 import { describe, expect, it } from "vitest";
 import { createEngine, defaultEngineOptions } from "./engine.ts";
 import { engineEvaluators } from "./evaluator-group.ts";
-import { createScriptStorage } from "./test-script-storage.ts";
-import { parseTestScript } from "./test-script.ts";
+import { joinedSources, loadedSource } from "./test-script-sources.ts";
 
 const engine = createEngine(defaultEngineOptions, { clock: manualClock(), observations: silentObservations() });
 const { signal } = new AbortController();
@@ -26,39 +16,11 @@ const request: EvaluationRequest = {
 };
 
 function storedWith(labels: string, from: number): SeriesSource {
-  const commands = parseTestScript(
-    `load 1m\n  g{${labels}, pod="1"} ${from}+1x10\n  g{${labels}, pod="2"} ${from}0+1x10\n`,
-  );
-  if (!commands.ok) throw new Error(commands.failure.reason);
-  const storage = createScriptStorage();
-  for (const command of commands.value) if (command.kind === "load") storage.load(command);
-  return storage.source;
-}
-
-/** Of sources that have no series in common. */
-function merge(sources: readonly SeriesSource[]): SeriesSource {
-  return {
-    select: (asked, by) => {
-      let isRead = false;
-      return {
-        ...cursorOf([]),
-        async next() {
-          if (isRead) return undefined;
-          isRead = true;
-          const all = await Promise.all(
-            sources.map(async (one) => (await collectSeries(one.select(asked, by))).series),
-          );
-          return all.flat().sort((a, b) => compareLabels(a.labels, b.labels));
-        },
-      };
-    },
-    labelNames: async () => ok({ values: [], warnings: [] }),
-    labelValues: async () => ok({ values: [], warnings: [] }),
-  };
+  return loadedSource(`load 1m\n  g{${labels}, pod="1"} ${from}+1x10\n  g{${labels}, pod="2"} ${from}0+1x10\n`);
 }
 
 function openGroup(labelSets: readonly Readonly<Record<string, string>>[]) {
-  const group = engineEvaluators(engine, defaultEngineOptions, merge);
+  const group = engineEvaluators(engine, defaultEngineOptions, joinedSources);
   const members = labelSets.map((labels, i) => {
     const text = Object.entries(labels).map(([name, value]) => `${name}="${value}"`);
     return group.add(storedWith(text.join(", "), i + 1), labelsFromRecord(labels), `member ${i}`);
@@ -113,8 +75,8 @@ describe("evaluators of one process", () => {
     ],
     ["one has none", [{ cluster: "a" }, {}]],
   ] as const)("are asked by themselves where %s", (_rule, labelSets) => {
-    const group = engineEvaluators(engine, defaultEngineOptions, merge);
-    const members = labelSets.map((labels) => group.add(merge([]), labelsFromRecord(labels), "one"));
+    const group = engineEvaluators(engine, defaultEngineOptions, joinedSources);
+    const members = labelSets.map((labels) => group.add(joinedSources([]), labelsFromRecord(labels), "one"));
     expect(group.together(members, request)).toBeUndefined();
     expect(group.together(members, request)).toBeUndefined();
   });

@@ -5,8 +5,7 @@ import type { SeriesSource } from "@pleiad/model";
 import { describe, expect, it } from "vitest";
 import { createEngine, defaultEngineOptions, type EngineOptions } from "./engine.ts";
 import { defaultLimits } from "./limits.ts";
-import { createScriptStorage } from "./test-script-storage.ts";
-import { parseTestScript } from "./test-script.ts";
+import { loadedSource } from "./test-script-sources.ts";
 
 const select = { withoutLabels: [], maxResolutionMs: 0, onFailure: "warn" } as const;
 const { signal } = new AbortController();
@@ -31,11 +30,7 @@ function randomSource(random: Random): SeriesSource {
       return `  ${metric}{a="${id % 2}", b="${id % 3}", id="${id}"} ${samples.join(" ")}`;
     }),
   );
-  const commands = parseTestScript(`load 1m\n${lines.join("\n")}\n`);
-  if (!commands.ok) throw new Error(commands.failure.reason);
-  const storage = createScriptStorage();
-  for (const command of commands.value) if (command.kind === "load") storage.load(command);
-  return storage.source;
+  return loadedSource(`load 1m\n${lines.join("\n")}\n`);
 }
 
 const operators = ["sum", "avg", "count", "min", "max", "group", "stddev", "stdvar"] as const;

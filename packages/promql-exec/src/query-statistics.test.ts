@@ -4,8 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { InstantRequest, QueryAnswer, RangeRequest } from "./answer.ts";
 import { createEngine, defaultEngineOptions } from "./engine.ts";
 import type { OperatorProfile } from "./operator-profile.ts";
-import { createScriptStorage } from "./test-script-storage.ts";
-import { parseTestScript } from "./test-script.ts";
+import { loadedSource } from "./test-script-sources.ts";
 
 /** A sample every ten seconds, and three series every thirty; one histogram that takes the room of eleven samples. */
 const script = `
@@ -19,15 +18,7 @@ load 30s
   every30s{a="3"} 1+1x100
 `;
 
-function loadedSource() {
-  const storage = createScriptStorage();
-  const commands = parseTestScript(script);
-  if (!commands.ok) throw new Error(commands.failure.reason);
-  for (const command of commands.value) if (command.kind === "load") storage.load(command);
-  return storage.source;
-}
-
-const source = loadedSource();
+const source = loadedSource(script);
 const select = { withoutLabels: [], maxResolutionMs: 0, onFailure: "abort" } as const;
 
 async function answerTo(request: Omit<InstantRequest, "select"> | Omit<RangeRequest, "select">): Promise<QueryAnswer> {

@@ -1,8 +1,5 @@
 /** Parts that answer, refuse, or are missing: what becomes of the query, and what is said of it. */
 import {
-  collectSeries,
-  compareLabels,
-  cursorOf,
   fail,
   labelsFromRecord,
   ok,
@@ -17,18 +14,13 @@ import { describe, expect, it } from "vitest";
 import { createEngine, defaultEngineOptions } from "./engine.ts";
 import { engineEvaluator } from "./engine-evaluator.ts";
 import { noFeatures } from "./features.ts";
-import { createScriptStorage } from "./test-script-storage.ts";
-import { parseTestScript } from "./test-script.ts";
+import { joinedSources, loadedSource } from "./test-script-sources.ts";
 
 const engine = createEngine(defaultEngineOptions, { clock: manualClock(), observations: silentObservations() });
 const { signal } = new AbortController();
 
 function storedIn(cluster: string, load: string): SeriesSource {
-  const commands = parseTestScript(load.replaceAll("CLUSTER", cluster));
-  if (!commands.ok) throw new Error(commands.failure.reason);
-  const storage = createScriptStorage();
-  for (const command of commands.value) if (command.kind === "load") storage.load(command);
-  return storage.source;
+  return loadedSource(load.replaceAll("CLUSTER", cluster));
 }
 
 const gauges = `load 1m
@@ -89,20 +81,7 @@ function partsOf(parts: readonly MadeUpPart[]) {
   const missing = parts.flatMap(({ failure }) => (failure?.kind === "missing" ? failure.texts : []));
   const source: EvaluatingSource = {
     // The whole, for who does not ask the parts.
-    select: (request, by) => {
-      const all = evaluators.map(async (one) => (await collectSeries(one.source.select(request, by))).series);
-      let isRead = false;
-      return {
-        ...cursorOf([]),
-        async next() {
-          if (isRead) return undefined;
-          isRead = true;
-          return (await Promise.all(all)).flat().sort((a, b) => compareLabels(a.labels, b.labels));
-        },
-      };
-    },
-    labelNames: async () => ok({ values: [], warnings: [] }),
-    labelValues: async () => ok({ values: [], warnings: [] }),
+    ...joinedSources(evaluators.map((one) => one.source)),
     partition: () => ({ evaluators, rest: undefined, missing: () => missing }),
   };
   return { source, asked, reads: () => reads, partReads: () => partReads };
