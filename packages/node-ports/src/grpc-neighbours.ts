@@ -6,7 +6,6 @@ import {
   type RpcHandler,
   type RpcListenerName,
   type RpcShare,
-  type RpcTogether,
 } from "@pleiad/ports";
 import { internalError } from "./grpc-status.ts";
 import { decodeSharedRequest, encodeShare } from "./grpc-shares.ts";
@@ -116,21 +115,19 @@ async function* answerForEach(
     wake();
   };
   const begin = () => {
-    const groups = new Map<RpcTogether["group"], Asked[]>();
+    const asked: Asked[] = [];
     for (const [index, listener] of listeners.entries()) {
       const handlers = listening.get(listener);
       const handler = handlers?.get(method);
       if (handler?.kind === "stream") {
-        const group = handler.together?.group ?? handler;
-        const members = groups.get(group);
-        if (members === undefined) groups.set(group, [{ index, handler }]);
-        else members.push({ index, handler });
+        asked.push({ index, handler });
         continue;
       }
       const failure = new RpcError("UNIMPLEMENTED", `unknown method ${method}`);
       give(handlers === undefined ? { kind: "absent", index } : { kind: "end", index, failure });
       running--;
     }
+    const groups = Map.groupBy(asked, ({ handler }) => handler.together?.group ?? handler);
     for (const members of groups.values()) void ask(members);
   };
 

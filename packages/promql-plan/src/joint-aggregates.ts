@@ -85,16 +85,11 @@ function isShareable(input: PlanNode): boolean {
 
 /** The same text may be read in other ways: under functions that need only a part of each histogram, for one. */
 function withEqualInputs(nodes: readonly OnePassNode[], hintsMatter: boolean): readonly (readonly OnePassNode[])[] {
-  const byInput = new Map<string, OnePassNode[]>();
-  for (const node of nodes) {
-    const key = JSON.stringify(node.input, (name, value: unknown) =>
+  const inputOf = (node: OnePassNode) =>
+    JSON.stringify(node.input, (name, value: unknown) =>
       name === "range" || (name === "hints" && !hintsMatter) ? undefined : value,
     );
-    const equal = byInput.get(key);
-    if (equal === undefined) byInput.set(key, [node]);
-    else equal.push(node);
-  }
-  return [...byInput.values()];
+  return [...Map.groupBy(nodes, inputOf).values()];
 }
 
 const additions: ReadonlySet<string> = new Set<OnePassOperator>(["sum", "avg", "count", "group"]);
